@@ -1,0 +1,1 @@
+"""Dilated recurrent networks for long, seasonal series: a pytorch-forecasting model."""
