@@ -240,7 +240,8 @@ def _scale(
         if target.has_scales:
             _write_scales(dataset, recipe, target, fit, sides)
     for column, normalizer in recipe.covariates:
-        past, future = (side.reals[..., column] for side in sides)
+        # A copy, because torch sums neighbours in memory in another order than strided values.
+        past, future = (side.reals[..., column].contiguous() for side in sides)
         fit = fit_windows(normalizer, past, encoder.lengths, is_padded=is_padded)
         fits[id(normalizer)] = fit
         _write_scaled(fit, column, past, future, encoder, decoder)

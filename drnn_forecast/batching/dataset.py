@@ -307,6 +307,13 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         removals.check_rows_left_by_lags(self, preprocessed, lengths)
         return preprocessed
 
+    def _data_to_tensors(self, data: pd.DataFrame) -> dict[str, Any]:
+        """Return the data row by row in memory; pandas gives column by column, slow to gather."""
+        tensors = super()._data_to_tensors(data)
+        for name in ("reals", "categoricals", "groups"):
+            tensors[name] = tensors[name].contiguous()
+        return tensors
+
     def _check_tensors(self, tensors: dict[str, Any]) -> None:
         try:
             super()._check_tensors(tensors)

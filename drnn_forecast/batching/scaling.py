@@ -198,15 +198,25 @@ def _center_and_scale(
 
 
 def _mean(steps: _Steps) -> Tensor:
-    """Return the mean of each row, `(batch,)`.
+    """Return the mean of each row, `(batch,)`, to the bit as torch sums that row alone.
 
-    Without padding it is torch's own sum, equal to the bit to that of a single row; with padding
-    the sum is kept in double precision, because its order differs anyway.
+    The last bit counts: of values far from zero, it moves the scaled value by much more. So padded
+    rows are summed one by one on the CPU, full ones together. Elsewhere torch sums in an order of
+    its own, and double precision is exact enough.
     """
     if steps.is_read is None or steps.count is None:
         return steps.series.mean(dim=-1)
-    total = steps.series.double().masked_fill(~steps.is_read, 0.0).sum(dim=-1)
-    return (total / steps.count).to(steps.series.dtype)
+    if steps.series.device.type != "cpu":
+        return _padded_mean(steps.series, steps.is_read)
+    means = steps.series.mean(dim=-1)
+    for row in (steps.count < steps.series.size(1)).nonzero().squeeze(1).tolist():
+        means[row] = steps.series[row][steps.is_read[row]].mean()
+    return means
+
+
+def _padded_mean(series: Tensor, is_read: Tensor) -> Tensor:
+    total = series.double().masked_fill(~is_read, 0.0).sum(dim=-1)
+    return (total / is_read.sum(dim=-1)).to(series.dtype)
 
 
 def _deviation(steps: _Steps) -> Tensor:

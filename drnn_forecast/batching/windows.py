@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,18 +138,18 @@ def find_windows(time: IntArray, steps: IntArray, series: SeriesRows, rule: Wind
 
 def _find_longest(
     time: IntArray, steps: IntArray, series: SeriesRows, rule: WindowRule
-) -> IntArray:
+) -> npt.NDArray[Any]:
     """Return the last row of the longest window that begins at each row, `(rows,)`."""
     dtype = np.int32 if len(time) <= np.iinfo(np.int32).max // 2 else np.int64
     series_end = np.repeat(series.last.astype(dtype), series.last - series.first + 1)
+    reach: npt.NDArray[Any]
     if (steps == 1).all():
-        reach = np.arange(len(time), dtype=dtype)
-        reach += min(rule.max_length - 1, len(time))
+        reach = np.arange(len(time), dtype=dtype) + min(rule.max_length - 1, len(time))
     else:
         # One clock over all series: each continues one step after the series before it.
         clock = np.concatenate([[0], np.cumsum(steps, dtype=np.int64)])
         reach = np.searchsorted(clock, clock + rule.max_length - 1, side="right").astype(dtype) - 1
-    return np.minimum(reach, series_end, out=reach)
+    return np.minimum(reach, series_end)
 
 
 def _find_growing(
@@ -162,9 +163,9 @@ def _find_growing(
     """
     is_series_end = np.zeros(len(time), dtype=bool)
     is_series_end[series.last] = True
-    overshoots = time[longest] - time < rule.max_length - 1
-    overshoots &= ~is_series_end[longest]
-    closed = np.bincount(longest + overshoots, minlength=len(longest))
+    is_short = time[longest] - time < rule.max_length - 1
+    overshoots: BoolArray = is_short & ~is_series_end[longest]
+    closed = np.bincount(longest + overshoots.astype(longest.dtype), minlength=len(longest))
     oldest_open = np.cumsum(closed) - closed
     last_row = np.flatnonzero(closed == 0)
     return oldest_open[last_row].astype(longest.dtype), last_row.astype(longest.dtype)
@@ -175,8 +176,8 @@ def _keep(
 ) -> tuple[IntArray, IntArray]:
     """Return the windows that are long enough and end late enough."""
     last_time = time[last_row]
-    is_kept = last_time - time[first_row] + 1 >= rule.min_length
-    is_kept &= last_time >= rule.min_last_time
+    is_long = last_time - time[first_row] + 1 >= rule.min_length
+    is_kept = is_long & (last_time >= rule.min_last_time)
     if rule.is_predicting:
         end_time = time[series.last[series.find(first_row)]]
         is_kept &= end_time - time[first_row] + 1 <= rule.max_length
