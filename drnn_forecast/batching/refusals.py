@@ -19,7 +19,7 @@ from pytorch_forecasting.data.encoders import (
 )
 
 _NAMES_SHOWN = 10
-_ENDS = ("min", "max")
+_ENDS = ("max", "min")
 _COLUMN_ARGUMENTS = (
     "time_idx",
     "target",
@@ -134,7 +134,7 @@ def check_parameters(dataset: Any) -> None:
                     f"`{name}` must be an int, got {value!r} ({type(value).__name__}). "
                     "Pass a number of time steps, converted with int()."
                 )
-        low, high = lengths.values()
+        high, low = lengths.values()
         if low > high:
             raise DatasetError(
                 f"`min_{part}_length` must be at most `max_{part}_length`, got {low} and {high}. "
@@ -155,7 +155,14 @@ def check_parameters(dataset: Any) -> None:
 
 
 def _check_lags(dataset: Any) -> None:
+    known = dataset._time_varying_known_reals + dataset._time_varying_known_categoricals
+    unknown = dataset._time_varying_unknown_reals + dataset._time_varying_unknown_categoricals
     for name, steps in dataset._lags.items():
+        if name not in known + unknown:
+            raise MissingNameError(
+                f"`lags` names {name!r}, which is no time-varying variable of the dataset; they "
+                f"are {_shown(known + unknown)}. Add it to one of the `time_varying` arguments."
+            )
         if len(steps) == 0 or min(steps) < 1:
             raise DatasetError(
                 f"`lags` must be at least 1 time step each, got {list(steps)} for {name!r}. "
@@ -220,7 +227,7 @@ def check_columns_fit(data: pd.DataFrame, time_idx: str, categoricals: Sequence[
             f"Column names must not contain '.', got {_shown(dotted)}. Rename these columns."
         )
     if not data.index.is_unique:
-        label = data.index[data.index.duplicated()][0]
+        label = data.index[data.index.duplicated()].tolist()[0]
         raise DatasetError(
             f"The row labels of `data` must be unique, got {label!r} more than once. "
             "Call `.reset_index(drop=True)`."

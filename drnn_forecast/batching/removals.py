@@ -109,11 +109,11 @@ def explain_removals(
 
 
 def _reason(begin: int, end: int, rule: WindowRule) -> str:
+    if end < rule.min_last_time:
+        return f"ends too early: at time {end}"
     length = end - begin + 1
     if length < rule.min_length:
         return f"too short: {length} time steps"
-    if end < rule.min_last_time:
-        return f"ends too early: at time {end}"
     return "gaps leave no window"
 
 
