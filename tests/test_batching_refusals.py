@@ -286,9 +286,7 @@ def test_a_window_number_that_is_no_integer_is_an_index_error(dataset):
 
 
 def test_a_filter_that_leaves_nothing_is_refused(dataset):
-    with pytest.raises(
-        DatasetError, match="`filter_func` must keep a window, got False for all 60"
-    ):
+    with pytest.raises(DatasetError, match="must keep a window, got False for all 60"):
         dataset.filter(lambda decoded: decoded["time_idx_last"] > 99)
 
 
@@ -330,9 +328,7 @@ def test_overwriting_an_unknown_variable_is_refused_with_the_batch(dataset):
 
 def test_overwriting_with_too_few_values_is_refused_with_the_batch(dataset):
     dataset.set_overwrite_values(torch.ones(2), "price", "decoder")
-    with pytest.raises(
-        DatasetError, match="one per time step of the decoder part, got 2 for windo"
-    ):
+    with pytest.raises(DatasetError, match="one per time step of the decoder part, got 2 for"):
         dataset.__getitems__([0])
 
 
@@ -347,7 +343,7 @@ def test_groups_that_the_normaliser_does_not_know_are_refused_with_the_batch(fra
 def test_an_encoder_normaliser_refuses_integers_with_the_batch(frame):
     frame = frame.assign(y=frame["number"])
     dataset = build(frame, target_normalizer=EncoderNormalizer())
-    with pytest.raises(DatasetError, match="needs real values, got integers of type torch.int64"):
+    with pytest.raises(DatasetError, match="needs real values, got integers of type"):
         dataset.__getitems__([0])
 
 
@@ -366,9 +362,7 @@ def test_lengths_changed_after_building_are_refused_with_the_batch(dataset):
 
 
 def test_an_unknown_batch_sampler_is_refused(dataset):
-    with pytest.raises(
-        DatasetError, match="must be 'synchronized', a sampler or None, got 'other'"
-    ):
+    with pytest.raises(DatasetError, match="'synchronized', a sampler or None, got 'other'"):
         dataset.to_dataloader(batch_sampler="other")
 
 

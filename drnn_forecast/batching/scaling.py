@@ -80,8 +80,9 @@ def fit_windows(
             "Convert the column with `.astype(float)`, or use another normaliser."
         )
     center_length, scale_length = _fitted_lengths(normalizer)
-    center_of = _last_steps(values, lengths, center_length, is_padded)
-    scale_of = _last_steps(values, lengths, scale_length, is_padded)
+    center_of = scale_of = _last_steps(values, lengths, center_length, is_padded)
+    if scale_length != center_length:
+        scale_of = _last_steps(values, lengths, scale_length, is_padded)
     center, scale = _center_and_scale(normalizer, center_of, scale_of)
     return _FittedTogether(normalizer, center, scale)
 
@@ -131,11 +132,28 @@ class _FittedOneByOne:
 
 @dataclass(frozen=True)
 class _Steps:
-    """The steps that a fit reads: `series`, `(batch, time)`, and which of them count."""
+    """The steps that a fit reads: of every row of `series`, `(batch, time)`, those from `begin`.
+
+    `end` is one after the last of them; both are `(batch,)`, or None when every step is read.
+    """
 
     series: Tensor
-    is_read: Tensor | None  # (batch, time); None when every step is read
-    count: Tensor | None  # (batch,)
+    begin: Tensor | None = None
+    end: Tensor | None = None
+
+    def count(self) -> Tensor:
+        """Return how many steps are read, `(batch,)`."""
+        if self.begin is None or self.end is None:
+            return torch.full((len(self.series),), self.series.size(1), device=self.series.device)
+        return self.end - self.begin
+
+    def masked(self, values: Tensor, fill: float) -> Tensor:
+        """Return `values`, `(batch, time)`, with `fill` where a step is not read."""
+        if self.begin is None or self.end is None:
+            return values
+        step = torch.arange(values.size(1), device=values.device)
+        is_read = (step >= self.begin[:, None]) & (step < self.end[:, None])
+        return values.masked_fill(~is_read, fill)
 
 
 def _is_elementwise(normalizer: EncoderNormalizer) -> bool:
@@ -162,13 +180,9 @@ def _fitted_lengths(normalizer: EncoderNormalizer) -> tuple[int | None, int | No
 
 def _last_steps(values: Tensor, lengths: Tensor, limit: int | None, is_padded: bool) -> _Steps:
     if not is_padded:
-        return _Steps(values if limit is None else values[:, -limit:], None, None)
-    step = torch.arange(values.size(1), device=values.device)
-    end = lengths[:, None].to(values.device)
-    is_read = step < end
-    if limit is not None:
-        is_read &= step >= end - limit
-    return _Steps(values, is_read, is_read.sum(dim=-1))
+        return _Steps(values if limit is None else values[:, -limit:])
+    begin = torch.zeros_like(lengths) if limit is None else (lengths - limit).clamp(min=0)
+    return _Steps(values, begin, lengths)
 
 
 def _center_and_scale(
@@ -179,7 +193,8 @@ def _center_and_scale(
     if normalizer.method == "identity":
         return values.new_zeros(len(values)), values.new_ones(len(values))
     if normalizer.method == "standard":
-        center, scale = _mean(center_of), _deviation(scale_of)
+        center = _mean(center_of)
+        scale = _deviation(scale_of, center if scale_of is center_of else _mean(scale_of))
     else:
         fractions = {"lower": 0.25, "center": 0.5, "upper": 0.75, **normalizer._method_kwargs}
         center = _quantile(center_of, fractions["center"])
@@ -204,41 +219,43 @@ def _mean(steps: _Steps) -> Tensor:
     rows are summed one by one on the CPU, full ones together. Elsewhere torch sums in an order of
     its own, and double precision is exact enough.
     """
-    if steps.is_read is None or steps.count is None:
+    if steps.begin is None or steps.end is None:
         return steps.series.mean(dim=-1)
     if steps.series.device.type != "cpu":
-        return _padded_mean(steps.series, steps.is_read)
+        return _padded_mean(steps)
     means = steps.series.mean(dim=-1)
-    for row in (steps.count < steps.series.size(1)).nonzero().squeeze(1).tolist():
-        means[row] = steps.series[row][steps.is_read[row]].mean()
+    bounds = zip(steps.begin.tolist(), steps.end.tolist(), strict=True)
+    for row, (begin, end) in enumerate(bounds):
+        if end - begin < steps.series.size(1):
+            means[row] = steps.series[row, begin:end].mean()
     return means
 
 
-def _padded_mean(series: Tensor, is_read: Tensor) -> Tensor:
-    total = series.double().masked_fill(~is_read, 0.0).sum(dim=-1)
-    return (total / is_read.sum(dim=-1)).to(series.dtype)
+def _padded_mean(steps: _Steps) -> Tensor:
+    total = steps.masked(steps.series.double(), 0.0).sum(dim=-1)
+    return (total / steps.count()).to(steps.series.dtype)
 
 
-def _deviation(steps: _Steps) -> Tensor:
-    """Return the unbiased standard deviation of each row, `(batch,)`."""
-    if steps.is_read is None or steps.count is None:
+def _deviation(steps: _Steps, mean: Tensor) -> Tensor:
+    """Return the unbiased standard deviation of each row around its mean, `(batch,)`."""
+    if steps.begin is None:
         return steps.series.std(dim=-1)
-    distance = steps.series.double() - _mean(steps).double()[:, None]
-    squares = distance.masked_fill(~steps.is_read, 0.0).square().sum(dim=-1)
-    return (squares / (steps.count - 1).clamp(min=0)).sqrt().to(steps.series.dtype)
+    distance = steps.series.double() - mean.double()[:, None]
+    squares = steps.masked(distance, 0.0).square().sum(dim=-1)
+    return (squares / (steps.count() - 1).clamp(min=0)).sqrt().to(steps.series.dtype)
 
 
 def _quantile(steps: _Steps, fraction: float) -> Tensor:
     """Return the linearly interpolated quantile of each row, `(batch,)`."""
-    if steps.series.size(1) == 0 or (steps.count is not None and bool((steps.count == 0).any())):
+    if bool((steps.count() == 0).any()):
         raise DatasetError(
             "An EncoderNormalizer with method='robust' needs an encoder of at least 1 time step, "
             "got a window with 0. Raise `min_encoder_length`."
         )
-    if steps.is_read is None or steps.count is None:
+    if steps.begin is None:
         return steps.series.quantile(fraction, dim=-1)
-    ordered = steps.series.masked_fill(~steps.is_read, torch.inf).sort(dim=-1)[0]
-    rank = (steps.count - 1) * torch.tensor(fraction, dtype=ordered.dtype, device=ordered.device)
+    ordered = steps.masked(steps.series, torch.inf).sort(dim=-1)[0]
+    rank = (steps.count() - 1) * torch.tensor(fraction, dtype=ordered.dtype, device=ordered.device)
     below = ordered.gather(1, rank.long()[:, None]).squeeze(1)
     above = ordered.gather(1, rank.ceil().long()[:, None]).squeeze(1)
     return below.lerp(above, rank - rank.long())
