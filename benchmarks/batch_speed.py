@@ -39,6 +39,7 @@ from pytorch_forecasting import (
     RecurrentNetwork,
     TimeSeriesDataSet,
 )
+from pytorch_forecasting.data.timeseries import _timeseries as upstream_module
 
 import drnn_forecast
 from drnn_forecast.batching import BatchedTimeSeriesDataSet
@@ -221,21 +222,29 @@ def time_epoch(make: Callable[[Any], Any], dataset: Any, batches: int, *, seed: 
 
 
 def index_rows(num_series: int) -> list[dict[str, Any]]:
-    """Time the construction of the index alone, from the preprocessed frame."""
+    """Time the construction of the index alone, from the preprocessed frame.
+
+    Upstream's scan runs in Python, unless numba happens to be installed.
+    """
+    scan = upstream_module._find_end_indices
+    scans = {"in Python": getattr(scan, "py_func", scan)}
+    if hasattr(scan, "py_func"):
+        scans["with numba"] = scan
     rows = []
-    for horizon, turns in ((48, 1), (720, 1)):
-        frame = preprocessed(num_series, horizon)
-        samples: dict[str, list[float]] = {name: [] for name in CLASSES}
-        for name in [*CLASSES, "ours", "ours"][: 2 * turns + 2]:
-            dataset = frame[name]
-            start = time.perf_counter()
-            dataset._construct_index(frame["data"], predict_mode=False)
-            samples[name].append(time.perf_counter() - start)
-        rows.append(compare(f"index, {num_series} series x 1000, horizon {horizon}", "s", samples))
+    for horizon in (48, 720):
+        datasets, frame = preprocessed(num_series, horizon)
+        for how, upstream_module._find_end_indices in scans.items():
+            samples: dict[str, list[float]] = {name: [] for name in CLASSES}
+            for name in ("upstream", "ours") * 3:
+                start = time.perf_counter()
+                datasets[name]._construct_index(frame, predict_mode=False)
+                samples[name].append(time.perf_counter() - start)
+            what = f"index, {num_series} series x 1000, horizon {horizon}, upstream {how}"
+            rows.append(compare(what, "s", samples))
     return rows
 
 
-def preprocessed(num_series: int, horizon: int) -> dict[str, Any]:
+def preprocessed(num_series: int, horizon: int) -> tuple[dict[str, Any], pd.DataFrame]:
     """Return small datasets of both classes, and a large frame as they would preprocess it."""
     changes = {"max_prediction_length": horizon, "max_encoder_length": 168}
     small = {name: build(cls, make_frame(1, 1000), **changes) for name, cls in CLASSES.items()}
@@ -245,7 +254,7 @@ def preprocessed(num_series: int, horizon: int) -> dict[str, Any]:
             "__group_id__series": np.repeat(np.arange(num_series), 1000),
         }
     )
-    return {**small, "data": large}
+    return small, large
 
 
 def memory_rows(num_series: int) -> list[dict[str, Any]]:

@@ -269,3 +269,38 @@ def test_models_train_to_the_same_weights_and_predict(frame, name, tmp_path):
         assert predicted.shape == (len(dataset), 3)
         weights.append(torch.cat([part.detach().flatten() for part in model.parameters()]))
     assert torch.equal(*weights)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"add_relative_time_idx": True},
+        {"target_normalizer": EncoderNormalizer()},
+        {"weight": "price", "randomize_length": True},
+    ],
+    ids=["positions", "encoder normaliser", "weights and random lengths"],
+)
+def test_batches_are_made_on_the_device_from_end_to_end(frame, changes):
+    # A device without memory stands in for an accelerator: an operation that mixes devices fails.
+    dataset = build(BatchedTimeSeriesDataSet, frame, device="meta", **changes)
+    x, (target, weight) = next(iter(dataset.to_dataloader(batch_size=16)))
+    assert {part.device.type for part in x.values()} == {"meta"}
+    assert target.device.type == "meta"
+    assert x["decoder_cont"].shape[:2] == (16, 3)
+    assert (weight is not None) == ("weight" in changes)
+    assert dataset.data["reals"].device.type == "cpu"
+    assert pickle.loads(pickle.dumps(dataset)).device == torch.device("meta")
+
+
+def test_assigning_a_device_moves_the_batches(frame):
+    dataset = build(BatchedTimeSeriesDataSet, frame, device="meta")
+    dataset.device = "cpu"
+    x, _ = next(iter(dataset.to_dataloader(batch_size=16)))
+    assert x["encoder_cont"].device.type == "cpu"
+
+
+@pytest.mark.parametrize("arguments", [{"num_workers": 2}, {"pin_memory": True}])
+def test_loaders_of_device_batches_have_no_workers_and_pin_nothing(frame, arguments):
+    dataset = build(BatchedTimeSeriesDataSet, frame, device="meta")
+    with pytest.raises(ValueError, match="must be left out when batches are made on meta"):
+        dataset.to_dataloader(**arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy as shallow_copy
 from typing import Any
 
@@ -14,12 +14,13 @@ from pytorch_forecasting import TimeSeriesDataSet
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.batching import refusals, removals
+from drnn_forecast.batching import build_checks, removals, use_checks
 from drnn_forecast.batching.batch import gather_batch
+from drnn_forecast.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.batching.recipe import Recipe
-from drnn_forecast.batching.refusals import DatasetError
-from drnn_forecast.batching.scaling import series_scales
+from drnn_forecast.batching.series_scales import series_scales
 from drnn_forecast.batching.spans import find_spans
+from drnn_forecast.batching.window_batch import WindowBatch, to_device
 from drnn_forecast.batching.windows import (
     IntArray,
     SeriesRows,
@@ -30,32 +31,6 @@ from drnn_forecast.batching.windows import (
 )
 
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
-
-
-class WindowBatch(Sequence[Any]):
-    """The windows that a loader asked for: gathered already, and one by one on demand.
-
-    `BatchedTimeSeriesDataSet._collate_fn` hands on `gathered`. A collate function of the user's
-    own sees a sequence of the samples that pytorch-forecasting would have given it.
-
-    Args:
-        gathered: The batch, `(x, (target, weight))`.
-        dataset: Where the samples come from.
-        chosen: Numbers of the windows, `(batch,)`.
-    """
-
-    def __init__(self, gathered: Any, dataset: BatchedTimeSeriesDataSet, chosen: IntArray) -> None:
-        self.gathered = gathered
-        self._dataset = dataset
-        self._chosen = chosen
-
-    def __len__(self) -> int:
-        return len(self._chosen)
-
-    def __getitem__(self, position: Any) -> Any:
-        if isinstance(position, slice):
-            return [self._dataset[int(window)] for window in self._chosen[position]]
-        return self._dataset[int(self._chosen[position])]
 
 
 class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
@@ -85,16 +60,16 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         device: str | torch.device | None = None,
         **kwargs: Any,
     ) -> None:
-        refusals.check_frame(data)
+        build_checks.check_frame(data)
         self.num_fallback_batches = 0
         self._derived: dict[str, Any] = {}
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
-        self.device = refusals.check_device(device)
-        refusals.check_arguments(
+        self.device = use_checks.check_device(device)
+        build_checks.check_arguments(
             data, _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
         )
-        with refusals.as_dataset_errors():
+        with as_dataset_errors():
             super().__init__(data, *args, **kwargs)
 
     __init__.__signature__ = _UPSTREAM_SIGNATURE.replace(  # type: ignore[attr-defined]
@@ -147,7 +122,7 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
 
     @device.setter
     def device(self, device: str | torch.device | None) -> None:
-        self._device = refusals.check_device(device)
+        self._device = use_checks.check_device(device)
         self._derived.pop("tensors", None)
 
     @property
@@ -171,7 +146,7 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             self._windows, self._assigned_index = index, None
         else:
             num_rows = len(self.data["time"]) if hasattr(self, "data") else None
-            refusals.check_index(index, num_rows)
+            use_checks.check_index(index, num_rows)
             self._windows = Windows(
                 first_row=index["index_start"].to_numpy(), last_row=index["index_end"].to_numpy()
             )
@@ -186,8 +161,8 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         Raises:
             IndexError: There is no such window.
         """
-        refusals.check_window_numbers(np.asarray([idx]), len(self))
-        with refusals.as_dataset_errors():
+        use_checks.check_window_numbers(np.asarray([idx]), len(self))
+        with as_dataset_errors():
             return super().__getitem__(idx)
 
     def __getitems__(self, indices: Any) -> WindowBatch:
@@ -200,14 +175,14 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             IndexError: There is no such window.
         """
         chosen = np.asarray(indices)
-        refusals.check_window_numbers(chosen, len(self))
-        with refusals.as_dataset_errors():
+        use_checks.check_window_numbers(chosen, len(self))
+        with as_dataset_errors():
             if self._is_vectorised:
                 gathered = self._gather(chosen)
             else:
                 self.num_fallback_batches += 1
                 samples = [self[int(window)] for window in chosen]
-                gathered = _to_device(super()._collate_fn(samples), self.device)
+                gathered = to_device(super()._collate_fn(samples), self.device)
         return WindowBatch(gathered, self, chosen)
 
     @staticmethod
@@ -230,7 +205,7 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             DatasetError: `batch_sampler` is an unknown name, or the batches are on a device and
                 the loader has workers or pins memory.
         """
-        refusals.check_loader(self.device, batch_sampler, kwargs)
+        use_checks.check_loader(self.device, batch_sampler, kwargs)
         return super().to_dataloader(train, batch_size, batch_sampler, **kwargs)
 
     def filter(
@@ -269,8 +244,8 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         Raises:
             DatasetError: `target` is something else, or the variable cannot be overwritten.
         """
-        refusals.check_overwrite(self, variable, target)
-        with refusals.as_dataset_errors():
+        use_checks.check_overwrite(self, variable, target)
+        with as_dataset_errors():
             super().set_overwrite_values(values, variable, target)
 
     def transform_values(self, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -282,26 +257,26 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         try:
             return super().transform_values(name, *args, **kwargs)
         except KeyError as error:
-            raise refusals.MissingNameError(f"In the column {name!r}: {error.args[0]}.") from error
+            raise MissingNameError(f"In the column {name!r}: {error.args[0]}.") from error
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_derived": {}}
 
     def _check_params(self) -> None:
-        refusals.check_parameters(self)
+        build_checks.check_parameters(self)
         super()._check_params()
 
     def _set_target_normalizer(self, data_properties: Any, target_normalizer: Any) -> Any:
-        refusals.check_normalizer(self, target_normalizer)
+        build_checks.check_normalizer(self, target_normalizer)
         return super()._set_target_normalizer(data_properties, target_normalizer)
 
     def _validate_data(self, data: pd.DataFrame) -> None:
-        refusals.check_columns_fit(data, self.time_idx, self.flat_categoricals)
+        build_checks.check_columns_fit(data, self.time_idx, self.flat_categoricals)
         super()._validate_data(data)
         removals.check_rows_left(self, data)
 
     def _preprocess_data(self, data: pd.DataFrame) -> pd.DataFrame:
-        refusals.check_scaled_columns(self, data)
+        build_checks.check_scaled_columns(self, data)
         lengths = data.groupby(self.group_ids, observed=True).size()
         preprocessed = super()._preprocess_data(data)
         removals.check_rows_left_by_lags(self, preprocessed, lengths)
@@ -329,7 +304,7 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         time = data["__time_idx__"].to_numpy(np.int64)
         self._series = series = SeriesRows.from_groups(data[self._group_ids])
         steps = step_lengths(time, series)
-        refusals.check_gaps(self, data, steps)
+        build_checks.check_gaps(self, data, steps)
         self._has_repeated_steps = not series.is_contiguous or bool((steps < 1).any())
         if self._has_repeated_steps:
             return super()._construct_index(data, predict_mode)
@@ -375,15 +350,5 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         if self.device.type == "cpu":
             return self.data
         if "tensors" not in self._derived:
-            self._derived["tensors"] = _to_device(self.data, self.device)
+            self._derived["tensors"] = to_device(self.data, self.device)
         return self._derived["tensors"]
-
-
-def _to_device(values: Any, device: torch.device) -> Any:
-    if isinstance(values, Tensor):
-        return values.to(device)
-    if isinstance(values, dict):
-        return {name: _to_device(value, device) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return type(values)(_to_device(value, device) for value in values)
-    return values

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from drnn_forecast.batching.refusals import DatasetError, decode_series
+from drnn_forecast.batching.errors import DatasetError, decode_series, shown
 from drnn_forecast.batching.windows import SeriesRows, WindowRule, Windows
 
 _SERIES_SHOWN = 10
@@ -28,7 +28,7 @@ def check_rows_left(dataset: Any, data: pd.DataFrame) -> None:
         f"No window is left: `min_prediction_idx` ({dataset.min_prediction_idx}) with "
         f"`max_encoder_length` ({dataset.max_encoder_length}) and lags of up to {dataset.max_lag} "
         f"time steps needs rows from time {earliest} on, and the last is at {ends.max()}. "
-        f"Removed: {_shown([f'{name} (ends at {end})' for name, end in ends.items()])}. "
+        f"Removed: {shown([f'{name} (ends at {end})' for name, end in ends.items()])}. "
         "Lower `min_prediction_idx`, or pass later rows."
     )
 
@@ -49,7 +49,7 @@ def check_rows_left_by_lags(dataset: Any, preprocessed: pd.DataFrame, lengths: p
     raise DatasetError(
         f"No window is left: `lags` of up to {dataset.max_lag} time steps take as many rows from "
         f"the beginning of each series, and the longest has {lengths.max()}. "
-        f"Removed: {_shown([f'{name} ({length} rows)' for name, length in lengths.items()])}. "
+        f"Removed: {shown([f'{name} ({length} rows)' for name, length in lengths.items()])}. "
         "Use shorter lags, or pass more history."
     )
 
@@ -95,14 +95,14 @@ def explain_removals(
     if not len(windows):
         raise DatasetError(
             f"No window is left: all {len(first)} series were removed. {rules}. "
-            f"Removed: {_shown(reasons, len(first))}. "
+            f"Removed: {shown(reasons, len(first))}. "
             "Shorten these lengths, lower `min_prediction_idx`, or pass more rows."
         )
     warnings.warn(
         "Min encoder length and/or min_prediction_idx and/or min prediction length and/or lags "
         f"are too large for {len(first)} series/groups which therefore are not present in the "
         f"dataset index, so that no predictions can be made for them. {rules}. "
-        f"Removed: {_shown(reasons, len(first))}.",
+        f"Removed: {shown(reasons, len(first))}.",
         UserWarning,
         stacklevel=5,
     )
@@ -115,9 +115,3 @@ def _reason(begin: int, end: int, rule: WindowRule) -> str:
     if length < rule.min_length:
         return f"too short: {length} time steps"
     return "gaps leave no window"
-
-
-def _shown(names: list[str], total: int | None = None) -> str:
-    hidden = (len(names) if total is None else total) - _SERIES_SHOWN
-    shown = ", ".join(names[:_SERIES_SHOWN])
-    return f"{shown} and {hidden} more" if hidden > 0 else shown

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.distributions import Beta
 
-from drnn_forecast.batching.refusals import DatasetError
+from drnn_forecast.batching.errors import DatasetError
 from drnn_forecast.batching.windows import BoolArray, IntArray, Windows
 
 

@@ -1,16 +1,14 @@
-"""What a dataset refuses, and in which words."""
+"""What is refused while a dataset is built."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from pytorch_forecasting.data.encoders import (
     EncoderNormalizer,
     MultiNormalizer,
@@ -18,7 +16,8 @@ from pytorch_forecasting.data.encoders import (
     TorchNormalizer,
 )
 
-_NAMES_SHOWN = 10
+from drnn_forecast.batching.errors import DatasetError, MissingNameError, decode_series, quoted
+
 _ENDS = ("max", "min")
 _COLUMN_ARGUMENTS = (
     "time_idx",
@@ -32,38 +31,6 @@ _COLUMN_ARGUMENTS = (
     "time_varying_unknown_categoricals",
     "time_varying_unknown_reals",
 )
-
-
-class DatasetError(ValueError, AssertionError):
-    """A mistake in a dataset's arguments or data.
-
-    Also an `AssertionError`, because that is what pytorch-forecasting raises.
-    """
-
-
-class MissingNameError(DatasetError, KeyError):
-    """A column or category that is not there; also a `KeyError`, as in pytorch-forecasting."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class UnsupportedOverwriteError(DatasetError, NotImplementedError):
-    """A variable whose values cannot be overwritten."""
-
-
-@contextmanager
-def as_dataset_errors() -> Iterator[None]:
-    """Turn an `AssertionError` of pytorch-forecasting into a `DatasetError` with its words.
-
-    The checks of this module come first and say more; this holds for the rules they do not know.
-    """
-    try:
-        yield
-    except DatasetError:
-        raise
-    except AssertionError as error:
-        raise DatasetError(f"pytorch-forecasting refuses this dataset: {error}.") from error
 
 
 def check_frame(data: Any) -> None:
@@ -112,7 +79,7 @@ def check_arguments(data: pd.DataFrame, arguments: Mapping[str, Any]) -> None:
                 if column not in data.columns and column not in made:
                     raise MissingNameError(
                         f"`{argument}` names the column {column!r}, which the frame does not "
-                        f"have; it has {_shown(data.columns)}."
+                        f"have; it has {quoted(data.columns)}."
                     )
 
 
@@ -161,7 +128,7 @@ def _check_lags(dataset: Any) -> None:
         if name not in known + unknown:
             raise MissingNameError(
                 f"`lags` names {name!r}, which is no time-varying variable of the dataset; they "
-                f"are {_shown(known + unknown)}. Add it to one of the `time_varying` arguments."
+                f"are {quoted(known + unknown)}. Add it to one of the `time_varying` arguments."
             )
         if len(steps) == 0 or min(steps) < 1:
             raise DatasetError(
@@ -224,7 +191,7 @@ def check_columns_fit(data: pd.DataFrame, time_idx: str, categoricals: Sequence[
     dotted = [name for name in data.columns if "." in str(name)]
     if dotted:
         raise DatasetError(
-            f"Column names must not contain '.', got {_shown(dotted)}. Rename these columns."
+            f"Column names must not contain '.', got {quoted(dotted)}. Rename these columns."
         )
     if not data.index.is_unique:
         label = data.index[data.index.duplicated()].tolist()[0]
@@ -280,127 +247,6 @@ def check_gaps(dataset: Any, data: pd.DataFrame, steps: npt.NDArray[np.integer])
     )
 
 
-def check_index(index: pd.DataFrame, num_rows: int | None) -> None:
-    """Refuse a frame of windows that does not point into the data.
-
-    Args:
-        index: The frame.
-        num_rows: Rows of the data; None if not known yet.
-
-    Raises:
-        DatasetError: It lacks `index_start` or `index_end`, or a window lies outside the data.
-    """
-    missing = [name for name in ("index_start", "index_end") if name not in index.columns]
-    if missing:
-        raise DatasetError(
-            f"`index` must have the columns 'index_start' and 'index_end', got "
-            f"{_shown(index.columns)}. Assign rows of the dataset's own `index`."
-        )
-    if num_rows is None or len(index) == 0:
-        return
-    first, last = int(index["index_start"].min()), int(index["index_end"].max())
-    if first < 0 or last >= num_rows or (index["index_start"] > index["index_end"]).any():
-        raise DatasetError(
-            f"`index` must hold windows within the {num_rows} rows of the data, got rows {first} "
-            f"to {last}. Assign rows of the dataset's own `index`."
-        )
-
-
-def check_window_numbers(chosen: npt.NDArray[Any], num_windows: int) -> None:
-    """Refuse numbers of windows that are not there.
-
-    Raises:
-        IndexError: A number is no integer, or outside the dataset.
-    """
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
-        raise IndexError(
-            f"Window numbers must be a flat list of at least one integer, got {chosen.dtype} "
-            f"of shape {chosen.shape}."
-        )
-    outside = chosen[(chosen < -num_windows) | (chosen >= num_windows)]
-    if len(outside):
-        raise IndexError(
-            f"A window number must be from 0 to {num_windows - 1}, got {outside[0]}: the dataset "
-            f"has {num_windows} windows."
-        )
-
-
-def check_loader(device: torch.device, batch_sampler: Any, arguments: Mapping[str, Any]) -> None:
-    """Refuse a loader that the dataset cannot serve.
-
-    Raises:
-        DatasetError: `batch_sampler` is an unknown name, or the batches are made on a device
-            while the loader has workers or pins memory.
-    """
-    if isinstance(batch_sampler, str) and batch_sampler != "synchronized":
-        raise DatasetError(
-            f"`batch_sampler` must be 'synchronized', a sampler or None, got {batch_sampler!r}."
-        )
-    if device.type == "cpu":
-        return
-    for name in ("num_workers", "pin_memory"):
-        if arguments.get(name):
-            raise DatasetError(
-                f"`{name}` must be left out when batches are made on {device}, got "
-                f"{arguments[name]!r}. Leave it out, or build the dataset with device=None."
-            )
-
-
-def check_overwrite(dataset: Any, variable: str, target: Any) -> None:
-    """Refuse what cannot be overwritten.
-
-    Raises:
-        DatasetError: `target` is no part of a window.
-        UnsupportedOverwriteError: The variable is a target or the weight, or has a normaliser of
-            pytorch-forecasting's own.
-    """
-    if not isinstance(target, str) or target not in ("all", "decoder", "encoder"):
-        raise DatasetError(
-            f"`target` must be 'all', 'decoder' or 'encoder', got {target!r}. "
-            "It is the part of the windows to overwrite."
-        )
-    scaler = dataset._scalers.get(variable, dataset._categorical_encoders.get(variable))
-    if variable in dataset.target_names:
-        role = "the target"
-    elif dataset.weight is not None and variable == dataset.weight:
-        role = "the weight"
-    elif isinstance(scaler, TorchNormalizer):
-        role = f"scaled by a {type(scaler).__name__}"
-    else:
-        return
-    raise UnsupportedOverwriteError(
-        f"`variable` to overwrite must be a covariate with a scikit-learn scaler or an encoder, "
-        f"got {variable!r}, which is {role}. Change the frame and build the dataset anew."
-    )
-
-
-def check_device(device: str | torch.device | None) -> torch.device:
-    """Return the torch device, the CPU for None.
-
-    Raises:
-        DatasetError: This machine has no such device.
-    """
-    try:
-        checked = torch.device("cpu" if device is None else device)
-        torch.empty(1, device=checked)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(
-            f"`device` must be a device of this machine, got {device!r}: {reason} "
-            f"({torch.cuda.device_count()} CUDA devices found.) Pass 'cpu' or None."
-        ) from error
-    return checked
-
-
-def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the group ids of some rows of the preprocessed frame, as the user wrote them."""
-    decoded = {
-        name: dataset.transform_values(name, rows[encoded], inverse=True, group_id=True)
-        for name, encoded in dataset._group_ids_mapping.items()
-    }
-    return pd.DataFrame(decoded).to_dict(orient="records")
-
-
 def _columns_made(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Return the columns that a dataset makes, with the argument that asks for each."""
     made = {"__time_idx__": "time_idx"}
@@ -428,9 +274,3 @@ def _holds_strings(column: pd.Series) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.categories.dtype.kind not in "bifc"
     return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
-
-
-def _shown(names: Any) -> str:
-    shown = ", ".join(repr(name) for name in list(names)[:_NAMES_SHOWN])
-    hidden = len(names) - _NAMES_SHOWN
-    return f"{shown} and {hidden} more" if hidden > 0 else shown

@@ -1,0 +1,69 @@
+"""The errors of a dataset, and how they name series and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+
+_NAMES_SHOWN = 10
+
+
+class DatasetError(ValueError, AssertionError):
+    """A mistake in a dataset's arguments or data.
+
+    Also an `AssertionError`, because that is what pytorch-forecasting raises.
+    """
+
+
+class MissingNameError(DatasetError, KeyError):
+    """A column or category that is not there; also a `KeyError`, as in pytorch-forecasting."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class UnsupportedOverwriteError(DatasetError, NotImplementedError):
+    """A variable whose values cannot be overwritten."""
+
+
+@contextmanager
+def as_dataset_errors() -> Iterator[None]:
+    """Turn an `AssertionError` of pytorch-forecasting into a `DatasetError` with its words.
+
+    The package's own checks come first and say more; this holds for the rules they do not know.
+    """
+    try:
+        yield
+    except DatasetError:
+        raise
+    except AssertionError as error:
+        raise DatasetError(f"pytorch-forecasting refuses this dataset: {error}.") from error
+
+
+def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the group ids of some rows of the preprocessed frame, as the user wrote them."""
+    decoded = {
+        name: dataset.transform_values(name, rows[encoded], inverse=True, group_id=True)
+        for name, encoded in dataset._group_ids_mapping.items()
+    }
+    return pd.DataFrame(decoded).to_dict(orient="records")
+
+
+def shown(names: Any, total: int | None = None) -> str:
+    """Return the first ten names in a line, and how many more there are.
+
+    Args:
+        names: The names; strings stand as they are.
+        total: How many there are, where `names` holds the first of them only.
+    """
+    line = ", ".join(str(name) for name in list(names)[:_NAMES_SHOWN])
+    hidden = (len(names) if total is None else total) - _NAMES_SHOWN
+    return f"{line} and {hidden} more" if hidden > 0 else line
+
+
+def quoted(names: Any) -> str:
+    """Return the first ten names in a line, in quotation marks."""
+    return shown([repr(name) for name in names])
