@@ -1,21 +1,20 @@
 """The batched dataset against pytorch-forecasting's own, batch by batch."""
 
-import copy
-import warnings
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from pytorch_forecasting import (
-    EncoderNormalizer,
-    GroupNormalizer,
-    MultiNormalizer,
-    TimeSeriesDataSet,
+from batching_cases import (
+    BASE,
+    VARIABLE,
+    assert_equal_batches,
+    assert_equal_epochs,
+    assert_equal_index,
+    build_both,
+    epoch,
+    make_frame,
 )
+from pytorch_forecasting import EncoderNormalizer, GroupNormalizer, MultiNormalizer
 from pytorch_forecasting.data.encoders import NaNLabelEncoder, TorchNormalizer
 from sklearn.preprocessing import RobustScaler
 
@@ -28,118 +27,6 @@ pytestmark = [
 ]
 
 TRANSFORMATIONS = [None, "log", "log1p", "logit", "count", "softplus", "relu", "sqrt"]
-
-
-def make_frame(lengths=(30, 22, 41), *, gaps=False, seed=0, offset=3.0) -> pd.DataFrame:
-    """Series of given lengths that begin at different times; probe values that all differ."""
-    generator = np.random.default_rng(seed)
-    parts = []
-    for number, length in enumerate(lengths):
-        time = np.arange(length) + 2 * number
-        if gaps:
-            time = time[(generator.random(length) > 0.25) | (time % length == 2 * number)]
-        rows = len(time)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "time": time,
-                    "series": f"s{number}",
-                    "region": f"r{number % 2}",
-                    "weekday": (time % 7).astype(str),
-                    "event": generator.choice(["none", "sale", "strike"], rows),
-                    "y": generator.normal(offset, 1.0, rows),
-                    "z": generator.gamma(2.0, 1.0, rows),
-                    "label": generator.choice(["low", "high"], rows),
-                    "price": generator.normal(10.0, 2.0, rows),
-                    "load": generator.normal(-1.0, 0.5, rows),
-                    "size": float(number),
-                    "weight": generator.random(rows) + 0.5,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-BASE: dict[str, Any] = {
-    "time_idx": "time",
-    "target": "y",
-    "group_ids": ["series"],
-    "max_encoder_length": 9,
-    "max_prediction_length": 4,
-    "time_varying_known_categoricals": ["weekday"],
-    "time_varying_known_reals": ["price"],
-    "time_varying_unknown_reals": ["y"],
-    "static_categoricals": ["series"],
-}
-VARIABLE = {"min_encoder_length": 3, "min_prediction_length": 2}
-
-
-def build_both(frame, **changes):
-    """Return the batched dataset and upstream's, from equal but separate arguments."""
-    arguments = {**BASE, **changes}
-    return tuple(
-        cls(frame.copy(), **copy.deepcopy(arguments))
-        for cls in (BatchedTimeSeriesDataSet, TimeSeriesDataSet)
-    )
-
-
-def epoch(dataset, *, seed=0, **loader):
-    torch.manual_seed(seed)
-    return list(dataset.to_dataloader(**{"train": False, "batch_size": 8, **loader}))
-
-
-def tensors_of(value, name=""):
-    """Yield every tensor of a batch with a name that tells where it is."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from tensors_of(part, f"{name}.{key}")
-    elif isinstance(value, list | tuple):
-        yield f"{name}.length", len(value)
-        for key, part in enumerate(value):
-            yield from tensors_of(part, f"{name}[{key}]")
-    else:
-        yield name, value
-
-
-def assert_equal_batches(ours, theirs, *, tolerance=0.0):
-    """Same keys, shapes, dtypes and values; `tolerance` is relative to the largest value.
-
-    The largest value of the column, because float32 sums of a window differ in their last bits
-    by the size of their terms, not of the sum.
-    """
-    assert len(ours) == len(theirs)
-    for our_batch, their_batch in zip(ours, theirs, strict=True):
-        our_parts, their_parts = dict(tensors_of(our_batch)), dict(tensors_of(their_batch))
-        assert our_parts.keys() == their_parts.keys()
-        for name, expected in their_parts.items():
-            found = our_parts[name]
-            if not isinstance(expected, torch.Tensor):
-                assert found == expected, name
-                continue
-            assert found.dtype == expected.dtype, name
-            assert found.shape == expected.shape, name
-            if tolerance == 0.0 or not expected.is_floating_point():
-                assert torch.equal(found, expected), name
-            else:
-                largest = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
-                torch.testing.assert_close(
-                    found, expected, rtol=0.0, atol=tolerance * largest, equal_nan=True, msg=name
-                )
-
-
-def assert_equal_epochs(frame, *, tolerance=0.0, prepare=None, **changes):
-    ours, theirs = build_both(frame, **changes)
-    for dataset in (ours, theirs):
-        if prepare is not None:
-            prepare(dataset)
-    assert_equal_batches(epoch(ours), epoch(theirs), tolerance=tolerance)
-    assert_equal_index(ours, theirs)
-    assert ours.num_fallback_batches == 0
-
-
-def assert_equal_index(ours, theirs):
-    expected = theirs.index.loc[:, ~theirs.index.columns.duplicated()]
-    pd.testing.assert_frame_equal(ours.index, expected)
 
 
 CONFIGURATIONS = {
@@ -460,114 +347,3 @@ def test_a_subclass_with_its_own_samples_is_asked_for_them():
     ours, expected = epoch(shifted)[0][0], epoch(plain)[0][0]
     assert torch.equal(ours["encoder_cont"], expected["encoder_cont"] + 1.0)
     assert shifted.num_fallback_batches > 0
-
-
-@st.composite
-def configurations(draw):
-    """Return a frame and the arguments of a dataset; every option may meet every other."""
-    gaps = draw(st.booleans())
-    longest_encoder = draw(st.integers(2, 12))
-    longest_prediction = draw(st.integers(1, 6))
-    fitted = st.builds(
-        EncoderNormalizer,
-        method=st.sampled_from(["standard", "robust", "identity"]),
-        center=st.booleans(),
-        max_length=st.sampled_from([None, 2, 5, [2, 4], [4, 3]]),
-        transformation=st.sampled_from([None, "log1p", "count", "softplus", "relu", "sqrt"]),
-    )
-    fixed = st.builds(
-        GroupNormalizer,
-        method=st.sampled_from(["standard", "robust"]),
-        groups=st.sampled_from([[], ["series"], ["region", "series"], ["series", "region"]]),
-        center=st.booleans(),
-        transformation=st.sampled_from([None, "log1p", "count"]),
-    )
-    plain = st.builds(TorchNormalizer, method=st.sampled_from(["standard", "robust", "identity"]))
-    normalizer = st.one_of(fitted, fixed, plain)
-    targets = draw(st.sampled_from([["z"], ["z", "y"], ["label"]]))
-    # Together with `min_prediction_idx`, upstream's decoders are longer than their content.
-    is_random = draw(st.booleans())
-    is_label = targets == ["label"]
-    normalizers = [draw(normalizer) for _ in targets]
-    frame = make_frame(
-        tuple(draw(st.lists(st.integers(18, 40), min_size=1, max_size=4))),
-        gaps=gaps,
-        seed=draw(st.integers(0, 999)),
-        offset=8.0,
-    )
-    arguments = {
-        "time_idx": "time",
-        "target": targets if len(targets) > 1 else targets[0],
-        "group_ids": ["region", "series"],
-        "target_normalizer": "auto"
-        if is_label
-        else MultiNormalizer(normalizers)
-        if len(targets) > 1
-        else normalizers[0],
-        "max_encoder_length": longest_encoder,
-        "min_encoder_length": draw(st.integers(2, longest_encoder)),
-        "max_prediction_length": longest_prediction,
-        "min_prediction_length": draw(st.integers(1, longest_prediction)),
-        "min_prediction_idx": None if is_random else draw(st.sampled_from([None, 5, 9])),
-        "static_categoricals": draw(st.sampled_from([[], ["series"], ["region", "series"]])),
-        "static_reals": draw(st.sampled_from([[], ["size"]])),
-        "time_varying_known_categoricals": draw(st.sampled_from([[], ["weekday"]])),
-        "time_varying_known_reals": draw(st.sampled_from([[], ["price"], ["time", "price"]])),
-        "time_varying_unknown_categoricals": ["label"] if is_label else [],
-        "time_varying_unknown_reals": [] if is_label else [*targets, "load"],
-        "weight": draw(st.sampled_from([None, "weight"])),
-        # Upstream cannot lag what a TorchNormalizer scales, nor one of several real targets.
-        "lags": draw(st.sampled_from([None, {targets[0]: [1, 4]}]))
-        if not any(type(part) is TorchNormalizer for part in normalizers)
-        else None,
-        "add_relative_time_idx": draw(st.booleans()),
-        "add_target_scales": not is_label and draw(st.booleans()),
-        "add_encoder_length": draw(st.sampled_from([True, False, "auto"])),
-        "allow_missing_timesteps": gaps,
-        "randomize_length": draw(st.sampled_from([True, (1.0, 1.0)])) if is_random else None,
-        "predict_mode": draw(st.booleans()),
-        "scalers": draw(st.sampled_from([{}, {"price": None}])),
-    }
-    if not is_label and draw(st.booleans()):
-        arguments["scalers"] = {**arguments["scalers"], "load": EncoderNormalizer()}
-    return frame, arguments
-
-
-# Explaining a failure takes minutes; the drawn arguments say enough.
-PHASES = [phase for phase in Phase if phase is not Phase.explain]
-DRAWN = {"configurations": 0, "batches": 0, "fallbacks": 0, "refused": 0}
-
-
-def build_and_load(cls, frame, arguments, batch_size):
-    dataset = cls(frame.copy(), **copy.deepcopy(arguments))
-    return dataset, epoch(dataset, batch_size=batch_size)
-
-
-@settings(max_examples=150, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
-@given(configurations(), st.integers(1, 40))
-def test_epochs_of_any_configuration_are_those_of_pytorch_forecasting(configuration, batch_size):
-    frame, arguments = configuration
-    DRAWN["configurations"] += 1
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        try:
-            theirs, expected = build_and_load(TimeSeriesDataSet, frame, arguments, batch_size)
-        except Exception as error:  # a refusal, or one of upstream's own crashes
-            DRAWN["refused"] += 1
-            with pytest.raises(type(error)):
-                build_and_load(BatchedTimeSeriesDataSet, frame, arguments, batch_size)
-            return
-        ours, batches = build_and_load(BatchedTimeSeriesDataSet, frame, arguments, batch_size)
-    assert_equal_batches(batches, expected, tolerance=1e-6)
-    assert_equal_index(ours, theirs)
-    DRAWN["batches"] += len(batches)
-    DRAWN["fallbacks"] += ours.num_fallback_batches
-
-
-def test_no_drawn_configuration_lives_on_the_slow_path(record_property):
-    if DRAWN["configurations"] == 0:
-        pytest.skip("it counts what the test of drawn configurations saw, which did not run")
-    for name, number in DRAWN.items():
-        record_property(name, number)
-    assert DRAWN["fallbacks"] == 0
-    assert DRAWN["refused"] < DRAWN["configurations"] / 4
