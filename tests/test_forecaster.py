@@ -224,7 +224,7 @@ def levered():
     frame["target"] += 3 * frame.lever
     data = make_dataset(frame)
     pl.seed_everything(0, verbose=False)
-    model = make_model(data, hidden_size=16, season_length=24, learning_rate=1e-2, dropout=0.0)
+    model = make_model(data, hidden_size=16, learning_rate=1e-2, dropout=0.0)
     return data, fit(model, data.to_dataloader(train=True, batch_size=64, num_workers=0), 8)
 
 
@@ -238,7 +238,7 @@ def test_shuffling_the_covariates_of_the_decoder_raises_the_loss(levered):
     assert model.loss(model(shuffled)["prediction"], y) > 2 * loss
 
 
-def test_training_beats_the_anchor_that_it_starts_from(levered):
+def test_training_beats_the_seasonal_naive_forecast(levered):
     data, model = levered
     x, y = first_batch(data, batch_size=128)
     naive = silence(make_model(data, hidden_size=16, season_length=24))
@@ -274,7 +274,7 @@ def test_copies_and_pickles_give_the_same_forecast(dataset, batch, duplicate):
 def test_predict_returns_quantiles_in_target_units(levered):
     data, model = levered
     quantiles = model.predict(data, mode="quantiles", trainer_kwargs={"logger": False})
-    x, y = first_batch(data, batch_size=128)
+    _, y = first_batch(data, batch_size=128)
 
     assert quantiles.shape == (len(data), 12, 7)
     assert (quantiles[:128, :, 3] - y[0]).abs().mean() < 1  # the targets lie around 10, 20 and 30
