@@ -29,19 +29,24 @@ def check_frame(frame: Any, name: str) -> None:
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    """Raise unless every column is there, once."""
+    """Raise unless every column is there, and no name twice."""
+    repeated = frame.columns[frame.columns.duplicated()]
+    if len(repeated):
+        raise ValueError(
+            f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
+            "once; rename or drop the others."
+        )
     for column in columns:
-        found = int((frame.columns == column).sum())
-        if found == 0:
+        if column in frame.columns:
+            continue
+        if column in frame.index.names:
             raise ValueError(
-                f"Column {column!r} is not in `{name}`{closest(column, list(frame.columns))}; its "
-                f"columns are {some(frame.columns, limit=20)}."
+                f"{column!r} must be a column of `{name}`, but is its index; use `.reset_index()`."
             )
-        if found > 1:
-            raise ValueError(
-                f"Column names must be unique, but `{name}` has {column!r} {found} times; rename "
-                "or drop the others."
-            )
+        raise ValueError(
+            f"Column {column!r} is not in `{name}`{closest(column, list(frame.columns))}; its "
+            f"columns are {some(frame.columns, limit=20)}."
+        )
 
 
 def check_series_names(frame: pd.DataFrame, roles: Roles, name: str) -> None:
@@ -57,11 +62,11 @@ def check_series_names(frame: pd.DataFrame, roles: Roles, name: str) -> None:
             "drop them (a name such as 'NA' is read as empty from a CSV file)."
         )
     names = values.drop_duplicates()
-    same = names.astype(str).duplicated(keep=False)
-    if same.any():
+    alike = names[names.astype(str).duplicated(keep=False)]
+    if len(alike) or types.infer_dtype(names).startswith("mixed"):
         raise ValueError(
-            f"Series column {roles.series!r} of `{name}` has names that differ in type only: "
-            f"{some(names[same])}; convert the column with `.astype(str)`."
+            f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
+            f"{some(alike if len(alike) else names)}; convert it with `.astype(str)`."
         )
 
 
@@ -152,8 +157,8 @@ def check_future_values(rows: pd.DataFrame, roles: Roles) -> None:
         if wrong.any():
             raise ValueError(
                 f"Known covariate {column!r} must have a finite value in every future row (a row "
-                f"after its series' last target), but {counted(wrong.sum(), 'value')} {verb(wrong)} "
-                f"empty or infinite, first {first_place(rows, roles, wrong)}; fill them, drop the "
+                f"after its series' last target), but {counted(wrong.sum(), 'value')} "
+                f"{verb(wrong)} empty or infinite, first {first_place(rows, roles, wrong)}; fill them, drop the "
                 "rows, or give the column as `observed`."
             )
 
@@ -166,6 +171,7 @@ def not_finite(values: pd.Series) -> NDArray[np.bool_]:
 
 
 def verb(wrong: NDArray[np.bool_]) -> str:
+    """Return the verb for as many values as are marked."""
     return "is" if wrong.sum() == 1 else "are"
 
 

@@ -14,7 +14,7 @@ from drnn_forecast.frames.calendar import (
     calendar_features,
     calendar_reals,
 )
-from drnn_forecast.frames.kinds import is_real
+from drnn_forecast.frames.kinds import as_text, is_real
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.roles import ONLY_SERIES, TIME_INDEX
 
@@ -96,9 +96,3 @@ def model_frame(
         columns |= calendar_features(times, panel.grid.freq)
     columns |= {name: rows[name].to_numpy() for name in extra}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
-
-
-def as_text(values: pd.Series) -> NDArray[np.object_]:
-    """Return the values as text; equal values give equal text."""
-    codes, categories = pd.factorize(values)
-    return np.array([str(category) for category in categories], dtype=object)[codes]

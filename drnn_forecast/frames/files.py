@@ -52,6 +52,7 @@ def write_table(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
 
 
 def table_suffix(path: Path) -> str:
+    """Return the suffix of a path, in lower case, if it is one of a table."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"A table must be named .csv or .parquet, got {str(path)!r}.")
@@ -59,6 +60,7 @@ def table_suffix(path: Path) -> str:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
+    """Return the rows of a CSV file, of which there must be some."""
     with path.open("rb") as file:
         if b"\0" in file.read(4096):
             raise ValueError(f"{str(path)!r} is not a CSV file: it holds binary data.")
@@ -74,6 +76,7 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def check_separator(frame: pd.DataFrame, path: Path) -> None:
+    """Raise where the header of the only column looks like several."""
     if frame.shape[1] > 1:
         return
     header = str(frame.columns[0])
@@ -87,6 +90,7 @@ def check_separator(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
+    """Return the rows of a Parquet file, of which there must be some."""
     try:
         frame = pd.read_parquet(path)
     except (pa.ArrowInvalid, OSError) as error:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, Day, Tick
 
+from drnn_forecast.frames.places import counted, in_series
+
 OFF_GRID = -1
 
 
@@ -28,6 +30,7 @@ class Grid:
 
     @cached_property
     def offset(self) -> BaseOffset:
+        """The step, as pandas holds it."""
         return to_offset(self.freq)
 
     @property
@@ -41,6 +44,8 @@ class Grid:
         Args:
             times: Stamps that are not before the origin, in its time zone.
         """
+        if len(times) == 0:
+            return np.empty(0, dtype=np.int64)
         if self.is_elapsed:
             elapsed, step = times - self.origin, pd.Timedelta(self.offset)
             on_grid = np.asarray(elapsed % step == pd.Timedelta(0))
@@ -90,9 +95,10 @@ def resolve_frequency(
     best = best_fit(times[codes == longest])
     if best is None:
         raise ValueError(
-            f"The frequency of time column {column!r} cannot be inferred: {stamp_count(sizes)} of "
-            f"the longest series{named(names[longest])} lie on no regular grid of which at least "
-            "half is present (three stamps are the least); give `freq`, such as 'h', 'D' or 'MS'."
+            f"The frequency of time column {column!r} cannot be inferred: "
+            f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
+            "grid of which at least half is present (three stamps are the least); give `freq`, such "
+            "as 'h', 'D' or 'MS'."
         )
     for code in poor_fits(times, codes, best.freq, len(names)):
         own = best_fit(times[codes == code])
@@ -186,11 +192,3 @@ def poor_fits(
     extent = positions.groupby(codes).agg(["min", "max", "size"]).reindex(range(num_series))
     missing = extent["max"] - extent["min"] + 1 - extent["size"]
     return np.flatnonzero((missing > 0) | (extent["min"] == OFF_GRID))
-
-
-def stamp_count(sizes: NDArray[np.int64]) -> str:
-    return f"the {sizes.max()} time stamps"
-
-
-def named(name: Hashable) -> str:
-    return f" {name!r}"

@@ -89,6 +89,7 @@ def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
 def check_reach(
     panel: Panel, rows: pd.DataFrame, is_missing: NDArray[np.bool_], horizon: int
 ) -> None:
+    """Raise where known covariates do not reach to the end of the horizon."""
     if not is_missing.any():
         return
     first = int(is_missing.argmax())
@@ -109,6 +110,11 @@ def check_reach(
 def check_variables(panel: Panel, parameters: dict[str, Any]) -> None:
     """Raise where the history lacks a variable of training, or has it in another part."""
     roles = panel.roles
+    if parameters["time_idx"] != TIME_INDEX:
+        raise ValueError(
+            "`parameters` must be those of a dataset that `ForecastData.split` made, but its time "
+            f"index is {parameters['time_idx']!r}; make the training dataset with `split`."
+        )
     if parameters["target"] != roles.target:
         raise ValueError(
             f"The target of training was {parameters['target']!r}, here it is {roles.target!r}; "
@@ -125,8 +131,8 @@ def check_variables(panel: Panel, parameters: dict[str, Any]) -> None:
     part_here = {name: kind for kind in KINDS for name in here[kind]}
     for kind in KINDS:
         for name in parameters.get(kind) or []:
-            if part_here.get(name) != kind and name not in ("relative_time_idx", "encoder_length"):
-                found = part_here.get(name)
+            found = part_here.get(name)
+            if found != kind:
                 raise ValueError(
                     f"The variable {name!r} was {readable(kind)} in training, but "
                     f"{'is lacking here' if found is None else 'is ' + readable(found) + ' here'}; "
@@ -142,6 +148,7 @@ def readable(kind: str) -> str:
 
 
 def check_lengths(panel: Panel, parameters: dict[str, Any], lag: int) -> None:
+    """Raise where a series is too short for the shortest context."""
     least = max(parameters["min_encoder_length"] + lag, 1)
     is_short = panel.sizes < least
     if is_short.any():

@@ -12,7 +12,7 @@ from pandas.api import types
 from drnn_forecast.frames import checks
 from drnn_forecast.frames.frequency import OFF_GRID, Grid, resolve_frequency
 from drnn_forecast.frames.kinds import is_real
-from drnn_forecast.frames.panel import series_codes
+from drnn_forecast.frames.panel import Panel, series_codes
 from drnn_forecast.frames.places import counted, first_place, some
 from drnn_forecast.frames.roles import Roles
 from drnn_forecast.frames.times import parse_times
@@ -49,7 +49,6 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     checks.check_columns(frame, columns, name)
     checks.check_series_names(frame, roles, name)
     rows = frame.assign(**{roles.time: parse_times(frame[roles.time], name)})
-    keys = [rows[roles.time]] if roles.series is None else [rows[roles.series], rows[roles.time]]
     backward = backward_rows(rows, roles)
     if backward:
         logger.warning(
@@ -58,14 +57,14 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
             counted(backward, "row"),
             roles.time,
         )
-    return rows.sort_values([str(key.name) for key in keys], kind="stable", ignore_index=True)
+    return rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
 
 
 def backward_rows(rows: pd.DataFrame, roles: Roles) -> int:
     """Return how many rows are earlier than the row above them in their series."""
     codes = series_codes(rows, roles)
     order = np.argsort(codes, kind="stable")
-    times, codes = rows[roles.time].to_numpy()[order], codes[order]
+    times, codes = pd.DatetimeIndex(rows[roles.time]).asi8[order], codes[order]
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
@@ -110,6 +109,7 @@ def read_future(future: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> pd
 
 
 def check_same_zone(times: pd.Series, history: pd.Series) -> None:
+    """Raise unless both columns are in the same time zone."""
     if str(times.dt.tz) != str(history.dt.tz):
         raise ValueError(
             f"Time column {times.name!r} must have one time zone, but has {history.dt.tz} in "
@@ -119,6 +119,7 @@ def check_same_zone(times: pd.Series, history: pd.Series) -> None:
 
 
 def check_same_kinds(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
+    """Raise where a covariate holds numbers in one frame and categories in the other."""
     for column in roles.known:
         if is_real(rows[column]) != is_real(history[column]) and rows[column].notna().any():
             raise TypeError(
@@ -129,19 +130,18 @@ def check_same_kinds(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) ->
 
 
 def check_after_history(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
-    if roles.series is None:
-        last = pd.Series(history[roles.time].max(), index=rows.index)
-    else:
-        ends = history.groupby(roles.series, observed=True)[roles.time].max()
-        unknown = ~rows[roles.series].isin(ends.index)
-        if unknown.any():
-            raise ValueError(
-                f"`future` must be about series of `frame`, but series column {roles.series!r} has "
-                f"others: {some(rows.loc[unknown, roles.series].unique())}; drop them, or add "
-                "their history."
-            )
-        last = rows[roles.series].map(ends.to_dict())
-    is_early = (rows[roles.time] <= last).to_numpy()
+    """Raise where a row is of a series without history, or not after its last target."""
+    panel = Panel(history, roles)
+    codes = panel.code_of(rows)
+    unknown = codes < 0
+    if unknown.any():
+        raise ValueError(
+            f"`future` must be about series of `frame`, but series column {roles.series!r} has "
+            f"others: {some(rows.loc[unknown, str(roles.series)].unique())}; drop them, or add "
+            "their history."
+        )
+    ends = pd.DatetimeIndex(history[roles.time])[panel.last_rows]
+    is_early = np.asarray(pd.DatetimeIndex(rows[roles.time]) <= ends[codes])
     if is_early.any():
         raise ValueError(
             "The rows of `future` must come after the last target of their series, but "
@@ -188,10 +188,9 @@ def fill(
     steps_later = np.arange(len(source)) - present[source]
     filled = history.iloc[source].reset_index(drop=True)
     stamps = grid.stamps(positions[source] + steps_later).astype(history[roles.time].dtype)
-    columns: dict[str, Any] = {roles.time: stamps}
-    for column in history.columns.difference([*roles.keys, *roles.static]):
-        values = history[column]
-        if is_real(values):
+    columns: dict[Any, Any] = {roles.time: stamps}
+    for column, values in history.items():
+        if is_real(values) and column not in (*roles.keys, *roles.static):
             numbers = values.to_numpy(np.float64, na_value=np.nan)
             drawn = np.interp(np.arange(len(source)), present, numbers)
             kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64

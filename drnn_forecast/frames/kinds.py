@@ -1,6 +1,8 @@
-"""Whether a column holds numbers or categories."""
+"""Whether a column holds numbers or categories, and categories as text."""
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
 
@@ -14,4 +16,10 @@ def is_category(values: pd.Series) -> bool:
     if isinstance(values.dtype, pd.CategoricalDtype) or types.is_bool_dtype(values.dtype):
         return True
     kind = types.infer_dtype(values, skipna=True)
-    return kind in {"string", "boolean", "mixed", "mixed-integer", "empty"}
+    return kind in {"string", "boolean", "empty"}
+
+
+def as_text(values: pd.Series) -> NDArray[np.object_]:
+    """Return the values as text; equal values give equal text."""
+    codes, categories = pd.factorize(values)
+    return np.array([str(category) for category in categories], dtype=object)[codes]

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.frames.frequency import Grid
+from drnn_forecast.frames.kinds import as_text
 from drnn_forecast.frames.roles import ONLY_SERIES, Roles
 
 
@@ -66,7 +67,9 @@ class Panel:
     @cached_property
     def labels(self) -> pd.Index:
         """The name of each series as datasets hold it: text."""
-        return pd.Index([str(name) for name in self.names], dtype=object)
+        if self.roles.series is None:
+            return pd.Index([ONLY_SERIES], dtype=object)
+        return pd.Index(as_text(self.history[self.roles.series].iloc[self.last_rows]))
 
     def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the code of the series of each row; -1 where the history lacks it."""

@@ -108,6 +108,7 @@ def column_tuple(role: str, columns: Any) -> tuple[str, ...]:
 
 
 def check_types(roles: Roles) -> None:
+    """Raise where a value has the wrong type."""
     for role, columns in role_columns(roles).items():
         for column in columns:
             if not isinstance(column, str):
@@ -134,6 +135,7 @@ def role_columns(roles: Roles) -> dict[str, tuple[str, ...]]:
 
 
 def check_one_role_each(roles: Roles) -> None:
+    """Raise where a column is given twice."""
     role_of: dict[str, str] = {}
     for role, columns in role_columns(roles).items():
         for column in columns:
@@ -146,6 +148,7 @@ def check_one_role_each(roles: Roles) -> None:
 
 
 def check_names(roles: Roles) -> None:
+    """Raise where a name is one that datasets do not allow."""
     for column in roles.columns:
         if column == roles.time:
             continue

@@ -180,6 +180,7 @@ def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[
 
 
 def check_normalizer(normalizer: Any, windows: Windows) -> None:
+    """Raise where contexts are too short to be standardised."""
     if isinstance(normalizer, EncoderNormalizer) and (
         windows.min_context_length < normalizer.min_length
     ):
@@ -192,6 +193,7 @@ def check_normalizer(normalizer: Any, windows: Windows) -> None:
 
 
 def check_options(options: dict[str, Any], panel: Panel) -> None:
+    """Raise where an option is decided elsewhere, or names a column that is not there."""
     for name in options:
         if name in OWN_OPTIONS:
             raise TypeError(
