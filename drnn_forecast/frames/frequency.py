@@ -1,0 +1,194 @@
+"""The regular grid that the time stamps of a frame lie on."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import BaseOffset, Day, Tick
+
+from drnn_forecast.frames.places import counted, in_series
+
+OFF_GRID = -1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Time stamps numbered in steps of one frequency.
+
+    Attributes:
+        origin: The stamp at position 0.
+        freq: pandas frequency alias. Hours and shorter steps are counted in elapsed time, days and
+            longer ones by the calendar of the origin's time zone.
+    """
+
+    origin: pd.Timestamp
+    freq: str
+
+    @cached_property
+    def offset(self) -> BaseOffset:
+        """The step, as pandas holds it."""
+        return to_offset(self.freq)
+
+    @property
+    def is_elapsed(self) -> bool:
+        """Whether all steps are equally long (a day is not, where clocks change)."""
+        return isinstance(self.offset, Tick) and not isinstance(self.offset, Day)
+
+    def positions(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
+        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
+
+        Args:
+            times: Stamps that are not before the origin, in its time zone.
+        """
+        if len(times) == 0:
+            return np.empty(0, dtype=np.int64)
+        if self.is_elapsed:
+            elapsed, step = times - self.origin, pd.Timedelta(self.offset)
+            on_grid = np.asarray(elapsed % step == pd.Timedelta(0))
+            return np.where(on_grid, np.asarray(elapsed // step), OFF_GRID)
+        stamps = pd.date_range(self.origin, times.max(), freq=self.offset)
+        return np.asarray(stamps.as_unit(times.unit).get_indexer(times), dtype=np.int64)
+
+    def stamps(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex:
+        """Return the stamp at each position."""
+        if len(positions) == 0:
+            return pd.DatetimeIndex([], dtype=pd.DatetimeIndex([self.origin]).dtype)
+        if self.is_elapsed:
+            steps = pd.to_timedelta(np.asarray(positions) * pd.Timedelta(self.offset))
+            return (self.origin + steps).as_unit(self.origin.unit)
+        stamps = pd.date_range(self.origin, periods=int(positions.max()) + 1, freq=self.offset)
+        return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
+
+
+def resolve_frequency(
+    times: pd.DatetimeIndex,
+    codes: NDArray[np.int64],
+    names: Sequence[Hashable],
+    *,
+    column: str,
+    freq: str | None,
+) -> str:
+    """Return the pandas frequency alias that every series shares.
+
+    Without `freq`, it is the frequency of the longest series: the one on whose grid all its stamps
+    lie with the fewest missing. Gaps are therefore no obstacle, as long as half of the steps are
+    there.
+
+    Args:
+        times: Stamps, sorted within each series and unique there.
+        codes: The number of each stamp's series; an index into `names`.
+        names: The name of each series.
+        column: The time column, for messages.
+        freq: The user's alias, or None.
+
+    Raises:
+        ValueError: `freq` is no alias, none can be inferred, or it differs between series.
+    """
+    if freq is not None:
+        return parse_frequency(freq)
+    sizes = np.bincount(codes, minlength=len(names))
+    longest = int(sizes.argmax())
+    best = best_fit(times[codes == longest])
+    if best is None:
+        raise ValueError(
+            f"The frequency of time column {column!r} cannot be inferred: "
+            f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
+            "grid of which at least half is present (three stamps are the least); give `freq`, such "
+            "as 'h', 'D' or 'MS'."
+        )
+    for code in poor_fits(times, codes, best.freq, len(names)):
+        own = best_fit(times[codes == code])
+        shared = fit(times[codes == code], best.freq, origin=times.min())
+        if own is not None and (shared is None or own.missing < shared.missing):
+            if own.freq == best.freq:
+                continue
+            raise ValueError(
+                f"All series must share one frequency, but that of time column {column!r} is "
+                f"{best.freq!r} in series {names[longest]!r} and {own.freq!r} in series "
+                f"{names[code]!r}; resample one of them, forecast them apart, or give `freq`."
+            )
+    return best.freq
+
+
+def parse_frequency(freq: str) -> str:
+    """Return the alias as pandas spells it.
+
+    Raises:
+        ValueError: pandas does not know the alias, or it does not go forward.
+    """
+    try:
+        offset = to_offset(freq)
+    except ValueError as error:
+        raise ValueError(
+            f"`freq` must be a pandas frequency alias such as 'h', 'D', 'B', 'W-SUN' or 'MS', got "
+            f"{freq!r}: {error}."
+        ) from None
+    if offset.n < 1:
+        raise ValueError(f"`freq` must step forward, got {freq!r}.")
+    return offset.freqstr
+
+
+def step_in_days(freq: str) -> float:
+    """Return the length of a step in days (the first whole one of the year 2001)."""
+    offset = to_offset(freq)
+    start = offset.rollforward(pd.Timestamp("2001-01-01"))
+    return (start + offset - start) / pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A frequency on whose grid all stamps of a series lie, and the steps missing between them."""
+
+    freq: str
+    missing: int
+
+
+def best_fit(times: pd.DatetimeIndex) -> Fit | None:
+    """Return the frequency with the fewest missing steps, or None where none fits."""
+    best: Fit | None = None
+    for freq in dict.fromkeys(candidates(times)):
+        found = fit(times, freq, origin=times[0])
+        if found and found.missing <= len(times) and (not best or found.missing < best.missing):
+            best = found
+        if best and best.missing == 0:
+            break
+    return best
+
+
+def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
+    """Yield the frequencies of the whole series, of stretches of it, and of single steps."""
+    if len(times) < 3:
+        return
+    for length in (len(times), 12, 7, 3):
+        starts = np.linspace(0, max(len(times) - length, 0), 6 if length < len(times) else 1)
+        for start in starts.astype(int):
+            freq = pd.infer_freq(times[start : start + length])
+            if freq is not None:
+                yield freq
+    steps, counts = np.unique((times[1:] - times[:-1]).to_numpy(), return_counts=True)
+    for step in (steps[counts.argmax()], steps[0]):
+        length = pd.Timedelta(step)
+        days, rest = divmod(length, pd.Timedelta(days=1))
+        yield to_offset(length).freqstr if rest else f"{days}D"
+
+
+def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
+    """Return the fit of a frequency to one series, or None where a stamp is off its grid."""
+    positions = Grid(origin, freq).positions(times)
+    if (positions == OFF_GRID).any():
+        return None
+    return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
+
+
+def poor_fits(
+    times: pd.DatetimeIndex, codes: NDArray[np.int64], freq: str, num_series: int
+) -> NDArray[np.int64]:
+    """Return the series that have stamps off the grid of `freq` or steps missing between them."""
+    positions = pd.Series(Grid(times.min(), freq).positions(times))
+    extent = positions.groupby(codes).agg(["min", "max", "size"]).reindex(range(num_series))
+    missing = extent["max"] - extent["min"] + 1 - extent["size"]
+    return np.flatnonzero((missing > 0) | (extent["min"] == OFF_GRID))
