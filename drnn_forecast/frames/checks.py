@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from drnn_forecast.frames.kinds import is_category, is_real
-from drnn_forecast.frames.places import closest, counted, first_place, in_series, place, some
+from drnn_forecast.frames.places import closest, counted, first_place, in_series, place, shown, some
 from drnn_forecast.frames.roles import Roles
 
 SUMMER_TIME_HINT = (
@@ -83,7 +83,8 @@ def check_dtypes(rows: pd.DataFrame, roles: Roles) -> None:
         if types.is_complex_dtype(values.dtype) or not (is_real(values) or is_category(values)):
             raise TypeError(
                 f"Covariate {column!r} must hold numbers, text, categories or truth values, got "
-                f"dtype {values.dtype}; convert it, or leave it out."
+                f"dtype {values.dtype} ({types.infer_dtype(values)}); convert it, for example with "
+                "`.astype(str)`, or leave it out."
             )
 
 
@@ -95,7 +96,7 @@ def first_text(rows: pd.DataFrame, roles: Roles) -> str:
         return ""
     return (
         f" with {counted(wrong.sum(), 'value')} that {'is' if wrong.sum() == 1 else 'are'} no "
-        f"number, first {values.iloc[wrong.argmax()]!r} ({first_place(rows, roles, wrong)})"
+        f"number, first {shown(values.iloc[wrong.argmax()])} ({first_place(rows, roles, wrong)})"
     )
 
 
@@ -128,7 +129,7 @@ def check_observed(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -
     empty = counts == 0
     if empty.any():
         first = int(np.flatnonzero(empty[codes])[0])
-        names = "" if roles.series is None else f" {rows[roles.series].iloc[first]!r}"
+        names = "" if roles.series is None else f" {shown(rows[roles.series].iloc[first])}"
         raise ValueError(
             f"Every series needs target values, but target column {roles.target!r} is empty in all "
             f"rows of {counted(empty.sum(), 'series')}, first{names}; drop the series, or fill it."
@@ -146,7 +147,8 @@ def check_values(rows: pd.DataFrame, roles: Roles) -> None:
         raise ValueError(
             f"{what} column {column!r} must have a finite value in every row of a series{where}, "
             f"but {counted(wrong.sum(), 'value')} {verb(wrong)} empty or infinite, first "
-            f"{first_place(rows, roles, wrong)}; fill or drop them before."
+            f"{first_place(rows, roles, wrong)}; fill them, or drop their rows and give "
+            "`fill_gaps=True`."
         )
 
 
@@ -158,8 +160,9 @@ def check_future_values(rows: pd.DataFrame, roles: Roles) -> None:
             raise ValueError(
                 f"Known covariate {column!r} must have a finite value in every future row (a row "
                 f"after its series' last target), but {counted(wrong.sum(), 'value')} "
-                f"{verb(wrong)} empty or infinite, first {first_place(rows, roles, wrong)}; fill them, drop the "
-                "rows, or give the column as `observed`."
+                f"{verb(wrong)} empty or infinite, first "
+                f"{first_place(rows, roles, wrong)}; fill them, drop the rows, or give the column "
+                "as `observed`."
             )
 
 
@@ -185,8 +188,8 @@ def check_static(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> 
             raise ValueError(
                 f"Static covariate {column!r} must be constant within a series, but changes in "
                 f"{counted(len(np.unique(codes[changed])), 'series')}, first from "
-                f"{values[row - 1]!r} to {values[row]!r} ({place(rows, roles, row)}); give it as "
-                "`known` or `observed`."
+                f"{shown(values[row - 1])} to {shown(values[row])} ({place(rows, roles, row)}); "
+                "give it as `known` or `observed`."
             )
 
 

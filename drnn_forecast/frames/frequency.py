@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, Day, Tick
 
-from drnn_forecast.frames.places import counted, in_series
+from drnn_forecast.frames.places import counted, in_series, shown
 
 OFF_GRID = -1
 
@@ -97,8 +97,8 @@ def resolve_frequency(
         raise ValueError(
             f"The frequency of time column {column!r} cannot be inferred: "
             f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
-            "grid of which at least half is present (three stamps are the least); give `freq`, such "
-            "as 'h', 'D' or 'MS'."
+            "grid of which at least half is present (three stamps are the least); give `freq`, "
+            "such as 'h', 'D' or 'MS'."
         )
     for code in poor_fits(times, codes, best.freq, len(names)):
         own = best_fit(times[codes == code])
@@ -108,8 +108,8 @@ def resolve_frequency(
                 continue
             raise ValueError(
                 f"All series must share one frequency, but that of time column {column!r} is "
-                f"{best.freq!r} in series {names[longest]!r} and {own.freq!r} in series "
-                f"{names[code]!r}; resample one of them, forecast them apart, or give `freq`."
+                f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
+                f"{shown(names[code])}; resample one of them, forecast them apart, or give `freq`."
             )
     return best.freq
 
@@ -124,9 +124,9 @@ def parse_frequency(freq: str) -> str:
         offset = to_offset(freq)
     except ValueError as error:
         raise ValueError(
-            f"`freq` must be a pandas frequency alias such as 'h', 'D', 'B', 'W-SUN' or 'MS', got "
-            f"{freq!r}: {error}."
-        ) from None
+            "`freq` must be a pandas frequency alias such as '15min', 'h', 'D', 'B', 'W-SUN', 'MS' "
+            f"or 'QS', got {freq!r}."
+        ) from error
     if offset.n < 1:
         raise ValueError(f"`freq` must step forward, got {freq!r}.")
     return offset.freqstr

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from drnn_forecast.frames.frequency import Grid
 from drnn_forecast.frames.kinds import as_text
+from drnn_forecast.frames.places import shown
 from drnn_forecast.frames.roles import ONLY_SERIES, Roles
 
 
@@ -80,7 +81,7 @@ class Panel:
     def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
         """Return the marked series with their numbers of rows, for a message."""
         marked = [
-            f"{self.names[code]!r} ({self.sizes[code]} rows)" for code in np.flatnonzero(mask)
+            f"{shown(self.names[code])} ({self.sizes[code]} rows)" for code in np.flatnonzero(mask)
         ]
         more = f" and {len(marked) - 5} more" if len(marked) > 5 else ""
         return ", ".join(marked[:5]) + more

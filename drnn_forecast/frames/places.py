@@ -14,7 +14,9 @@ from drnn_forecast.frames.roles import Roles
 def place(rows: pd.DataFrame, roles: Roles, row: int) -> str:
     """Return where a row is, as "series 'AT' at 2018-01-01 05:00:00"."""
     stamp = f"at {rows[roles.time].iloc[row]}"
-    return stamp if roles.series is None else f"series {rows[roles.series].iloc[row]!r} {stamp}"
+    return (
+        stamp if roles.series is None else f"series {shown(rows[roles.series].iloc[row])} {stamp}"
+    )
 
 
 def first_place(rows: pd.DataFrame, roles: Roles, mask: NDArray[np.bool_]) -> str:
@@ -24,24 +26,29 @@ def first_place(rows: pd.DataFrame, roles: Roles, mask: NDArray[np.bool_]) -> st
 
 def series_place(name: Hashable | None, stamp: Any) -> str:
     """Return where a stamp is; `name` is None where the frame is one series."""
-    return f"at {stamp}" if name is None else f"series {name!r} at {stamp}"
+    return f"at {stamp}" if name is None else f"series {shown(name)} at {stamp}"
 
 
 def in_series(name: Hashable | None) -> str:
     """Return " in series 'AT'", or nothing where the frame is one series."""
-    return "" if name is None else f" in series {name!r}"
+    return "" if name is None else f" in series {shown(name)}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as Python writes it, whatever numpy type it has."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def counted(count: int, noun: str) -> str:
-    """Return "1 row" or "3 rows"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return "1 row" or "3 rows", and "1 series" or "3 series"."""
+    return f"{count} {noun}" if count == 1 or noun.endswith("s") else f"{count} {noun}s"
 
 
 def some(values: Iterable[Any], limit: int = 5) -> str:
     """Return the first values, and how many more there are."""
     listed = list(values)
     more = f" and {len(listed) - limit} more" if len(listed) > limit else ""
-    return ", ".join(repr(value) for value in listed[:limit]) + more
+    return ", ".join(shown(value) for value in listed[:limit]) + more
 
 
 def closest(name: str, names: Sequence[Any]) -> str:

@@ -104,7 +104,7 @@ def column_tuple(role: str, columns: Any) -> tuple[str, ...]:
     try:
         return tuple(columns)
     except TypeError:
-        raise TypeError(f"`{role}` must be column names, got {columns!r}.") from None
+        raise TypeError(f"`{role}` must name columns as text, got {columns!r}.") from None
 
 
 def check_types(roles: Roles) -> None:
@@ -113,8 +113,8 @@ def check_types(roles: Roles) -> None:
         for column in columns:
             if not isinstance(column, str):
                 raise TypeError(
-                    f"`{role}` must be given as column names (text), got {column!r}; "
-                    "rename the columns of the frame with `frame.rename(columns=str)`."
+                    f"`{role}` must name columns as text, got {column!r}; other names can be "
+                    "changed with `frame.rename(columns=str)`."
                 )
     if roles.freq is not None and not isinstance(roles.freq, str):
         raise TypeError(f"`freq` must be a pandas frequency alias such as 'h', got {roles.freq!r}.")

@@ -11,7 +11,7 @@ from pytorch_forecasting import EncoderNormalizer, TimeSeriesDataSet
 
 from drnn_forecast.frames.features import encoders, model_frame, scalers, variables
 from drnn_forecast.frames.panel import Panel
-from drnn_forecast.frames.places import counted
+from drnn_forecast.frames.places import closest, counted, some
 from drnn_forecast.frames.roles import TIME_INDEX
 from drnn_forecast.frames.targets import target_rows
 from drnn_forecast.frames.windows import Windows
@@ -201,4 +201,8 @@ def check_options(options: dict[str, Any], panel: Panel) -> None:
             )
     weight = options.get("weight")
     if weight is not None and weight not in panel.history.columns:
-        raise ValueError(f"The `weight` column {weight!r} is not in the frame.")
+        raise ValueError(
+            f"The `weight` column {weight!r} is not in the frame"
+            f"{closest(weight, list(panel.history.columns))}; its columns are "
+            f"{some(panel.history.columns, limit=20)}."
+        )

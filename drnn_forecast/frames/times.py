@@ -5,6 +5,8 @@ import logging
 import pandas as pd
 from pandas.api import types
 
+from drnn_forecast.frames.places import shown
+
 logger = logging.getLogger("drnn_forecast.frames")
 
 
@@ -48,7 +50,7 @@ def parse_text(values: pd.Series, where: str) -> pd.Series:
         row = int(wrong.argmax())
         raise ValueError(
             f"{where} must hold ISO 8601 time stamps such as '2024-03-31 13:00', but {wrong.sum()} "
-            f"of {len(wrong)} values are not, first {values.iloc[row]!r} in row {row} (the first "
-            "row is 0); convert the column with `pd.to_datetime(..., format=...)`."
+            f"of {len(wrong)} values are not, first {shown(values.iloc[row])} in row {row} (the "
+            "first row is 0); convert the column with `pd.to_datetime(..., format=...)`."
         )
     return times
