@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import torch
+from pandas import DataFrame
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss, QuantileLoss
 from pytorch_forecasting.models.base import BaseModelWithCovariates
@@ -18,6 +20,7 @@ from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dil
 from drnn_forecast.features import FeatureReader
 from drnn_forecast.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.layers import DilatedRNN, OutputFusion
+from drnn_forecast.prediction import WRITTEN_BY, check_checkpoint, forecast
 
 
 class DilatedRNNForecaster(BaseModelWithCovariates):
@@ -218,6 +221,35 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
             return _steps_before(output, lengths, 1)[0]
         last = _steps_before(output, lengths, self.fusion.width)
         return self.fusion(last[-1:], last[:-1])[0][0]
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
+    ) -> DilatedRNNForecaster:
+        """Return the model of a Lightning checkpoint, without its dataset.
+
+        A checkpoint is a pickle, which can run code when read: load only files that you trust.
+
+        Args:
+            checkpoint_path: A file that a trainer of this class wrote.
+            *args: Of Lightning's method of that name.
+            **kwargs: Of Lightning's method of that name.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no whole checkpoint, or one of another class.
+        """
+        check_checkpoint(checkpoint_path, cls.__name__)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add to a checkpoint what upstream adds, and the name of the class."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[WRITTEN_BY] = type(self).__name__
+
+    def forecast(self, frame: DataFrame, *, future: DataFrame | None = None) -> DataFrame:
+        """Return the forecast past the end of every series: see `prediction.forecast`."""
+        return forecast(self, frame, future=future)
 
     def _reader(self, period: str) -> FeatureReader:
         """Return the reader of the variables known in one period, `"encoder"` or `"decoder"`."""

@@ -6,14 +6,15 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from lightning.fabric.utilities.seed import isolate_rng
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.utilities.seed import isolate_rng
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.dilations import checked_integer
@@ -92,7 +93,7 @@ def fit(
         model = build()
         best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
         stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
-        timer = Timer(duration=None if max_seconds is None else {"seconds": max_seconds})
+        timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
         options = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
@@ -112,11 +113,11 @@ def fit(
             validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
         )
         seconds = time.perf_counter() - started
-        _restore_best(model, best)
+        validation_loss = _restore_best(model, best)
         written = None if checkpoint is None else _written(trainer, Path(checkpoint))
     return FitResult(
         model=model.eval(),
-        validation_loss=float(best.best_model_score),
+        validation_loss=validation_loss,
         epochs=trainer.current_epoch,
         steps=trainer.global_step,
         seconds=seconds,
@@ -148,8 +149,8 @@ def _check_settings(
         )
 
 
-def _restore_best(model: LightningModule, best: ModelCheckpoint) -> None:
-    """Load the weights of the best validation loss into `model`."""
+def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
+    """Load the weights of the best validation loss into `model`, and return that loss."""
     score = best.best_model_score
     if score is None or not math.isfinite(score):
         raise RuntimeError(
@@ -159,6 +160,7 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> None:
     # Lightning's own file of a moment ago; a model's hyperparameters are more than plain tensors.
     saved = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
     model.load_state_dict(saved["state_dict"])
+    return float(score)
 
 
 def _written(trainer: Trainer, path: Path) -> Path:
