@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pytorch_forecasting import TimeSeriesDataSet
 
+from drnn_forecast.batching import BatchedTimeSeriesDataSet
 from drnn_forecast.frames.horizon import make_forecast_dataset
 from drnn_forecast.frames.intake import take_in
 from drnn_forecast.frames.panel import Panel
@@ -150,7 +151,7 @@ class ForecastData:
         min_context_length: int | None = None,
         drop_short: bool = False,
         target_normalizer: Any = None,
-        dataset_class: type[TimeSeriesDataSet] = TimeSeriesDataSet,
+        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
         **dataset_options: Any,
     ) -> Splits:
         """Return datasets for training, validation and test, told apart by time in each series.
@@ -199,7 +200,7 @@ class ForecastData:
         self,
         parameters: dict[str, Any],
         *,
-        dataset_class: type[TimeSeriesDataSet] = TimeSeriesDataSet,
+        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
     ) -> TimeSeriesDataSet:
         """Return one window per series whose targets are the steps after its last observation.
 
