@@ -152,14 +152,17 @@ def _check_settings(
 def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     """Load the weights of the best validation loss into `model`, and return that loss."""
     score = best.best_model_score
-    if score is None or not math.isfinite(score):
+    if score is not None:
+        # Lightning's own file of a moment ago; hyperparameters are more than plain tensors.
+        saved = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+        model.load_state_dict(saved["state_dict"])
+    # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
+    weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    if score is None or not math.isfinite(score) or not weights_are_finite:
         raise RuntimeError(
             "Training never reached a finite validation loss. "
             "Lower `learning_rate`, or look for extreme values in the data."
         )
-    # Lightning's own file of a moment ago; a model's hyperparameters are more than plain tensors.
-    saved = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
-    model.load_state_dict(saved["state_dict"])
     return float(score)
 
 
