@@ -234,7 +234,7 @@ def test_an_empty_or_infinite_value_is_counted_and_placed(column, what, value):
         f"{what} column {column!r}",
         "2 values are",
         "series 'b' at 2024-01-06",
-        "fill or drop",
+        "fill_gaps=True",
     ]
     with pytest.raises(ValueError, match=says(*parts)):
         take(frame)

@@ -160,7 +160,7 @@ def best_fit(times: pd.DatetimeIndex) -> Fit | None:
 
 
 def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
-    """Yield the frequencies of the whole series, of stretches of it, and of single steps."""
+    """Yield the frequencies of the series, of stretches of it, of single steps, and guesses."""
     if len(times) < 3:
         return
     for length in (len(times), 12, 7, 3):
@@ -174,6 +174,8 @@ def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
         length = pd.Timedelta(step)
         days, rest = divmod(length, pd.Timedelta(days=1))
         yield to_offset(length).freqstr if rest else f"{days}D"
+    # Where steps are missing everywhere, no stretch shows that they are months or working days.
+    yield from ("MS", "ME", "B")
 
 
 def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
