@@ -265,11 +265,11 @@ def test_missing_steps_are_counted_and_placed():
         take(frame)
 
 
-def test_a_frequency_that_differs_between_series_is_named_in_both():
+@pytest.mark.parametrize("alias", ["W-SUN", "MS", "2D", "B", "12h"])
+def test_a_frequency_that_differs_between_series_is_named_in_both(alias):
     frame = two_series()
-    weekly = frame["shop"].eq("b")
-    frame.loc[weekly, "day"] = pd.date_range("2024-01-01", periods=30, freq="W-SUN")
-    parts = ["one frequency", "'D' in series 'a'", "'W-SUN' in series 'b'", "resample"]
+    frame.loc[30:, "day"] = pd.date_range("2024-01-01", periods=30, freq=alias)
+    parts = ["one frequency", "'D' in series 'a'", f"'{alias}' in series 'b'", "resample"]
     with pytest.raises(ValueError, match=says(*parts)):
         take(frame)
 

@@ -13,6 +13,9 @@ from pandas.tseries.offsets import BaseOffset, Day, Tick
 from drnn_forecast.frames.places import counted, in_series, shown
 
 OFF_GRID = -1
+# Steps missing per step present, above which a series may have a coarser frequency of its own. The
+# densest of those, working days among days, misses two for five.
+SPARSE = 0.25
 
 
 @dataclass(frozen=True)
@@ -101,11 +104,8 @@ def resolve_frequency(
             "such as 'h', 'D' or 'MS'."
         )
     for code in poor_fits(times, codes, best.freq, len(names)):
-        own = best_fit(times[codes == code])
-        shared = fit(times[codes == code], best.freq, origin=times.min())
-        if own is not None and (shared is None or own.missing < shared.missing):
-            if own.freq == best.freq:
-                continue
+        own = better_fit(times[codes == code], best.freq, origin=times.min())
+        if own is not None and own.freq != best.freq:
             raise ValueError(
                 f"All series must share one frequency, but that of time column {column!r} is "
                 f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
@@ -186,11 +186,19 @@ def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | No
     return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
 
 
+def better_fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
+    """Return the best fit of a series, or None where `freq` leaves no more steps missing."""
+    own, shared = best_fit(times), fit(times, freq, origin=origin)
+    is_better = own is not None and (shared is None or own.missing < shared.missing)
+    return own if is_better else None
+
+
 def poor_fits(
     times: pd.DatetimeIndex, codes: NDArray[np.int64], freq: str, num_series: int
 ) -> NDArray[np.int64]:
-    """Return the series that have stamps off the grid of `freq` or steps missing between them."""
+    """Return the series with stamps off the grid of `freq`, or with many steps missing."""
     positions = pd.Series(Grid(times.min(), freq).positions(times))
     extent = positions.groupby(codes).agg(["min", "max", "size"]).reindex(range(num_series))
     missing = extent["max"] - extent["min"] + 1 - extent["size"]
-    return np.flatnonzero((missing > 0) | (extent["min"] == OFF_GRID))
+    is_sparse = missing > SPARSE * extent["size"]
+    return np.flatnonzero(is_sparse | (extent["min"] == OFF_GRID))
