@@ -113,6 +113,13 @@ def test_the_order_of_rows_changes_nothing():
     pd.testing.assert_frame_equal(shuffled.history, take(probe()).history)
 
 
+@pytest.mark.parametrize("index", ["y", "who", None], ids=str)
+def test_the_index_of_the_frame_means_nothing(index):
+    frame = probe()
+    labelled = frame.set_index(pd.Index(np.arange(80) // 3, name=index))
+    pd.testing.assert_frame_equal(take(labelled).history, frame)
+
+
 @pytest.mark.parametrize(
     "names", [[3, 20], ["a", "B"], [True, False], pd.to_datetime(["2001", "2000"])]
 )

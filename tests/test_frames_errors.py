@@ -222,7 +222,7 @@ def test_other_duplicates_get_no_hint_of_clocks():
         ForecastData.from_frame(pd.concat([frame, frame]), time="t", target="y")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e39])
 @pytest.mark.parametrize(
     ("column", "what"),
     [("sold", "Target"), ("price", "Covariate"), ("footfall", "Covariate")],

@@ -74,6 +74,26 @@ def test_a_year_with_both_changes_of_clocks_is_regular(alias, zone):
     assert data.history["t"].dtype == times.dtype
 
 
+@pytest.mark.parametrize(
+    ("zone", "month"),
+    [("America/Sao_Paulo", "2018-10-15"), ("America/Havana", "2024-10-15")],
+    ids=["skipped", "repeated"],
+)
+def test_a_midnight_that_the_clock_skips_or_repeats_is_a_day_all_the_same(zone, month):
+    days = pd.date_range(month, periods=40, freq="D")
+    times = days.tz_localize(zone, nonexistent="shift_forward", ambiguous=np.ones(40, dtype=bool))
+    data = take(times)
+    assert data.freq == "D"
+    training = data.split(horizon=4, context_length=8, validation_windows=1).training
+    targets = data.target_rows(data.before(30).forecast_dataset(training.get_parameters()))
+    assert targets["t"].tolist() == times[10:14].tolist()
+
+
+def test_steps_of_24_hours_are_not_days_where_clocks_change():
+    times = pd.date_range("2024-03-25", periods=20, freq="24h", tz="Europe/Berlin")
+    assert take(times).freq == "24h"
+
+
 @pytest.mark.parametrize("alias", ["h", "D"])
 @pytest.mark.parametrize("day", ["2024-03-31", "2024-10-27"])
 def test_a_gap_at_a_change_of_clocks_is_filled_in_its_zone(alias, day):
@@ -141,6 +161,12 @@ def test_a_time_column_of_text_or_dates_is_parsed(kind, caplog):
     data = take(columns[kind])
     assert pd.api.types.is_datetime64_any_dtype(data.history["t"])
     assert ("UTC offsets" in caplog.text) == (kind == "mixed offsets")
+
+
+def test_days_of_another_zone_are_to_be_converted():
+    times = pd.date_range("2024-03-25", periods=20, freq="D", tz="Europe/Berlin").tz_convert("UTC")
+    with pytest.raises(ValueError, match=r"tz_convert` if days do not begin at midnight of UTC"):
+        take(times)
 
 
 def calendar_of(data: ForecastData) -> dict[str, list[str]]:
