@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drnn_forecast.frames import ForecastData
@@ -135,6 +135,7 @@ def test_the_unit_of_time_stamps_is_kept(unit):
     assert splits.origins["t"].dtype == times.dtype
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(ALIASES),
     st.sampled_from([None, "UTC", "Europe/Berlin"]),
