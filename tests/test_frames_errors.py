@@ -222,7 +222,7 @@ def test_other_duplicates_get_no_hint_of_clocks():
         ForecastData.from_frame(pd.concat([frame, frame]), time="t", target="y")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e39])
 @pytest.mark.parametrize(
     ("column", "what"),
     [("sold", "Target"), ("price", "Covariate"), ("footfall", "Covariate")],
@@ -234,7 +234,7 @@ def test_an_empty_or_infinite_value_is_counted_and_placed(column, what, value):
         f"{what} column {column!r}",
         "2 values are",
         "series 'b' at 2024-01-06",
-        "fill or drop",
+        "fill_gaps=True",
     ]
     with pytest.raises(ValueError, match=says(*parts)):
         take(frame)
@@ -265,11 +265,11 @@ def test_missing_steps_are_counted_and_placed():
         take(frame)
 
 
-def test_a_frequency_that_differs_between_series_is_named_in_both():
+@pytest.mark.parametrize("alias", ["W-SUN", "MS", "2D", "B", "12h"])
+def test_a_frequency_that_differs_between_series_is_named_in_both(alias):
     frame = two_series()
-    weekly = frame["shop"].eq("b")
-    frame.loc[weekly, "day"] = pd.date_range("2024-01-01", periods=30, freq="W-SUN")
-    parts = ["one frequency", "'D' in series 'a'", "'W-SUN' in series 'b'", "resample"]
+    frame.loc[30:, "day"] = pd.date_range("2024-01-01", periods=30, freq=alias)
+    parts = ["one frequency", "'D' in series 'a'", f"'{alias}' in series 'b'", "resample"]
     with pytest.raises(ValueError, match=says(*parts)):
         take(frame)
 

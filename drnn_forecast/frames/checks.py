@@ -146,8 +146,8 @@ def check_values(rows: pd.DataFrame, roles: Roles) -> None:
         what, where = ("Target", ", up to its last observation") if is_target else ("Covariate", "")
         raise ValueError(
             f"{what} column {column!r} must have a finite value in every row of a series{where}, "
-            f"but {counted(wrong.sum(), 'value')} {verb(wrong)} empty or infinite, first "
-            f"{first_place(rows, roles, wrong)}; fill them, or drop their rows and give "
+            f"but {counted(wrong.sum(), 'value')} {verb(wrong)} empty, infinite or beyond float32, "
+            f"first {first_place(rows, roles, wrong)}; fill them, or drop their rows and give "
             "`fill_gaps=True`."
         )
 
@@ -160,16 +160,17 @@ def check_future_values(rows: pd.DataFrame, roles: Roles) -> None:
             raise ValueError(
                 f"Known covariate {column!r} must have a finite value in every future row (a row "
                 f"after its series' last target), but {counted(wrong.sum(), 'value')} "
-                f"{verb(wrong)} empty or infinite, first "
+                f"{verb(wrong)} empty, infinite or beyond float32, first "
                 f"{first_place(rows, roles, wrong)}; fill them, drop the rows, or give the column "
                 "as `observed`."
             )
 
 
 def not_finite(values: pd.Series) -> NDArray[np.bool_]:
-    """Return where values are missing or infinite."""
+    """Return where values are missing, infinite or too large for a dataset."""
     if is_real(values):
-        return ~np.isfinite(values.to_numpy(np.float64, na_value=np.nan))
+        # Datasets hold float32, in which larger numbers are infinite.
+        return ~(np.abs(values.to_numpy(np.float64, na_value=np.nan)) <= np.finfo(np.float32).max)
     return values.isna().to_numpy()
 
 

@@ -13,7 +13,7 @@ from drnn_forecast.batching import BatchedTimeSeriesDataSet
 from drnn_forecast.frames.horizon import make_forecast_dataset
 from drnn_forecast.frames.intake import take_in
 from drnn_forecast.frames.panel import Panel
-from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.roles import Roles, column_tuple
 from drnn_forecast.frames.splits import Splits, make_splits
 from drnn_forecast.frames.targets import target_rows
 from drnn_forecast.frames.windows import make_windows, whole_number
@@ -65,9 +65,9 @@ class ForecastData:
             time=time,
             target=target,
             series=series,
-            known=known,  # type: ignore[arg-type]
-            observed=observed,  # type: ignore[arg-type]
-            static=static,  # type: ignore[arg-type]
+            known=column_tuple("known", known),
+            observed=column_tuple("observed", observed),
+            static=column_tuple("static", static),
             freq=freq,
             calendar=calendar,
         )

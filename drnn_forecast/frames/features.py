@@ -16,7 +16,7 @@ from drnn_forecast.frames.calendar import (
 )
 from drnn_forecast.frames.kinds import as_text, is_real
 from drnn_forecast.frames.panel import Panel
-from drnn_forecast.frames.roles import ONLY_SERIES, TIME_INDEX
+from drnn_forecast.frames.roles import CALENDAR_PREFIX, ONLY_SERIES, TIME_INDEX
 
 
 def variables(panel: Panel) -> dict[str, list[str]]:
@@ -67,7 +67,7 @@ def scalers(listed: dict[str, list[str]]) -> dict[str, None]:
     Scaled on a few weeks, the position in the year would be far out of range in the next season.
     """
     names = listed["time_varying_known_reals"]
-    return {name: None for name in names if name.startswith("calendar_")}
+    return {name: None for name in names if name.startswith(CALENDAR_PREFIX)}
 
 
 def model_frame(

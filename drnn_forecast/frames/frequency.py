@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from pandas.tseries.offsets import BaseOffset, Day, Tick
 from drnn_forecast.frames.places import counted, in_series, shown
 
 OFF_GRID = -1
+# Steps missing per step present, above which a series may have a coarser frequency of its own. The
+# densest of those, working days among days, misses two for five.
+SPARSE = 0.25
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Grid:
             elapsed, step = times - self.origin, pd.Timedelta(self.offset)
             on_grid = np.asarray(elapsed % step == pd.Timedelta(0))
             return np.where(on_grid, np.asarray(elapsed // step), OFF_GRID)
-        stamps = pd.date_range(self.origin, times.max(), freq=self.offset)
+        stamps = self.by_calendar(end=times.max().tz_localize(None))
         return np.asarray(stamps.as_unit(times.unit).get_indexer(times), dtype=np.int64)
 
     def stamps(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex:
@@ -60,8 +64,22 @@ class Grid:
         if self.is_elapsed:
             steps = pd.to_timedelta(np.asarray(positions) * pd.Timedelta(self.offset))
             return (self.origin + steps).as_unit(self.origin.unit)
-        stamps = pd.date_range(self.origin, periods=int(positions.max()) + 1, freq=self.offset)
+        stamps = self.by_calendar(periods=int(positions.max()) + 1)
         return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
+
+    def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
+        """Return the first stamps, counted on the local clock.
+
+        Where a stamp falls into the hour that a change of clocks skips, it is the end of that hour;
+        where it falls into the hour that is repeated, it is the first.
+
+        Args:
+            **extent: `end` or `periods` of `pandas.date_range`; `end` is local time.
+        """
+        local = pd.date_range(self.origin.tz_localize(None), freq=self.offset, **extent)
+        return local.tz_localize(
+            self.origin.tz, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward"
+        )
 
 
 def resolve_frequency(
@@ -98,14 +116,11 @@ def resolve_frequency(
             f"The frequency of time column {column!r} cannot be inferred: "
             f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
             "grid of which at least half is present (three stamps are the least); give `freq`, "
-            "such as 'h', 'D' or 'MS'."
+            f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
         )
     for code in poor_fits(times, codes, best.freq, len(names)):
-        own = best_fit(times[codes == code])
-        shared = fit(times[codes == code], best.freq, origin=times.min())
-        if own is not None and (shared is None or own.missing < shared.missing):
-            if own.freq == best.freq:
-                continue
+        own = better_fit(times[codes == code], best.freq, origin=times.min())
+        if own is not None and own.freq != best.freq:
             raise ValueError(
                 f"All series must share one frequency, but that of time column {column!r} is "
                 f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
@@ -160,7 +175,7 @@ def best_fit(times: pd.DatetimeIndex) -> Fit | None:
 
 
 def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
-    """Yield the frequencies of the whole series, of stretches of it, and of single steps."""
+    """Yield the frequencies of the series, of stretches of it, of single steps, and guesses."""
     if len(times) < 3:
         return
     for length in (len(times), 12, 7, 3):
@@ -173,7 +188,11 @@ def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
     for step in (steps[counts.argmax()], steps[0]):
         length = pd.Timedelta(step)
         days, rest = divmod(length, pd.Timedelta(days=1))
-        yield to_offset(length).freqstr if rest else f"{days}D"
+        if not rest:
+            yield f"{days}D"
+        yield to_offset(length).freqstr
+    # Where steps are missing everywhere, no stretch shows that they are months or working days.
+    yield from ("MS", "ME", "B")
 
 
 def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
@@ -184,11 +203,26 @@ def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | No
     return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
 
 
+def zone_hint(times: pd.DatetimeIndex) -> str:
+    """Return what a daily or longer frequency needs, where there is a time zone."""
+    if times.tz is None:
+        return ""
+    return f", or use `Series.dt.tz_convert` if days do not begin at midnight of {times.tz}"
+
+
+def better_fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
+    """Return the best fit of a series, or None where `freq` leaves no more steps missing."""
+    own, shared = best_fit(times), fit(times, freq, origin=origin)
+    is_better = own is not None and (shared is None or own.missing < shared.missing)
+    return own if is_better else None
+
+
 def poor_fits(
     times: pd.DatetimeIndex, codes: NDArray[np.int64], freq: str, num_series: int
 ) -> NDArray[np.int64]:
-    """Return the series that have stamps off the grid of `freq` or steps missing between them."""
+    """Return the series with stamps off the grid of `freq`, or with many steps missing."""
     positions = pd.Series(Grid(times.min(), freq).positions(times))
     extent = positions.groupby(codes).agg(["min", "max", "size"]).reindex(range(num_series))
     missing = extent["max"] - extent["min"] + 1 - extent["size"]
-    return np.flatnonzero((missing > 0) | (extent["min"] == OFF_GRID))
+    is_sparse = missing > SPARSE * extent["size"]
+    return np.flatnonzero(is_sparse | (extent["min"] == OFF_GRID))

@@ -48,7 +48,8 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     checks.check_frame(frame, name)
     checks.check_columns(frame, columns, name)
     checks.check_series_names(frame, roles, name)
-    rows = frame.assign(**{roles.time: parse_times(frame[roles.time], name)})
+    rows = frame.reset_index(drop=True)
+    rows = rows.assign(**{roles.time: parse_times(rows[roles.time], name)})
     backward = backward_rows(rows, roles)
     if backward:
         logger.warning(

@@ -90,20 +90,28 @@ def make_splits(
         target_normalizer=normalizer,
         **with_transformers(variables(panel), dataset_options),
     )
-    held_out = {"validation": (windows.validation, windows.steps_after_validation)}
-    if windows.test:
-        held_out["test"] = (windows.test, 0)
-    datasets = {
-        part: hold_out(training, frame[kept], panel, windows, count=count, steps_after=steps_after)
-        for part, (count, steps_after) in held_out.items()
-    }
-    origins = [target_rows(panel, dataset, steps=1) for dataset in datasets.values()]
-    return Splits(
-        training=training,
-        validation=datasets["validation"],
-        test=datasets.get("test"),
-        origins=pd.concat(origins, keys=list(datasets), names=["part", None]).droplevel(1),
+    validation = hold_out(
+        training,
+        frame[kept],
+        panel,
+        windows,
+        count=windows.validation,
+        steps_after=windows.steps_after_validation,
     )
+    test = None
+    if windows.test:
+        test = hold_out(training, frame[kept], panel, windows, count=windows.test, steps_after=0)
+    return Splits(training, validation, test, origins_of(panel, validation=validation, test=test))
+
+
+def origins_of(panel: Panel, **parts: TimeSeriesDataSet | None) -> pd.DataFrame:
+    """Return series and first target time of the windows of every part, under its name."""
+    origins = {
+        part: target_rows(panel, dataset, steps=1)
+        for part, dataset in parts.items()
+        if dataset is not None
+    }
+    return pd.concat(origins, names=["part", None]).droplevel(1)
 
 
 def with_transformers(listed: dict[str, list[str]], options: dict[str, Any]) -> dict[str, Any]:
