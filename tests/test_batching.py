@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from lightning.pytorch import Trainer
 from pytorch_forecasting import (
@@ -409,6 +409,27 @@ def test_randomised_lengths_are_drawn_from_the_same_stream(seed, gaps, concentra
     assert_equal_batches(epoch(ours, seed=seed), epoch(theirs, seed=seed))
 
 
+def test_randomised_decoders_are_as_long_as_their_content():
+    frame = make_frame().assign(y=lambda data: data["y"].abs() + 1.0)
+    ours, theirs = build_both(
+        frame,
+        randomize_length=(0.2, 0.5),
+        min_prediction_idx=20,
+        target_normalizer=GroupNormalizer(),
+        **{**VARIABLE, "min_prediction_length": 1},
+    )
+    batches, expected = epoch(ours), epoch(theirs)
+    for (x, _), (their_x, _) in zip(batches, expected, strict=True):
+        assert torch.equal(x["decoder_lengths"], (x["decoder_target"] > 0).sum(dim=1))
+        assert torch.equal(x["encoder_lengths"], their_x["encoder_lengths"])
+        assert torch.equal(x["encoder_cont"], their_x["encoder_cont"])
+        assert torch.equal(x["decoder_target"].sum(dim=1), their_x["decoder_target"].sum(dim=1))
+    is_true = [
+        torch.equal(x["decoder_lengths"], (x["decoder_target"] > 0).sum(dim=1)) for x, _ in expected
+    ]
+    assert not all(is_true), "upstream is mended: drop the exception and this test"
+
+
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.5])
 @pytest.mark.parametrize("lengths", [(3, 2), (12, 1), (1, 9), (30, 30)])
 @pytest.mark.parametrize("minimal", [(0, 1), (1, 1), (3, 2)])
@@ -477,6 +498,8 @@ def configurations(draw):
     plain = st.builds(TorchNormalizer, method=st.sampled_from(["standard", "robust", "identity"]))
     normalizer = st.one_of(fitted, fixed, plain)
     targets = draw(st.sampled_from([["z"], ["z", "y"], ["label"]]))
+    # Together with `min_prediction_idx`, upstream's decoders are longer than their content.
+    is_random = draw(st.booleans())
     is_label = targets == ["label"]
     normalizers = [draw(normalizer) for _ in targets]
     frame = make_frame(
@@ -498,7 +521,7 @@ def configurations(draw):
         "min_encoder_length": draw(st.integers(2, longest_encoder)),
         "max_prediction_length": longest_prediction,
         "min_prediction_length": draw(st.integers(1, longest_prediction)),
-        "min_prediction_idx": draw(st.sampled_from([None, 5, 9])),
+        "min_prediction_idx": None if is_random else draw(st.sampled_from([None, 5, 9])),
         "static_categoricals": draw(st.sampled_from([[], ["series"], ["region", "series"]])),
         "static_reals": draw(st.sampled_from([[], ["size"]])),
         "time_varying_known_categoricals": draw(st.sampled_from([[], ["weekday"]])),
@@ -514,7 +537,7 @@ def configurations(draw):
         "add_target_scales": not is_label and draw(st.booleans()),
         "add_encoder_length": draw(st.sampled_from([True, False, "auto"])),
         "allow_missing_timesteps": gaps,
-        "randomize_length": draw(st.sampled_from([None, True, (1.0, 1.0)])),
+        "randomize_length": draw(st.sampled_from([True, (1.0, 1.0)])) if is_random else None,
         "predict_mode": draw(st.booleans()),
         "scalers": draw(st.sampled_from([{}, {"price": None}])),
     }
@@ -523,6 +546,8 @@ def configurations(draw):
     return frame, arguments
 
 
+# Explaining a failure takes minutes; the drawn arguments say enough.
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
 DRAWN = {"configurations": 0, "batches": 0, "fallbacks": 0, "refused": 0}
 
 
@@ -531,7 +556,7 @@ def build_and_load(cls, frame, arguments, batch_size):
     return dataset, epoch(dataset, batch_size=batch_size)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck))
 @given(configurations(), st.integers(1, 40))
 def test_epochs_of_any_configuration_are_those_of_pytorch_forecasting(configuration, batch_size):
     frame, arguments = configuration

@@ -85,7 +85,7 @@ def _check_spans(dataset: Any, spans: Spans) -> None:
 
 
 def _randomize(dataset: Any, spans: Spans) -> Spans:
-    """Return spans with shorter encoders, and longer decoders where the window has the steps.
+    """Return spans with shorter encoders.
 
     One draw per window in the order of the batch: the random stream of pytorch-forecasting, which
     draws them one by one.
@@ -94,13 +94,15 @@ def _randomize(dataset: Any, spans: Spans) -> Spans:
     modifiable = torch.from_numpy(spans.encoder_length - dataset.min_encoder_length)
     drawn = (modifiable * probability).round().long().numpy()
     encoder_length = dataset.min_encoder_length + drawn
-    decoder_length = np.minimum(
+    # pytorch-forecasting lengthens the decoder by as much, but has no steps left to fill it with
+    # where `min_prediction_idx` made it short: it pads with zeros that count as targets. Here the
+    # decoder keeps its length; whether the encoder is shortened is decided as there.
+    announced = np.minimum(
         spans.decoder_length + spans.encoder_length - encoder_length, dataset.max_prediction_length
     )
-    is_shorter = encoder_length + decoder_length < spans.length
+    is_shorter = encoder_length + announced < spans.length
     return replace(
         spans,
         skipped=np.where(is_shorter, spans.encoder_length - encoder_length, 0),
         encoder_length=np.where(is_shorter, encoder_length, spans.encoder_length),
-        decoder_length=np.where(is_shorter, decoder_length, spans.decoder_length),
     )
