@@ -129,9 +129,9 @@ def residual_quantiles(
     residuals = past_actuals - past_points
     scales = {
         name: max(float(np.abs(residuals[past_series == name]).mean()), np.finfo("f4").tiny)
-        for name in np.unique(past_series)
+        for name in np.unique(past_series).tolist()
     }
-    unseen = sorted(set(np.unique(series)) - set(scales))
+    unseen = sorted(set(np.unique(series).tolist()) - set(scales))
     if unseen:
         raise ValueError(f"Series {unseen} have no earlier window to take residuals from.")
     past_scale = np.array([scales[name] for name in past_series])[:, None]

@@ -162,7 +162,7 @@ def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
         raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
-    except (RuntimeError, EOFError, UnpicklingError, ValueError, KeyError) as error:
+    except (RuntimeError, OSError, EOFError, UnpicklingError, ValueError, KeyError) as error:
         raise ValueError(
             f"{str(path)!r} is not a whole Lightning checkpoint: it is truncated, or another kind "
             "of file. Copy it again, or train the model again."

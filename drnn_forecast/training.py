@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +32,8 @@ class FitResult:
         epochs: Epochs begun.
         steps: Optimiser steps done.
         seconds: Wall-clock time of training and validation.
-        stopped_by: The rule that ended training: `"max_epochs"`, `"max_seconds"` or `"patience"`.
+        stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`, or
+            `"divergence"` where the training loss was no longer finite.
         checkpoint: The Lightning checkpoint of `model`, where one was asked for.
     """
 
@@ -93,12 +95,13 @@ def fit(
         model = build()
         best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
         stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
+        guard = _DivergenceGuard()
         timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
         options = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [best, stopper, timer, *callbacks],
+            "callbacks": [best, stopper, timer, guard, *callbacks],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
@@ -107,11 +110,12 @@ def fit(
         }
         trainer = Trainer(**{**options, **(trainer_kwargs or {})})
         started = time.perf_counter()
-        trainer.fit(
-            model,
-            training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
-            validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
-        )
+        with suppress(_DivergenceError):
+            trainer.fit(
+                model,
+                training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
+                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
+            )
         seconds = time.perf_counter() - started
         validation_loss = _restore_best(model, best)
         written = None if checkpoint is None else _written(trainer, Path(checkpoint))
@@ -121,9 +125,30 @@ def fit(
         epochs=trainer.current_epoch,
         steps=trainer.global_step,
         seconds=seconds,
-        stopped_by=_reason(stopper, timer),
+        stopped_by="divergence" if guard.has_diverged else _reason(stopper, timer),
         checkpoint=written,
     )
+
+
+class _DivergenceError(Exception):
+    """The training loss is no longer finite."""
+
+
+class _DivergenceGuard(Callback):
+    """Ends the training at a loss that is not finite, before it can spoil anything.
+
+    Upstream's metrics replace such a loss by a constant, which has no gradient.
+    """
+
+    has_diverged = False
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor
+    ) -> None:
+        """Leave `trainer.fit` where there is nothing to learn from."""
+        if not loss.requires_grad:
+            self.has_diverged = True
+            raise _DivergenceError
 
 
 def _check_settings(

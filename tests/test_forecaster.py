@@ -291,7 +291,7 @@ def test_a_dilation_that_no_window_can_use_is_warned_of_once():
     assert len(caught) == 1
 
 
-def test_dilations_that_windows_can_use_are_not_warned_of():
+def test_a_model_whose_windows_use_all_dilations_is_made_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_model(num_layers=6)

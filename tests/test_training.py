@@ -1,3 +1,4 @@
+import random
 import warnings
 from functools import partial
 
@@ -32,23 +33,23 @@ def weights(result):
 
 def test_one_seed_gives_one_model_and_another_seed_another(datasets):
     make = build(datasets[0])
-    one, same, other = (
-        weights(fit(make, *datasets, seed=seed, **QUICK)) for seed in (1, 1, 2)
-    )
+    one, same, other = (weights(fit(make, *datasets, seed=seed, **QUICK)) for seed in (1, 1, 2))
 
     torch.testing.assert_close(one, same, rtol=0, atol=0)
-    assert not torch.equal(one["encoder.layers.0.weight_hh_l0"], other["encoder.layers.0.weight_hh_l0"])
+    assert not torch.equal(
+        one["encoder.layers.0.weight_hh_l0"], other["encoder.layers.0.weight_hh_l0"]
+    )
 
 
 def test_the_random_state_of_the_caller_is_left_as_it_was(datasets):
     torch.manual_seed(5)
-    np.random.seed(5)
-    expected = torch.rand(1), np.random.rand()
+    random.seed(5)
+    expected = torch.rand(1), random.random()
     torch.manual_seed(5)
-    np.random.seed(5)
+    random.seed(5)
 
     fit(build(datasets[0]), *datasets, **QUICK)
-    assert (torch.rand(1), np.random.rand()) == expected
+    assert (torch.rand(1), random.random()) == expected
 
 
 class WorseAfterFirst(Callback):
@@ -153,7 +154,31 @@ def test_a_setting_out_of_range_is_refused_before_any_work(datasets, options, er
         fit(never, *datasets, **options)
 
 
+class Spoil(Callback):
+    """Makes every weight NaN in the second epoch."""
+
+    def on_train_epoch_start(self, trainer, model):
+        if trainer.current_epoch == 1:
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.fill_(torch.nan)
+
+
+@pytest.mark.filterwarnings("ignore:Loss is not finite:UserWarning")
+def test_a_run_that_diverges_gives_the_best_model_before(datasets):
+    result = fit(build(datasets[0]), *datasets, **QUICK, callbacks=[Spoil()])
+
+    assert result.stopped_by == "divergence"
+    assert np.isfinite(result.validation_loss)
+    assert all(torch.isfinite(p).all() for p in result.model.parameters())
+
+
 @pytest.mark.filterwarnings("ignore:Loss is not finite:UserWarning")
 def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(datasets):
-    with pytest.raises(RuntimeError, match="never reached a finite validation loss. Lower"):
-        fit(build(datasets[0], learning_rate=float("inf")), *datasets, gradient_clip_val=None, **QUICK)
+    with pytest.raises(RuntimeError, match=r"never reached a finite validation loss\. Lower"):
+        fit(
+            build(datasets[0], learning_rate=float("inf")),
+            *datasets,
+            gradient_clip_val=None,
+            **QUICK,
+        )
