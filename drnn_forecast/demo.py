@@ -97,7 +97,10 @@ def demonstrate(
 def sample_data(num_series: int = 8) -> ForecastData:
     """Return the sample with its roles: temperature is known ahead, which makes it an oracle."""
     sample = load_sample()
-    chosen = sample["series"].unique()[:num_series]
+    names = sample["series"].unique()
+    if not 1 <= num_series <= len(names):
+        raise ValueError(f"`num_series` must be between 1 and {len(names)}, got {num_series}.")
+    chosen = names[:num_series]
     return ForecastData.from_frame(
         sample[sample["series"].isin(chosen)],
         series="series",
@@ -141,7 +144,8 @@ def score_text(comparison: Comparison) -> str:
     shown["training (s)"] = table["training s"].map("{:.0f}".format)
     shown["steps"] = table["steps"]
     shown["parameters"] = table["parameters"].map("{:,}".format)
-    shown["learning rate"] = table["learning rate"].map("{:g}".format).replace("nan", "")
+    rates = table["learning rate"]
+    shown["learning rate"] = ["" if pd.isna(rate) else f"{rate:g}" for rate in rates]
     return (
         f"{shown.to_string()}\n"
         "* quantiles from the residuals of validation windows, at each step of the horizon; "

@@ -1,9 +1,7 @@
 """The batched dataset against pytorch-forecasting's own, batch by batch."""
 
 import copy
-import pickle
 import warnings
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,28 +10,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from lightning.pytorch import Trainer
 from pytorch_forecasting import (
-    DeepAR,
     EncoderNormalizer,
     GroupNormalizer,
     MultiNormalizer,
-    NHiTS,
-    RecurrentNetwork,
-    TemporalFusionTransformer,
     TimeSeriesDataSet,
 )
 from pytorch_forecasting.data.encoders import NaNLabelEncoder, TorchNormalizer
 from sklearn.preprocessing import RobustScaler
-from torch.utils.data import (
-    ConcatDataset,
-    DataLoader,
-    DistributedSampler,
-    Subset,
-    WeightedRandomSampler,
-)
 
-from drnn_forecast.batching import BatchedTimeSeriesDataSet, DatasetError
+from drnn_forecast.batching import BatchedTimeSeriesDataSet
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Min encoder length and/or:UserWarning"),

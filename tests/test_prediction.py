@@ -113,7 +113,7 @@ def test_a_new_series_is_forecast(trained):
 
 def test_a_model_without_roles_says_how_to_give_them():
     model = DilatedRNNForecaster.from_dataset(make_dataset(), num_layers=1)
-    with pytest.raises(ValueError, match="Pass `roles=data.roles.to_dict"):
+    with pytest.raises(ValueError, match=r"Pass `roles=data\.roles\.to_dict"):
         model.forecast(hourly_frame())
 
 
@@ -148,7 +148,7 @@ def test_a_point_model_has_points_and_refuses_quantiles():
     model = DilatedRNNForecaster.from_dataset(data, num_layers=1, loss=MAE())
 
     assert predict_points(model, data).shape == (len(data), 12)
-    with pytest.raises(ValueError, match="Quantiles need a quantile or distribution loss.*MAE"):
+    with pytest.raises(ValueError, match=r"Quantiles need a quantile or distribution loss.*MAE"):
         predict_quantiles(model, data, [0.5])
 
 
@@ -199,7 +199,7 @@ def test_a_truncated_checkpoint_is_refused(checkpoint, share):
 
 
 def test_a_missing_checkpoint_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="checkpoint '.*none.ckpt' does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint .*none\.ckpt. does not exist"):
         DilatedRNNForecaster.load_from_checkpoint(tmp_path / "none.ckpt")
 
 
