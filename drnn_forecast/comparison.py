@@ -102,7 +102,6 @@ def compare(
     test_windows: int,
     season_length: int,
     seed: int = 0,
-    split_options: dict[str, Any] | None = None,
     **fit_options: Any,
 ) -> Comparison:
     """Return the scores of every model on the test windows.
@@ -119,7 +118,6 @@ def compare(
         test_windows: Per series, at the end.
         season_length: Of the naive error that MASE divides by, time steps.
         seed: Of every training run.
-        split_options: More arguments of `ForecastData.split`.
         **fit_options: Arguments of `fit`, the same for all: `max_seconds`, `patience`, ...
 
     Raises:
@@ -133,7 +131,6 @@ def compare(
         context_length=context_length,
         validation_windows=validation_windows,
         test_windows=test_windows,
-        **(split_options or {}),
     )
     held_out = (validation_windows + test_windows) * horizon
     history = _plain(data.before(held_out).history, data)

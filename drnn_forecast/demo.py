@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HORIZON = 48
-CONTEXT_LENGTH = 168
 SEASONS = (24, 168)
 HISTORY_SHOWN = 5 * 24
-"""All in hours, the time steps of the sample."""
+"""In hours, the time steps of the sample."""
+
+WINDOWS: dict[str, Any] = {
+    "horizon": HORIZON,
+    "context_length": 168,
+    "validation_windows": 14,
+    "test_windows": 28,
+}
+"""What every model reads and forecasts: four weeks validate, the last eight weeks are scored."""
+
+BUDGET: dict[str, Any] = {"batch_size": 128, "steps_per_epoch": 100, "patience": 10}
+"""Of every training run, beside its seconds."""
 
 LEARNING_RATES = {"DilatedRNN": 3e-3, "LSTM": 3e-3, "DeepAR": 3e-3}
 """The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
@@ -49,8 +59,8 @@ def demonstrate(
     *,
     seconds: float = 70,
     num_series: int = 8,
-    validation_windows: int = 14,
-    test_windows: int = 28,
+    validation_windows: int = WINDOWS["validation_windows"],
+    test_windows: int = WINDOWS["test_windows"],
     seed: int = 0,
     progress: bool = True,
 ) -> Demonstration:
@@ -74,15 +84,12 @@ def demonstrate(
     comparison = compare(
         data,
         models=models(),
-        horizon=HORIZON,
-        context_length=CONTEXT_LENGTH,
-        validation_windows=validation_windows,
-        test_windows=test_windows,
+        **WINDOWS | {"validation_windows": validation_windows, "test_windows": test_windows},
         season_length=SEASONS[0],
         seed=seed,
         max_seconds=seconds,
-        steps_per_epoch=100,
         progress=progress,
+        **BUDGET,
     )
     past = data.before(HORIZON)
     forecaster = next(record.fitted for record in comparison.records if record.fitted)
