@@ -1,0 +1,150 @@
+"""The dilation of every layer: the schedule s^(l) = M^(l - 1 + l0), its rules and its divisor."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+
+
+def dilation_schedule(
+    num_layers: int, *, dilation_base: int = 2, start_exponent: int = 0
+) -> tuple[int, ...]:
+    """Return the dilation of every layer, in time steps, lowest layer first.
+
+    s^(l) = M^(l - 1 + l0) for l = 1, ..., L, with L `num_layers`, M `dilation_base`
+    and l0 `start_exponent` (Chang et al., 2017, section 2.2).
+
+    Raises:
+        ValueError: An argument is below its minimum (1, 1 and 0). M = 1 is an ordinary stacked RNN.
+        TypeError: An argument is not an integer.
+
+    Example:
+        >>> dilation_schedule(3, dilation_base=4, start_exponent=1)
+        (4, 16, 64)
+    """
+    layers = checked_integer("num_layers", num_layers, minimum=1)
+    base = checked_integer("dilation_base", dilation_base, minimum=1)
+    start = checked_integer("start_exponent", start_exponent, minimum=0)
+    return tuple(base**exponent for exponent in range(start, start + layers))
+
+
+def deepest_schedule(
+    length: int, *, dilation_base: int = 2, start_exponent: int = 0
+) -> tuple[int, ...]:
+    """Return the longest schedule whose largest dilation is at most half of `length` time steps.
+
+    Half, so that the top layer still joins at least two steps of such a sequence. The lowest
+    layer is kept even where it alone is longer.
+
+    Raises:
+        ValueError: An argument is below its minimum (1, 2 and 0): with M = 1 every depth fits,
+            so the number of layers has to be given.
+        TypeError: An argument is not an integer.
+
+    Example:
+        >>> deepest_schedule(168)
+        (1, 2, 4, 8, 16, 32, 64)
+    """
+    limit = checked_integer("length", length, minimum=1) / 2
+    if dilation_base == 1:
+        raise ValueError(
+            "`num_layers` must be given when `dilation_base` is 1, got None: "
+            "no length limits the depth of an undilated stack. Pass `num_layers`."
+        )
+    num_layers = 1
+    while (
+        dilation_schedule(
+            num_layers + 1, dilation_base=dilation_base, start_exponent=start_exponent
+        )[-1]
+        <= limit
+    ):
+        num_layers += 1
+    return dilation_schedule(num_layers, dilation_base=dilation_base, start_exponent=start_exponent)
+
+
+def resolve_dilations(
+    dilations: Iterable[int] | None = None,
+    *,
+    num_layers: int | None = None,
+    dilation_base: int | None = None,
+    start_exponent: int | None = None,
+    length: int | None = None,
+) -> tuple[int, ...]:
+    """Return the dilations that a user's choice of arguments means, in time steps.
+
+    A list is taken as it is. Otherwise the schedule of L `num_layers`, M `dilation_base`
+    (None: 2) and l0 `start_exponent` (None: 0); `num_layers=None` derives the depth from
+    `length`, the time steps that the network will read (see `deepest_schedule`).
+
+    Raises:
+        ValueError: A list and a schedule are both given, an argument is out of range, or neither
+            `num_layers` nor `length` is known.
+        TypeError: An argument is not an integer.
+    """
+    schedule = {
+        "num_layers": num_layers,
+        "dilation_base": dilation_base,
+        "start_exponent": start_exponent,
+    }
+    if dilations is not None:
+        for name, value in schedule.items():
+            if value is not None:
+                raise ValueError(
+                    f"`dilations` and `{name}` exclude each other, "
+                    f"got `dilations={dilations}` and `{name}={value}`. "
+                    "Pass the list or the schedule, not both."
+                )
+        return checked_dilations(dilations)
+    base = 2 if dilation_base is None else dilation_base
+    start = 0 if start_exponent is None else start_exponent
+    if num_layers is not None:
+        return dilation_schedule(num_layers, dilation_base=base, start_exponent=start)
+    if length is None:
+        raise ValueError(
+            "`num_layers` must be given when the length of the history is unknown, got None. "
+            "Pass `num_layers` or `dilations`, or build the model with `from_dataset`."
+        )
+    return deepest_schedule(length, dilation_base=base, start_exponent=start)
+
+
+def checked_dilations(dilations: Iterable[int]) -> tuple[int, ...]:
+    """Return `dilations` as a tuple of positive integers, in time steps, lowest layer first.
+
+    Raises:
+        ValueError: The list is empty, or an entry is below 1.
+        TypeError: It is not a list of integers.
+    """
+    if isinstance(dilations, str) or not isinstance(dilations, Iterable):
+        raise TypeError(
+            f"`dilations` must be a list of positive integers, one per layer, got {dilations!r}."
+        )
+    checked = tuple(checked_integer("dilations", entry, minimum=1) for entry in dilations)
+    if not checked:
+        raise ValueError("`dilations` must hold one positive integer per layer, got an empty list.")
+    return checked
+
+
+def common_divisor(dilations: Iterable[int]) -> int:
+    """Return g, the greatest common divisor: paths connect only steps that agree modulo g.
+
+    Example:
+        >>> common_divisor((4, 8, 16))
+        4
+    """
+    return math.gcd(*dilations)
+
+
+def checked_integer(name: str, value: object, *, minimum: int) -> int:
+    """Return `value` as an integer of at least `minimum`; `name` is the argument to blame.
+
+    Raises:
+        ValueError: The value is below the minimum.
+        TypeError: The value is not an integer.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"`{name}` must be an integer of at least {minimum}, got {value!r}.")
+    number = operator.index(value)  # numpy and Optuna hand out integers of their own types
+    if number < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}, got {number}.")
+    return number
