@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 
 import pytest
-from batching_cases import assert_equal_batches, assert_equal_index, epoch, make_frame
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from pytorch_forecasting import (
@@ -16,6 +15,7 @@ from pytorch_forecasting import (
 )
 from pytorch_forecasting.data.encoders import TorchNormalizer
 
+from batching_cases import assert_equal_batches, assert_equal_index, epoch, make_frame
 from drnn_forecast.batching import BatchedTimeSeriesDataSet
 
 

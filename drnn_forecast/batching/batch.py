@@ -39,7 +39,7 @@ def gather_batch(
     if dataset.randomize_length is not None:
         _drop_categories(dataset, spans, recipe, sides)
     _write_positions(dataset, recipe, encoder, decoder)
-    scales = _scale(dataset, recipe, encoder, decoder, scales)
+    scales = _scale(dataset, spans, recipe, encoder, decoder, scales)
     if dataset._overwrite_values is not None:
         _overwrite(dataset, recipe, encoder, decoder)
     for side in sides:
@@ -117,7 +117,12 @@ def _write_positions(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side)
 
 
 def _scale(
-    dataset: Any, recipe: Recipe, encoder: Side, decoder: Side, scales: list[Tensor | None]
+    dataset: Any,
+    spans: Spans,
+    recipe: Recipe,
+    encoder: Side,
+    decoder: Side,
+    scales: list[Tensor | None],
 ) -> list[Tensor | None]:
     """Write what each `EncoderNormalizer` makes of its columns; return the targets' scales.
 
@@ -137,10 +142,15 @@ def _scale(
             _write_scaled(fit, target.value, past, future, encoder, decoder)
         if target.has_scales:
             _write_scales(dataset, recipe, target, fit, sides)
+    # pytorch-forecasting lays the reals out by column, but by row where it has filled a gap.
+    is_strided = None
+    if encoder.is_filled is not None:
+        is_strided = torch.from_numpy(spans.has_gap).to(encoder.reals.device)
     for column, normalizer in recipe.covariates:
-        # A copy, because torch sums neighbours in memory in another order than strided values.
-        past, future = (side.reals[..., column].contiguous() for side in sides)
-        fit = fit_windows(normalizer, past, encoder.lengths, is_padded=is_padded)
+        past, future = (side.reals[..., column] for side in sides)
+        fit = fit_windows(
+            normalizer, past, encoder.lengths, is_padded=is_padded, is_strided=is_strided
+        )
         fits[id(normalizer)] = fit
         _write_scaled(fit, column, past, future, encoder, decoder)
     for column, normalizer in recipe.lagged:

@@ -30,7 +30,12 @@ class WindowScale(Protocol):
 
 
 def fit_windows(
-    normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor, *, is_padded: bool
+    normalizer: EncoderNormalizer,
+    encoder: Tensor,
+    lengths: Tensor,
+    *,
+    is_padded: bool,
+    is_strided: Tensor | None = None,
 ) -> WindowScale:
     """Return the normaliser fitted on each row of a batch; `normalizer` stays as it is.
 
@@ -39,16 +44,14 @@ def fit_windows(
         encoder: Encoder values, `(batch, time)`, padded on the right.
         lengths: Encoder lengths in time steps, `(batch,)`.
         is_padded: Whether a length is below `time`.
+        is_strided: Rows that pytorch-forecasting sums as a column of a table, `(batch,)`, and not
+            as neighbours in memory; None for none. `encoder` must be such a column then.
 
     Raises:
         DatasetError: The values are integers, or an encoder is empty and needs quantiles.
     """
     if not _is_elementwise(normalizer):
-        fitted = [
-            copy(normalizer).fit(row[:length])
-            for row, length in zip(encoder.cpu(), lengths.tolist(), strict=True)
-        ]
-        return _FittedOneByOne(fitted, encoder.device)
+        return _fit_one_by_one(normalizer, encoder, lengths, is_strided)
     values = normalizer.preprocess(encoder)
     if not values.is_floating_point():
         raise DatasetError(
@@ -56,11 +59,25 @@ def fit_windows(
             "Convert the column with `.astype(float)`, or use another normaliser."
         )
     center_length, scale_length = _fitted_lengths(normalizer)
-    center_of = scale_of = _last_steps(values, lengths, center_length, is_padded)
+    center_of = scale_of = _last_steps(values, lengths, center_length, is_padded, is_strided)
     if scale_length != center_length:
-        scale_of = _last_steps(values, lengths, scale_length, is_padded)
+        scale_of = _last_steps(values, lengths, scale_length, is_padded, is_strided)
     center, scale = _center_and_scale(normalizer, center_of, scale_of)
     return _FittedTogether(normalizer, center, scale)
+
+
+def _fit_one_by_one(
+    normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor, is_strided: Tensor | None
+) -> WindowScale:
+    rows = list(encoder.cpu().contiguous())
+    if is_strided is not None:
+        for row in is_strided.nonzero().squeeze(1).tolist():
+            rows[row] = encoder[row].cpu()
+    fitted = [
+        copy(normalizer).fit(row[:length])
+        for row, length in zip(rows, lengths.tolist(), strict=True)
+    ]
+    return _FittedOneByOne(fitted, encoder.device)
 
 
 @dataclass(frozen=True)
@@ -111,11 +128,13 @@ class _Steps:
     """The steps that a fit reads: of every row of `series`, `(batch, time)`, those from `begin`.
 
     `end` is one after the last of them; both are `(batch,)`, or None when every step is read.
+    `is_strided` is as in `fit_windows`.
     """
 
     series: Tensor
-    begin: Tensor | None = None
-    end: Tensor | None = None
+    begin: Tensor | None
+    end: Tensor | None
+    is_strided: Tensor | None
 
     def count(self) -> Tensor:
         """Return how many steps are read, `(batch,)`."""
@@ -154,11 +173,17 @@ def _fitted_lengths(normalizer: EncoderNormalizer) -> tuple[int | None, int | No
     return length[0], length[1]
 
 
-def _last_steps(values: Tensor, lengths: Tensor, limit: int | None, is_padded: bool) -> _Steps:
+def _last_steps(
+    values: Tensor,
+    lengths: Tensor,
+    limit: int | None,
+    is_padded: bool,
+    is_strided: Tensor | None,
+) -> _Steps:
     if not is_padded:
-        return _Steps(values if limit is None else values[:, -limit:])
+        return _Steps(values if limit is None else values[:, -limit:], None, None, is_strided)
     begin = torch.zeros_like(lengths) if limit is None else (lengths - limit).clamp(min=0)
-    return _Steps(values, begin, lengths)
+    return _Steps(values, begin, lengths, is_strided)
 
 
 def _center_and_scale(
@@ -192,18 +217,26 @@ def _mean(steps: _Steps) -> Tensor:
     """Return the mean of each row, `(batch,)`, to the bit as torch sums that row alone.
 
     The last bit counts: of values far from zero, it moves the scaled value by much more. So padded
-    rows are summed one by one on the CPU, full ones together. Elsewhere torch sums in an order of
-    its own, and double precision is exact enough.
+    rows are summed one by one on the CPU, full ones together, and neighbours in memory in another
+    order than a column of a table. Elsewhere torch sums in an order of its own, and double
+    precision is exact enough.
     """
-    if steps.begin is None or steps.end is None:
-        return steps.series.mean(dim=-1)
-    if steps.series.device.type != "cpu":
+    if steps.begin is not None and steps.series.device.type != "cpu":
         return _padded_mean(steps)
-    means = steps.series.mean(dim=-1)
+    means = _row_means(steps, steps.series.contiguous())
+    if steps.is_strided is not None:
+        means = torch.where(steps.is_strided, _row_means(steps, steps.series), means)
+    return means
+
+
+def _row_means(steps: _Steps, series: Tensor) -> Tensor:
+    means = series.mean(dim=-1)
+    if steps.begin is None or steps.end is None:
+        return means
     bounds = zip(steps.begin.tolist(), steps.end.tolist(), strict=True)
     for row, (begin, end) in enumerate(bounds):
-        if end - begin < steps.series.size(1):
-            means[row] = steps.series[row, begin:end].mean()
+        if end - begin < series.size(1):
+            means[row] = series[row, begin:end].mean()
     return means
 
 
@@ -213,9 +246,10 @@ def _padded_mean(steps: _Steps) -> Tensor:
 
 
 def _deviation(steps: _Steps, mean: Tensor) -> Tensor:
-    """Return the unbiased standard deviation of each row around its mean, `(batch,)`."""
-    if steps.begin is None:
-        return steps.series.std(dim=-1)
+    """Return the unbiased standard deviation of each row around its mean, `(batch,)`.
+
+    In double precision, as torch does for a single row but not for several.
+    """
     distance = steps.series.double() - mean.double()[:, None]
     squares = steps.masked(distance, 0.0).square().sum(dim=-1)
     return (squares / (steps.count() - 1).clamp(min=0)).sqrt().to(steps.series.dtype)
