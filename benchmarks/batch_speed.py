@@ -321,7 +321,7 @@ def report(table: pd.DataFrame) -> str:
     lines = [
         "# Batches of the batched dataset beside pytorch-forecasting's",
         "",
-        f"- command: `OMP_NUM_THREADS=1 python benchmarks/batch_speed.py{''.join(f' {a}' for a in sys.argv[1:])}`",
+        f"- command: `{' '.join(['OMP_NUM_THREADS=1 python', *sys.argv])}`",
         f"- {setting('lightning', 'pytorch-forecasting', 'pandas', 'numpy')} "
         f"numba is {'there' if has_numba else 'not there'}.",
         f"- seed {SEED}; medians here, quartiles in the CSV; both classes take turns.",

@@ -36,7 +36,9 @@ _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
 class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
     """A `TimeSeriesDataSet` whose loaders gather a batch with tensor indexing in one step.
 
-    The arguments, methods and batches are those of pytorch-forecasting. What is new is below.
+    The arguments, methods and batches are those of pytorch-forecasting, with one difference: where
+    `randomize_length` meets `min_prediction_idx`, its decoders may be announced as longer than
+    their content; here they are as long as it. What is new is below.
 
     Args:
         device: Where the batches are made: a torch device or its name, None being the CPU. The
