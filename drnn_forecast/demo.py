@@ -35,7 +35,7 @@ WINDOWS: dict[str, Any] = {
 BUDGET: dict[str, Any] = {"batch_size": 64, "steps_per_epoch": 200, "patience": 10}
 """Of every training run, beside its seconds."""
 
-LEARNING_RATES = {"DilatedRNN": 3e-3, "LSTM": 3e-3, "DeepAR": 3e-3}
+LEARNING_RATES = {"DilatedRNN": 3e-3, "LSTM": 1e-3, "DeepAR": 1e-2}
 """The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
 
 
