@@ -8,11 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from jsonargparse import auto_cli
+from pytorch_forecasting.metrics import QuantileLoss
 
+from drnn_forecast.baselines import QUANTILES
 from drnn_forecast.demo import demonstrate, score_text
 from drnn_forecast.forecaster import DilatedRNNForecaster
 from drnn_forecast.frames import ForecastData, read_table, write_table
 from drnn_forecast.frames.seasons import default_context, default_seasons
+from drnn_forecast.heads import checked_quantiles
 from drnn_forecast.training import fit as fit_model
 
 
@@ -96,6 +99,8 @@ def fit(
     cell_type: str = "GRU",
     dropout: float = 0.1,
     residual: bool = False,
+    head_size: int | None = None,
+    quantiles: list[float] | None = None,
     learning_rate: float = 3e-3,
     batch_size: int = 128,
     max_epochs: int = 50,
@@ -135,6 +140,8 @@ def fit(
         cell_type: RNN, GRU or LSTM.
         dropout: At least 0 and below 1.
         residual: Whether layers add their input to their output.
+        head_size: Units of the head's hidden layers; by default those of the top layer.
+        quantiles: Levels to forecast, 0.5 among them; by default seven from 0.02 to 0.98.
         learning_rate: Of the Adam optimiser.
         batch_size: Windows per step.
         max_epochs: The most epochs.
@@ -151,6 +158,7 @@ def fit(
             f"`checkpoint` {str(checkpoint)!r} exists; choose another name, or pass "
             "`--overwrite true`."
         )
+    levels = checked_quantiles(quantiles or QUANTILES)
     frame = ForecastData.from_frame(
         read_table(data),
         time=time,
@@ -184,7 +192,9 @@ def fit(
         cell_type=cell_type,
         dropout=dropout,
         residual=residual,
+        head_size=head_size,
         season_length=season_length if anchor else None,
+        loss=QuantileLoss(levels),
         learning_rate=learning_rate,
         roles=frame.roles.to_dict(),
     )

@@ -24,9 +24,11 @@ from drnn_forecast.plotting import fan_charts
 
 HORIZON, CONTEXT, SEASONS = 48, 168, (24, 168)  # hours
 OPTIONS = {
+    "cell_type": "LSTM",
     "hidden_size": 40,
     "num_layers": 4,
     "dilation_base": 4,  # dilations 1, 4, 16, 64
+    "head_size": 128,
     "season_length": SEASONS,
     "learning_rate": 3e-3,
 }
@@ -47,7 +49,7 @@ def main(folder: Path = Path("."), seconds: float = 60) -> pd.DataFrame:
     build = partial(DilatedRNNForecaster.from_dataset, splits.training, roles=roles, **OPTIONS)
 
     # 3. Train: seeded, stopped early, the best weights kept.
-    budget = {"max_seconds": seconds, "steps_per_epoch": 100}
+    budget = {"max_seconds": seconds, "steps_per_epoch": 200, "batch_size": 64}
     result = fit(build, splits.training, splits.validation, **budget)
     print(f"validation loss {result.validation_loss:.1f} after {result.steps} steps")
 

@@ -140,6 +140,14 @@ def test_seasons_follow_from_the_frequency_and_can_be_chosen(here):
     assert seasons == [[24], [6, 12], None]
 
 
+def test_the_levels_of_the_quantiles_can_be_chosen(here):
+    data = write(table(), here / "data.csv")
+
+    assert run("fit", data, *FIT, *SMALL, "--quantiles", "[0.9,0.5,0.25]") == 0
+    assert run("predict", "model.ckpt", data, "--out", "out.csv") == 0
+    assert list(pd.read_csv(here / "out.csv").columns[2:]) == ["q0.25", "q0.5", "q0.9"]
+
+
 def without(column):
     return lambda frame: frame.drop(columns=column)
 
@@ -182,6 +190,8 @@ BAD_TABLES = [
     (lambda frame: frame, ["--season_length", "0"], "`season_length` must be at least 1, got 0"),
     (lambda frame: frame, ["--horizon", "0"], "`horizon` must be at least 1, got 0"),
     (lambda frame: frame, ["--context_length", "0"], "`context_length` must be at least"),
+    (lambda frame: frame, ["--quantiles", "[0.1,0.9]"], "`quantiles` must include 0.5"),
+    (lambda frame: frame, ["--quantiles", "[0.5,1.5]"], "`quantiles` must be different numbers"),
     (lambda frame: frame, ["--max_epochs", "0"], "`max_epochs` must be at least 1, got 0"),
 ]
 
