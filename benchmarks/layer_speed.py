@@ -28,7 +28,8 @@ from drnn_forecast.layers import DilatedRNN
 RESULTS = Path(__file__).parent / "results"
 FEATURES = 8
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
-OURS, PEER, UNDILATED = "drnn_forecast, torch cells", "neuralforecast layer", "undilated torch"
+OURS, TORCH = "drnn_forecast, numba", "drnn_forecast, torch cells"
+PEER, UNDILATED = "neuralforecast layer", "undilated torch"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,17 @@ SHAPES = (
 def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
     """Return the networks of one row, all with the same weights."""
     torch.manual_seed(0)
-    ours = DilatedRNN(FEATURES, work.hidden_size, dilations=work.dilations, cell_type=cell_type)
+    ours, view = (
+        DilatedRNN(
+            FEATURES,
+            work.hidden_size,
+            dilations=work.dilations,
+            cell_type=cell_type,
+            backend=backend,
+        )
+        for backend in ("numba", "torch")
+    )
+    view.load_state_dict(ours.state_dict())
     peer = DRNN(
         FEATURES,
         work.hidden_size,
@@ -92,7 +103,7 @@ def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
         peer.cells[index].load_state_dict(layer.state_dict())
         for name, value in layer.state_dict().items():
             getattr(undilated, name.replace("_l0", f"_l{index}")).data.copy_(value)
-    return {OURS: ours, PEER: peer, UNDILATED: undilated}
+    return {OURS: ours, TORCH: view, PEER: peer, UNDILATED: undilated}
 
 
 def medians(runs: dict[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:

@@ -1,0 +1,248 @@
+"""The fast recurrence on the CPU: compiled kernels as an operator with its own backward pass."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+CELLS: Final = {"RNN": 0, "GRU": 1, "LSTM": 2}
+HAS_NUMBA: Final = importlib.util.find_spec("numba") is not None
+DTYPES: Final = (torch.float32, torch.float64)
+
+
+def obstacle(input: Tensor, state: tuple[Tensor, ...], weights: Sequence[Tensor]) -> str | None:
+    """Return why the compiled kernels cannot run on these tensors; None: they can."""
+    if not HAS_NUMBA:
+        return "numba is not installed (`pip install drnn-forecast[fast]`)"
+    if torch.is_autocast_enabled("cpu"):
+        return "autocast asks for a lower precision, and the kernels have float32 and float64"
+    dtype = input.dtype
+    if dtype not in DTYPES:
+        return f"the kernels have float32 and float64, got an input of {dtype}"
+    for tensor in (input, *state, *weights):
+        if tensor.device.type != "cpu":
+            return f"the kernels run on the CPU, got a tensor on {tensor.device}"
+        if tensor.dtype != dtype:
+            return f"input, state and weights must share one dtype, got {dtype} and {tensor.dtype}"
+    return None
+
+
+def is_faster(input: Tensor, state: tuple[Tensor, ...]) -> bool:
+    """Return whether the compiled kernels beat torch's cells on sequences of this shape."""
+    return True
+
+
+def compiled_recurrence(
+    cell_type: str, input: Tensor, state: tuple[Tensor, ...], weights: Sequence[Tensor]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the output `(time, batch, hidden)` and the state after the last step.
+
+    Args:
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+        input: `(time, batch, features)`, at least one step, float32 or float64.
+        state: h, and for an LSTM also c, each `(dilation, batch, hidden)`, oldest first.
+        weights: The two weights and the two biases, as torch lays them out.
+    """
+    time, batch, features = input.shape
+    hidden = weights[1].shape[1]
+    parts = [part.reshape(-1, hidden) for part in state]
+    keep = torch.is_grad_enabled() and any(
+        tensor.requires_grad for tensor in (input, *state, *weights)
+    )
+    output, *last, _ = recurrence_forward(
+        CELLS[cell_type],
+        input.reshape(-1, features),
+        packed_weight(cell_type, weights),
+        parts[0],
+        parts[-1] if cell_type == "LSTM" else input.new_zeros(0, hidden),
+        keep,
+    )
+    count = len(state)
+    return output.view(time, batch, hidden), tuple(
+        new.view(-1, batch, hidden) for new in last[:count]
+    )
+
+
+def packed_weight(cell_type: str, weights: Sequence[Tensor]) -> Tensor:
+    """Return the weights as one matrix, whose columns read (x, 1, h, 1).
+
+    `(gates * hidden, features + hidden + 2)`. A GRU's candidate n reads x and h apart, so its rows
+    are n of x, r, z and n of h.
+    """
+    from_input = torch.cat([weights[0], weights[2].unsqueeze(1)], 1)
+    from_state = torch.cat([weights[1], weights[3].unsqueeze(1)], 1)
+    if cell_type == "GRU":
+        hidden = weights[1].shape[1]
+        gap_input = from_input.new_zeros(hidden, from_input.shape[1])
+        gap_state = from_state.new_zeros(hidden, from_state.shape[1])
+        from_input = torch.cat([from_input[2 * hidden :], from_input[: 2 * hidden], gap_input])
+        from_state = torch.cat([gap_state, from_state])
+    return torch.cat([from_input, from_state], 1)
+
+
+@torch.library.custom_op("drnn_forecast::recurrence", mutates_args=(), device_types="cpu")
+def recurrence_forward(
+    cell: int, input: Tensor, weight: Tensor, state_h: Tensor, state_c: Tensor, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the output, the last h and c, and what the backward pass reads (empty: not kept)."""
+    from drnn_forecast.recurrence import kernels
+
+    plan = _Plan(cell, input, state_h)
+    output = input.new_empty(plan.rows, plan.hidden)
+    last_h, last_c = torch.empty_like(state_h), torch.empty_like(state_c)
+    slots = plan.steps if keep and cell != CELLS["RNN"] else 1
+    saved = input.new_empty(plan.tiles * slots * plan.saved_rows * plan.block)
+    tensors = (input, weight, state_h, state_c, output, last_h, last_c, saved)
+    arrays = [_flat(tensor) for tensor in tensors]
+
+    def run(tiles: tuple[int, int]) -> None:
+        work = input.new_empty((plan.features + 2 * plan.hidden + 2) * plan.width).numpy()
+        kernels.forward(cell, plan.sizes, tiles, *arrays, slots, work)
+
+    plan.share_out(run)
+    return output, last_h, last_c, saved if keep and slots == plan.steps else saved.new_empty(0)
+
+
+@recurrence_forward.register_fake
+def _(
+    cell: int, input: Tensor, weight: Tensor, state_h: Tensor, state_c: Tensor, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    plan = _Plan(cell, input, state_h)
+    kept = plan.tiles * plan.steps * plan.saved_rows * plan.block
+    return (
+        input.new_empty(plan.rows, plan.hidden),
+        torch.empty_like(state_h),
+        torch.empty_like(state_c),
+        input.new_empty(kept if keep and cell != CELLS["RNN"] else 0),
+    )
+
+
+@torch.library.custom_op("drnn_forecast::recurrence_backward", mutates_args=(), device_types="cpu")
+def recurrence_backward(
+    cell: int,
+    input: Tensor,
+    weight: Tensor,
+    state_h: Tensor,
+    state_c: Tensor,
+    output: Tensor,
+    saved: Tensor,
+    grad_output: Tensor,
+    grad_last_h: Tensor,
+    grad_last_c: Tensor,
+    needs_input: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the gradients of the input (empty: not needed), the weight, h and c."""
+    from drnn_forecast.recurrence import kernels
+
+    plan = _Plan(cell, input, state_h)
+    columns = plan.padded_columns
+    grad_input = torch.empty_like(input) if needs_input else input.new_empty(0)
+    grad_h, grad_c = torch.empty_like(state_h), torch.empty_like(state_c)
+    given = (input, weight, state_h, state_c, output, saved, grad_output, grad_last_h, grad_last_c)
+    arrays = [_flat(tensor) for tensor in given]
+    results = [_flat(tensor) for tensor in (grad_input, grad_h, grad_c)]
+    partial: list[Tensor] = []
+
+    def run(tiles: tuple[int, int]) -> None:
+        grad_weight = input.new_zeros(len(weight), columns)
+        partial.append(grad_weight)
+        room = (3 + plan.gate_rows) * plan.block + plan.width * (columns + plan.features)
+        kernels.backward(
+            cell,
+            plan.sizes,
+            tiles,
+            *arrays,
+            results[0],
+            _flat(grad_weight),
+            *results[1:],
+            input.new_empty(room).numpy(),
+        )
+
+    plan.share_out(run)
+    grad_weight = partial[0] if len(partial) == 1 else torch.stack(partial).sum(0)
+    return grad_input, grad_weight[:, : weight.shape[1]].contiguous(), grad_h, grad_c
+
+
+@recurrence_backward.register_fake
+def _(cell: int, *given: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    input, weight, state_h, state_c = given[:4]
+    grad_input = torch.empty_like(input) if given[-1] else input.new_empty(0)
+    return (
+        grad_input,
+        torch.empty_like(weight),
+        torch.empty_like(state_h),
+        torch.empty_like(state_c),
+    )
+
+
+def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    cell, input, weight, state_h, state_c, _ = inputs
+    ctx.cell = cell
+    ctx.mark_non_differentiable(output[3])
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(input, weight, state_h, state_c, output[0], output[3])
+
+
+def _backward(ctx: Any, grad_output: Any, grad_h: Any, grad_c: Any, _: Any) -> tuple[Any, ...]:
+    input, weight, state_h, state_c, output, saved = ctx.saved_tensors
+    given = zip((grad_output, grad_h, grad_c), (output, state_h, state_c), strict=True)
+    grads = [torch.zeros_like(like) if grad is None else grad for grad, like in given]
+    needs_input = ctx.needs_input_grad[1]
+    grad_input, *rest = recurrence_backward(
+        ctx.cell, input, weight, state_h, state_c, output, saved, *grads, needs_input
+    )
+    return None, grad_input if needs_input else None, *rest, None
+
+
+def _refuse_double_backward(ctx: Any, *grads: Any) -> None:
+    raise RuntimeError(
+        "The compiled recurrence has no second derivative. "
+        'Build the layer with `backend="torch"` to differentiate twice.'
+    )
+
+
+recurrence_forward.register_autograd(_backward, setup_context=_keep_for_backward)
+recurrence_backward.register_autograd(_refuse_double_backward)
+
+
+class _Plan:
+    """How the rows of one sequence become tiles of lanes; the sizes of every array."""
+
+    def __init__(self, cell: int, input: Tensor, state: Tensor) -> None:
+        self.rows, self.features = input.shape
+        self.lanes, self.hidden = state.shape
+        vector = _vector_bytes() // input.element_size()
+        self.width = vector if self.lanes <= vector else 2 * vector
+        self.tiles = -(-self.lanes // self.width)
+        self.steps = -(-self.rows // self.lanes)
+        self.block = self.hidden * self.width
+        self.gate_rows = 1 if cell == CELLS["RNN"] else 4
+        self.saved_rows = self.gate_rows + (cell == CELLS["LSTM"])
+        self.padded_columns = -(-(self.features + self.hidden + 2) // vector) * vector
+        self.sizes = (self.rows, self.lanes, self.features, self.hidden, self.width)
+
+    def share_out(self, run: Any) -> None:
+        """Call `run` on ranges of tiles, one per thread that torch may use."""
+        threads = min(torch.get_num_threads(), self.tiles)
+        if threads == 1:
+            run((0, self.tiles))
+            return
+        bounds = [self.tiles * i // threads for i in range(threads + 1)]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, zip(bounds[:-1], bounds[1:], strict=True)))
+
+
+def _vector_bytes() -> int:
+    from drnn_forecast.recurrence.vectors import VECTOR_BYTES
+
+    return VECTOR_BYTES
+
+
+def _flat(tensor: Tensor) -> Any:
+    """Return the elements as a flat array, copied only where they are not contiguous."""
+    return tensor.detach().contiguous().view(-1).numpy()

@@ -1,0 +1,240 @@
+"""The vector instructions of the compiled CPU kernels: block products, transposes, exponentials.
+
+numba turns loops over an array into vector code by itself, but cannot keep a block of sums in
+registers. These few pieces are therefore written in LLVM's own terms. They need numba, and are
+imported by `kernels` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+HAS_512_BITS: Final = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
+VECTOR_BYTES: Final = 64 if HAS_512_BITS else 32
+BLOCK_ROWS: Final = 8 if HAS_512_BITS else 4  # 2 vectors a row: half of the registers there are
+STRIP: Final = 4  # columns that are transposed together
+CONTRACT: Final = ("contract",)  # a product and a sum become one instruction where there is one
+
+TAYLOR_TERMS: Final = {
+    32: 7,
+    64: 13,
+}  # the first term left out is below half a unit in the last place
+LARGEST_EXPONENT: Final = {32: 87.0, 64: 708.0}
+LOG2_HIGH: Final = {32: 0.693359375, 64: 0.6931471803691238}  # few bits, so n * LOG2_HIGH is exact
+LOG2_LOW: Final = {32: math.log(2) - 0.693359375, 64: 1.9082149292705877e-10}
+MANTISSA_BITS: Final = {32: 23, 64: 52}
+
+
+def block_product(rows: int, vectors: int) -> Callable[..., None]:
+    """Return `product(c, c_at, c_row, a, a_at, a_row, a_column, b, b_at, b_row, depth, add)`.
+
+    It sets C = A B, or adds A B to C, for a block of C of `rows` rows and `vectors` vectors that
+    is held in registers. The arrays are flat; `_at` is where the block begins, `_row` and
+    `_column` are strides, all in elements.
+    """
+
+    @intrinsic
+    def product(  # type: ignore[no-untyped-def]
+        typing_context, c, c_at, c_row, a, a_at, a_row, a_column, b, b_at, b_row, depth, add
+    ):
+        places = (types.intp,) * 2
+        signature = types.void(
+            c, *places, a, *places, types.intp, b, *places, types.intp, types.boolean
+        )
+
+        def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+            c_at, c_row, a_at, a_row, a_column, b_at, b_row, depth, add = (
+                values[i] for i in (1, 2, 4, 5, 6, 8, 9, 10, 11)
+            )
+            c, a, b = (_data(context, builder, signature.args[i], values[i]) for i in (0, 3, 7))
+            vector, lanes = _vector_of(c.type.pointee)
+            zero = ir.Constant(vector, None)
+            sums = [
+                [cgutils.alloca_once_value(builder, zero) for _ in range(vectors)]
+                for _ in range(rows)
+            ]
+            with cgutils.for_range(builder, depth) as loop:
+                k = loop.index
+                right = builder.add(b_at, builder.mul(k, b_row))
+                loaded = [_load(builder, b, right, vector, lanes * v) for v in range(vectors)]
+                left = builder.add(a_at, builder.mul(k, a_column))
+                for row in sums:
+                    factor = _splat(builder, builder.load(builder.gep(a, [left])), vector)
+                    left = builder.add(left, a_row)
+                    for total, part in zip(row, loaded, strict=True):
+                        sum_ = _fused(builder, factor, part, builder.load(total))
+                        builder.store(sum_, total)
+            place = c_at
+            for row in sums:
+                for v, total in enumerate(row):
+                    before = _load(builder, c, place, vector, lanes * v)
+                    before = builder.select(add, before, zero)
+                    after = builder.fadd(before, builder.load(total))
+                    _store(builder, after, c, place, lanes * v)
+                place = builder.add(place, c_row)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return product
+
+
+@intrinsic
+def transpose_in(typing_context, c, c_at, c_row, rows, at, stride):  # type: ignore[no-untyped-def]
+    """Set STRIP vectors of `c`, `c_row` apart, to that many columns of as many rows as lanes."""
+    signature = types.void(c, types.intp, types.intp, rows, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        _, place, c_row, _, row, stride = values
+        c, rows = (_data(context, builder, signature.args[i], values[i]) for i in (0, 3))
+        vector, lanes = _vector_of(c.type.pointee)
+        strip = ir.VectorType(vector.element, STRIP)
+        groups = []
+        for _ in range(lanes):
+            groups.append(_load(builder, rows, row, strip))
+            row = builder.add(row, stride)
+        while len(groups) > STRIP:
+            joined = range(2 * groups[0].type.count)
+            pairs = zip(groups[::2], groups[1::2], strict=True)
+            groups = [_shuffle(builder, one, other, joined) for one, other in pairs]
+        half, per_group = lanes // 2, lanes // STRIP
+        first, second = list(range(half)), list(range(half, lanes))
+        for column in range(0, STRIP, 2):
+            mask = [STRIP * lane + j for j in (column, column + 1) for lane in range(2 * per_group)]
+            low = _shuffle(builder, groups[0], groups[1], mask)
+            high = _shuffle(builder, groups[2], groups[3], mask)
+            for part in (first, second):
+                whole = _shuffle(builder, low, high, [*part, *(lanes + i for i in part)])
+                _store(builder, whole, c, place)
+                place = builder.add(place, c_row)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def transpose_out(typing_context, rows, at, stride, c, c_at, c_row):  # type: ignore[no-untyped-def]
+    """Set STRIP columns of as many rows as lanes to that many vectors of `c`, `c_row` apart."""
+    signature = types.void(rows, types.intp, types.intp, c, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        _, row, stride, _, place, c_row = values
+        rows, c = (_data(context, builder, signature.args[i], values[i]) for i in (0, 3))
+        vector, lanes = _vector_of(c.type.pointee)
+        columns = []
+        for _ in range(STRIP):
+            columns.append(_load(builder, c, place, vector))
+            place = builder.add(place, c_row)
+        half, quarter = lanes // 2, lanes // STRIP
+        for first in (0, half):
+            mask = [i for lane in range(first, first + half) for i in (lane, lanes + lane)]
+            low = _shuffle(builder, columns[0], columns[1], mask)
+            high = _shuffle(builder, columns[2], columns[3], mask)
+            for lane in range(2 * quarter):
+                pair = [2 * lane, 2 * lane + 1]
+                strip = _shuffle(builder, low, high, [*pair, *(lanes + i for i in pair)])
+                _store(builder, strip, rows, row)
+                row = builder.add(row, stride)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def sigmoid(typing_context, value):  # type: ignore[no-untyped-def]
+    """Return 1 / (1 + e^-value), to about two units in the last place."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        (value,) = values
+        decayed = _expm1(builder, builder.fneg(value))
+        return builder.fdiv(value.type(1.0), builder.fadd(decayed, value.type(2.0)))
+
+    return value(value), generate
+
+
+@intrinsic
+def tanh(typing_context, value):  # type: ignore[no-untyped-def]
+    """Return (e^(2 value) - 1) / (e^(2 value) + 1), to about two units in the last place."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+        (value,) = values
+        grown = _expm1(builder, builder.fadd(value, value))
+        return builder.fdiv(grown, builder.fadd(grown, value.type(2.0)))
+
+    return value(value), generate
+
+
+def _expm1(builder: Any, value: Any) -> Any:
+    """Return e^value - 1 to about one unit in the last place.
+
+    With value = n log 2 + r and |r| <= log(2) / 2: 2^n (e^r - 1) + (2^n - 1), and Taylor's series
+    for e^r - 1. A NaN stays one; beyond the range of the exponent the value is held at its ends.
+    """
+    kind = value.type
+    bits = 32 if isinstance(kind, ir.FloatType) else 64
+    integer, mantissa = ir.IntType(bits), MANTISSA_BITS[bits]
+    for end, relation in ((LARGEST_EXPONENT[bits], ">"), (-LARGEST_EXPONENT[bits], "<")):
+        beyond = builder.fcmp_ordered(relation, value, kind(end))
+        value = builder.select(beyond, kind(end), value)
+    nearest = builder.module.declare_intrinsic("llvm.rint", [kind])
+    n = builder.call(nearest, [builder.fmul(value, kind(1 / math.log(2)))])
+    r = _fused(builder, n, kind(-LOG2_HIGH[bits]), value)
+    r = _fused(builder, n, kind(-LOG2_LOW[bits]), r)
+    series = kind(1 / math.factorial(TAYLOR_TERMS[bits]))
+    for term in range(TAYLOR_TERMS[bits] - 1, 0, -1):
+        series = _fused(builder, series, r, kind(1 / math.factorial(term)))
+    series = builder.fmul(series, r)
+    bias = 2 ** (bits - mantissa - 2) - 1
+    exponent = builder.add(builder.fptosi(n, integer), integer(bias))
+    power = builder.bitcast(builder.shl(exponent, integer(mantissa)), kind)
+    return _fused(builder, power, series, builder.fsub(power, kind(1.0)))
+
+
+def _fused(builder: Any, one: Any, other: Any, term: Any) -> Any:
+    """Return one * other + term, in one instruction where there is one."""
+    return builder.fadd(builder.fmul(one, other, flags=CONTRACT), term, flags=CONTRACT)
+
+
+def _data(context: Any, builder: Any, array_type: Any, value: Any) -> Any:
+    """Return the pointer to the elements of an array."""
+    return cgutils.create_struct_proxy(array_type)(context, builder, value).data
+
+
+def _vector_of(kind: Any) -> tuple[Any, int]:
+    """Return the vector type of an element type, and how many it holds."""
+    lanes = VECTOR_BYTES // (4 if isinstance(kind, ir.FloatType) else 8)
+    return ir.VectorType(kind, lanes), lanes
+
+
+def _pointer(builder: Any, base: Any, place: Any, vector: Any, offset: int) -> Any:
+    place = builder.add(place, place.type(offset))
+    return builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
+
+
+def _load(builder: Any, base: Any, place: Any, vector: Any, offset: int = 0) -> Any:
+    return builder.load(_pointer(builder, base, place, vector, offset), align=4)
+
+
+def _store(builder: Any, value: Any, base: Any, place: Any, offset: int = 0) -> None:
+    builder.store(value, _pointer(builder, base, place, value.type, offset), align=4)
+
+
+def _splat(builder: Any, scalar: Any, vector: Any) -> Any:
+    """Return the vector that holds `scalar` in every place."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
+    return _shuffle(builder, one, undefined, [0] * vector.count)
+
+
+def _shuffle(builder: Any, one: Any, other: Any, places: Sequence[int]) -> Any:
+    """Return the elements at `places` of two vectors that are counted through."""
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
+    return builder.shuffle_vector(one, other, mask)
