@@ -88,11 +88,11 @@ def forward(
             load_lanes(work, 0, width, input, row, features, live)
             gate_products(cell, sizes, saved, slot, weight, work)
             if cell == LSTM:
-                lstm_units(saved, slot, work, c, h, block)
+                lstm_units(block, (saved, slot, work, c), (saved, slot, work, c, work, h))
             elif cell == GRU:
-                gru_units(saved, slot, work, h, block)
+                gru_units(block, (saved, slot, work, h), (saved, slot, work, h))
             else:
-                rnn_units(saved, slot, work, h, block)
+                rnn_units(block, (saved, slot), (work, h))
             store_lanes(output, row, hidden, work, h, width, 0, live)
         live = min(count, rest - lane)
         if live > 0:
@@ -157,19 +157,29 @@ def backward(
                 if cell == LSTM:
                     if step == 0:
                         load_lanes(work, before, width, state_c, lane, hidden, live)
-                        lstm_gradients(work, gates, dh, dc, saved, slot, work, before, block)
+                        lstm_gradients(
+                            block,
+                            (saved, slot, work, before, work, dh, work, dc),
+                            (work, gates, work, dc),
+                        )
                     else:
                         earlier = slot - block
-                        lstm_gradients(work, gates, dh, dc, saved, slot, saved, earlier, block)
+                        lstm_gradients(
+                            block,
+                            (saved, slot, saved, earlier, work, dh, work, dc),
+                            (work, gates, work, dc),
+                        )
                 elif cell == GRU:
                     if step == 0:
                         load_lanes(work, before, width, state_h, lane, hidden, live)
                     else:
                         load_lanes(work, before, width, output, row - lanes, hidden, live)
-                    gru_gradients(work, gates, dh, saved, slot, before, block)
+                    gru_gradients(
+                        block, (saved, slot, work, before, work, dh), (work, gates, work, dh)
+                    )
                 else:
                     load_lanes(work, before, width, output, row, hidden, live)
-                    rnn_gradients(work, gates, dh, before, block)
+                    rnn_gradients(block, (work, before, work, dh), (work, gates))
                 weight_products(cell, sizes, grad_weight, work, gates, read, padded)
                 state_products(cell, sizes, work, dh, weight, gates)
                 if grad_input.size:

@@ -6,9 +6,12 @@ from typing import Any, Final
 
 import numba
 
-from drnn_forecast.recurrence.vectors import STRIP, VECTOR_BYTES, transpose_in, transpose_out
+from drnn_forecast.recurrence.units import added
+from drnn_forecast.recurrence.vectors import STRIP, VECTOR_BYTES, mover, transpose_in, transpose_out
 
 compiled: Final = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+move_vector: Final = mover(strip=False)
+move_strip: Final = mover(strip=True)
 
 
 @compiled
@@ -60,10 +63,17 @@ def copy_lanes(
     target: Any, at: int, stride: int, rows: Any, row: int, columns: int, live: int
 ) -> None:
     """Set `live` rows of the target, `stride` apart, to the rows from `row` on."""
+    vector = VECTOR_BYTES // target.itemsize
+    vectors, strips = columns // vector * vector, columns // STRIP * STRIP
     for lane in range(live):
         place = (row + lane) * columns
-        for j in range(columns):
-            target[at + lane * stride + j] = rows[place + j]
+        start = at + lane * stride
+        for j in range(0, vectors, vector):
+            move_vector(target, start + j, rows, place + j)
+        for j in range(vectors, strips, STRIP):
+            move_strip(target, start + j, rows, place + j)
+        for j in range(strips, columns):
+            target[start + j] = rows[place + j]
 
 
 @compiled
@@ -72,8 +82,7 @@ def add_lanes(
 ) -> None:
     """Add `live` rows from `row` on to the tile; `spare` is room for as much again."""
     load_lanes(tile, spare, width, rows, row, columns, live)
-    for i in range(columns * width):
-        tile[at + i] += tile[spare + i]
+    added(columns * width, (tile, at, tile, spare), (tile, at))
 
 
 @compiled

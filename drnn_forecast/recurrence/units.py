@@ -1,103 +1,75 @@
-"""The units of one step of a tile: what the gates do to the state, and back; compiled by numba.
-
-Each array holds blocks of `block` = hidden * lanes numbers, one gate after another, flat.
-"""
+"""The units of one step of a tile: what the gates do to the state, and back."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import numba
-
-from drnn_forecast.recurrence.vectors import sigmoid, tanh
-
-compiled: Final = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+from drnn_forecast.recurrence.vectors import Numbers, elementwise, sigmoid, tanh
 
 
-@compiled
-def rnn_units(gates: Any, at: int, work: Any, h: int, block: int) -> None:
-    """Set h to tanh of the gate."""
-    for i in range(block):
-        work[h + i] = tanh(gates[at + i])
+@elementwise(reads=(1,), writes=(1,))
+def rnn_units(total: Numbers) -> tuple[Numbers, ...]:
+    """Return h from the sum."""
+    return (tanh(total),)
 
 
-@compiled
-def rnn_gradients(work: Any, grads: int, dh: int, h: int, block: int) -> None:
-    """Set the gate's gradient from that of h."""
-    one = work.dtype.type(1)
-    for i in range(block):
-        work[grads + i] = work[dh + i] * (one - work[h + i] * work[h + i])
+@elementwise(reads=(1, 1), writes=(1,))
+def rnn_gradients(h: Numbers, grad_h: Numbers) -> tuple[Numbers, ...]:
+    """Return the sum's gradient."""
+    return (grad_h * (h * h).complement(),)
 
 
-@compiled
-def gru_units(gates: Any, at: int, work: Any, h: int, block: int) -> None:
-    """Set h, and in place of the sums n, r and z; the sum n of h stays."""
-    for i in range(at, at + block):
-        reset = sigmoid(gates[i + block])
-        update = sigmoid(gates[i + 2 * block])
-        candidate = tanh(gates[i] + reset * gates[i + 3 * block])
-        before = work[h + i - at]
-        gates[i] = candidate
-        gates[i + block] = reset
-        gates[i + 2 * block] = update
-        work[h + i - at] = candidate + update * (before - candidate)
+@elementwise(reads=(4, 1), writes=(3, 1))
+def gru_units(
+    n_of_x: Numbers, r_sum: Numbers, z_sum: Numbers, n_of_h: Numbers, before: Numbers
+) -> tuple[Numbers, ...]:
+    """Return n, r, z and h from the sums and the h before."""
+    r, z = sigmoid(r_sum), sigmoid(z_sum)
+    n = tanh(n_of_x + r * n_of_h)
+    return n, r, z, n + z * (before - n)
 
 
-@compiled
+@elementwise(reads=(4, 1, 1), writes=(4, 1))
 def gru_gradients(
-    work: Any, grads: int, dh: int, saved: Any, at: int, before: int, block: int
-) -> None:
-    """Set the gates' gradients from that of h, which becomes what z passes on."""
-    one = work.dtype.type(1)
-    for i in range(block):
-        candidate = saved[at + i]
-        reset = saved[at + i + block]
-        update = saved[at + i + 2 * block]
-        from_h = saved[at + i + 3 * block]
-        grad = work[dh + i]
-        grad_n = grad * (one - update) * (one - candidate * candidate)
-        grad_z = grad * (work[before + i] - candidate) * update * (one - update)
-        work[grads + i] = grad_n
-        work[grads + i + block] = grad_n * from_h * reset * (one - reset)
-        work[grads + i + 2 * block] = grad_z
-        work[grads + i + 3 * block] = grad_n * reset
-        work[dh + i] = grad * update
+    n: Numbers, r: Numbers, z: Numbers, n_of_h: Numbers, before: Numbers, grad_h: Numbers
+) -> tuple[Numbers, ...]:
+    """Return the gradients of the four sums, and what z passes on to the h before."""
+    grad_n = grad_h * z.complement() * (n * n).complement()
+    grad_r = grad_n * n_of_h * r * r.complement()
+    grad_z = grad_h * (before - n) * z * z.complement()
+    return grad_n, grad_r, grad_z, grad_n * r, grad_h * z
 
 
-@compiled
-def lstm_units(gates: Any, at: int, work: Any, c: int, h: int, block: int) -> None:
-    """Set h and c, and in place of the sums i, f, g and o, with c after them."""
-    for i in range(at, at + block):
-        input_gate = sigmoid(gates[i])
-        forget = sigmoid(gates[i + block])
-        cell = tanh(gates[i + 2 * block])
-        output = sigmoid(gates[i + 3 * block])
-        new = forget * work[c + i - at] + input_gate * cell
-        gates[i] = input_gate
-        gates[i + block] = forget
-        gates[i + 2 * block] = cell
-        gates[i + 3 * block] = output
-        gates[i + 4 * block] = new
-        work[c + i - at] = new
-        work[h + i - at] = output * tanh(new)
+@elementwise(reads=(4, 1), writes=(5, 1, 1))
+def lstm_units(
+    i_sum: Numbers, f_sum: Numbers, g_sum: Numbers, o_sum: Numbers, before: Numbers
+) -> tuple[Numbers, ...]:
+    """Return i, f, g, o and c, c again and h from the sums and the c before."""
+    i, f, g, o = sigmoid(i_sum), sigmoid(f_sum), tanh(g_sum), sigmoid(o_sum)
+    c = f * before + i * g
+    return i, f, g, o, c, c, o * tanh(c)
 
 
-@compiled
+@elementwise(reads=(5, 1, 1, 1), writes=(4, 1))
 def lstm_gradients(
-    work: Any, grads: int, dh: int, dc: int, saved: Any, at: int, earlier: Any, c: int, block: int
-) -> None:
-    """Set the gates' gradients from those of h and c, and c's to that of the c before."""
-    one = work.dtype.type(1)
-    for i in range(block):
-        input_gate = saved[at + i]
-        forget = saved[at + i + block]
-        cell = saved[at + i + 2 * block]
-        output = saved[at + i + 3 * block]
-        squashed = tanh(saved[at + i + 4 * block])
-        grad_h = work[dh + i]
-        grad_c = work[dc + i] + grad_h * output * (one - squashed * squashed)
-        work[grads + i] = grad_c * cell * input_gate * (one - input_gate)
-        work[grads + i + block] = grad_c * earlier[c + i] * forget * (one - forget)
-        work[grads + i + 2 * block] = grad_c * input_gate * (one - cell * cell)
-        work[grads + i + 3 * block] = grad_h * squashed * output * (one - output)
-        work[dc + i] = grad_c * forget
+    i: Numbers,
+    f: Numbers,
+    g: Numbers,
+    o: Numbers,
+    c: Numbers,
+    before: Numbers,
+    grad_h: Numbers,
+    grad_c: Numbers,
+) -> tuple[Numbers, ...]:
+    """Return the gradients of the four sums and of the c before."""
+    squashed = tanh(c)
+    grad = grad_c + grad_h * o * (squashed * squashed).complement()
+    grad_i = grad * g * i * i.complement()
+    grad_f = grad * before * f * f.complement()
+    grad_g = grad * i * (g * g).complement()
+    grad_o = grad_h * squashed * o * o.complement()
+    return grad_i, grad_f, grad_g, grad_o, grad * f
+
+
+@elementwise(reads=(1, 1), writes=(1,))
+def added(one: Numbers, other: Numbers) -> tuple[Numbers, ...]:
+    """Return the sum."""
+    return (one + other,)

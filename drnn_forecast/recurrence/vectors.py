@@ -148,28 +148,105 @@ def transpose_out(typing_context, rows, at, stride, c, c_at, c_row):  # type: ig
     return signature, generate
 
 
-@intrinsic
-def sigmoid(typing_context, value):  # type: ignore[no-untyped-def]
-    """Return 1 / (1 + e^-value), to about two units in the last place."""
+class Numbers:
+    """A vector of numbers of one step, while its code is being written: use +, - and *."""
 
-    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
-        (value,) = values
-        decayed = _expm1(builder, builder.fneg(value))
-        return builder.fdiv(value.type(1.0), builder.fadd(decayed, value.type(2.0)))
+    def __init__(self, builder: Any, value: Any) -> None:
+        self.builder = builder
+        self.value = value
 
-    return value(value), generate
+    def __add__(self, other: Numbers) -> Numbers:
+        return Numbers(self.builder, self.builder.fadd(self.value, other.value, flags=CONTRACT))
+
+    def __sub__(self, other: Numbers) -> Numbers:
+        return Numbers(self.builder, self.builder.fsub(self.value, other.value, flags=CONTRACT))
+
+    def __mul__(self, other: Numbers) -> Numbers:
+        return Numbers(self.builder, self.builder.fmul(self.value, other.value, flags=CONTRACT))
+
+    def complement(self) -> Numbers:
+        """Return 1 - self."""
+        return Numbers(self.builder, _number(self.value.type, 1)) - self
 
 
-@intrinsic
-def tanh(typing_context, value):  # type: ignore[no-untyped-def]
-    """Return (e^(2 value) - 1) / (e^(2 value) + 1), to about two units in the last place."""
+def sigmoid(numbers: Numbers) -> Numbers:
+    """Return 1 / (1 + e^-x), to about two units in the last place."""
+    builder, value = numbers.builder, numbers.value
+    decayed = builder.fadd(_expm1(builder, builder.fneg(value)), _number(value.type, 2))
+    return Numbers(builder, builder.fdiv(_number(value.type, 1), decayed))
 
-    def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
-        (value,) = values
-        grown = _expm1(builder, builder.fadd(value, value))
-        return builder.fdiv(grown, builder.fadd(grown, value.type(2.0)))
 
-    return value(value), generate
+def tanh(numbers: Numbers) -> Numbers:
+    """Return (e^2x - 1) / (e^2x + 1), to about two units in the last place."""
+    builder, value = numbers.builder, numbers.value
+    grown = _expm1(builder, builder.fadd(value, value))
+    return Numbers(builder, builder.fdiv(grown, builder.fadd(grown, _number(value.type, 2))))
+
+
+def elementwise(
+    *, reads: Sequence[int], writes: Sequence[int]
+) -> Callable[[Callable[..., tuple[Numbers, ...]]], Callable[..., None]]:
+    """Return a decorator that makes of equations on `Numbers` a loop over blocks of an array.
+
+    The loop is called with the length of a block, a tuple (array, place, array, place, ...) to
+    read and one to write: from each place on, so many blocks one after another as `reads` and
+    `writes` say. Blocks are whole vectors.
+    """
+
+    def decorate(equations: Callable[..., tuple[Numbers, ...]]) -> Callable[..., None]:
+        @intrinsic
+        def loop(typing_context, block, sources, targets):  # type: ignore[no-untyped-def]
+            def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+                block, *pairs = values
+
+                def places(group: int, counts: Sequence[int]) -> list[tuple[Any, Any]]:
+                    found = []
+                    for i, count in enumerate(counts):
+                        value = builder.extract_value(pairs[group], 2 * i)
+                        kind = signature.args[1 + group].types[2 * i]
+                        base = _data(context, builder, kind, value)
+                        place = builder.extract_value(pairs[group], 2 * i + 1)
+                        for _ in range(count):
+                            found.append((base, place))
+                            place = builder.add(place, block)
+                    return found
+
+                inputs, outputs = places(0, reads), places(1, writes)
+                vector, lanes = _vector_of(inputs[0][0].type.pointee)
+                stop = builder.udiv(block, block.type(lanes))
+                with cgutils.for_range(builder, stop) as each:
+                    offset = builder.mul(each.index, block.type(lanes))
+                    loaded = [
+                        Numbers(builder, _load(builder, base, builder.add(at, offset), vector))
+                        for base, at in inputs
+                    ]
+                    for (base, at), result in zip(outputs, equations(*loaded), strict=True):
+                        _store(builder, result.value, base, builder.add(at, offset))
+                return context.get_dummy_value()
+
+            return types.void(types.intp, sources, targets), generate
+
+        return loop
+
+    return decorate
+
+
+def mover(strip: bool) -> Callable[..., None]:
+    """Return `move(target, at, source, place)`, which copies STRIP numbers or else a vector."""
+
+    @intrinsic
+    def move(typing_context, target, at, source, place):  # type: ignore[no-untyped-def]
+        def generate(context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
+            target, source = (_data(context, builder, signature.args[i], values[i]) for i in (0, 2))
+            kind, _ = _vector_of(source.type.pointee)
+            if strip:
+                kind = ir.VectorType(kind.element, STRIP)
+            _store(builder, _load(builder, source, values[3], kind), target, values[1])
+            return context.get_dummy_value()
+
+        return types.void(target, types.intp, source, types.intp), generate
+
+    return move
 
 
 def _expm1(builder: Any, value: Any) -> Any:
@@ -179,23 +256,31 @@ def _expm1(builder: Any, value: Any) -> Any:
     for e^r - 1. A NaN stays one; beyond the range of the exponent the value is held at its ends.
     """
     kind = value.type
-    bits = 32 if isinstance(kind, ir.FloatType) else 64
-    integer, mantissa = ir.IntType(bits), MANTISSA_BITS[bits]
+    bits = 32 if isinstance(kind.element, ir.FloatType) else 64
+    integer = ir.VectorType(ir.IntType(bits), kind.count)
     for end, relation in ((LARGEST_EXPONENT[bits], ">"), (-LARGEST_EXPONENT[bits], "<")):
-        beyond = builder.fcmp_ordered(relation, value, kind(end))
-        value = builder.select(beyond, kind(end), value)
-    nearest = builder.module.declare_intrinsic("llvm.rint", [kind])
-    n = builder.call(nearest, [builder.fmul(value, kind(1 / math.log(2)))])
-    r = _fused(builder, n, kind(-LOG2_HIGH[bits]), value)
-    r = _fused(builder, n, kind(-LOG2_LOW[bits]), r)
-    series = kind(1 / math.factorial(TAYLOR_TERMS[bits]))
+        beyond = builder.fcmp_ordered(relation, value, _number(kind, end))
+        value = builder.select(beyond, _number(kind, end), value)
+    nearest = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind]), f"llvm.rint.v{kind.count}f{bits}"
+    )
+    n = builder.call(nearest, [builder.fmul(value, _number(kind, 1 / math.log(2)))])
+    r = _fused(builder, n, _number(kind, -LOG2_HIGH[bits]), value)
+    r = _fused(builder, n, _number(kind, -LOG2_LOW[bits]), r)
+    series = _number(kind, 1 / math.factorial(TAYLOR_TERMS[bits]))
     for term in range(TAYLOR_TERMS[bits] - 1, 0, -1):
-        series = _fused(builder, series, r, kind(1 / math.factorial(term)))
+        series = _fused(builder, series, r, _number(kind, 1 / math.factorial(term)))
     series = builder.fmul(series, r)
-    bias = 2 ** (bits - mantissa - 2) - 1
-    exponent = builder.add(builder.fptosi(n, integer), integer(bias))
-    power = builder.bitcast(builder.shl(exponent, integer(mantissa)), kind)
-    return _fused(builder, power, series, builder.fsub(power, kind(1.0)))
+    mantissa = MANTISSA_BITS[bits]
+    bias = _number(integer, 2 ** (bits - mantissa - 2) - 1)
+    exponent = builder.add(builder.fptosi(n, integer), bias)
+    power = builder.bitcast(builder.shl(exponent, _number(integer, mantissa)), kind)
+    return _fused(builder, power, series, builder.fsub(power, _number(kind, 1)))
+
+
+def _number(vector: Any, number: float) -> Any:
+    """Return the vector that holds a known number in every place."""
+    return ir.Constant(vector, [number] * vector.count)
 
 
 def _fused(builder: Any, one: Any, other: Any, term: Any) -> Any:
