@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -95,17 +95,19 @@ def recurrence_forward(
     plan = _Plan(cell, input, state_h)
     output = input.new_empty(plan.rows, plan.hidden)
     last_h, last_c = torch.empty_like(state_h), torch.empty_like(state_c)
-    slots = plan.steps if keep and cell != CELLS["RNN"] else 1
-    saved = input.new_empty(plan.tiles * slots * plan.saved_rows * plan.block)
-    tensors = (input, weight, state_h, state_c, output, last_h, last_c, saved)
-    arrays = [_flat(tensor) for tensor in tensors]
+    saved = input.new_empty(plan.kept if keep else 0)
+    given = [_flat(tensor) for tensor in (input, weight, state_h, state_c)]
+    results = [_flat(tensor) for tensor in (output, last_h, last_c)]
+    sizes = plan.sizes(keeps=len(saved) > 0)
 
-    def run(tiles: tuple[int, int]) -> None:
-        work = input.new_empty((plan.features + 2 * plan.hidden + 2) * plan.width).numpy()
-        kernels.forward(cell, plan.sizes, tiles, *arrays, slots, work)
+    def run(first: int, stop: int) -> None:
+        slots = saved if len(saved) else input.new_empty(plan.slot)
+        work = input.new_empty((plan.features + 2 * plan.hidden + 2) * plan.width)
+        arrays = kernels.Run(*given, *results, _flat(slots))
+        kernels.forward(cell, sizes, first, stop, arrays, _flat(work))
 
     plan.share_out(run)
-    return output, last_h, last_c, saved if keep and slots == plan.steps else saved.new_empty(0)
+    return output, last_h, last_c, saved
 
 
 @recurrence_forward.register_fake
@@ -113,12 +115,11 @@ def _(
     cell: int, input: Tensor, weight: Tensor, state_h: Tensor, state_c: Tensor, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     plan = _Plan(cell, input, state_h)
-    kept = plan.tiles * plan.steps * plan.saved_rows * plan.block
     return (
         input.new_empty(plan.rows, plan.hidden),
         torch.empty_like(state_h),
         torch.empty_like(state_c),
-        input.new_empty(kept if keep and cell != CELLS["RNN"] else 0),
+        input.new_empty(plan.kept if keep else 0),
     )
 
 
@@ -140,28 +141,22 @@ def recurrence_backward(
     from drnn_forecast.recurrence import kernels
 
     plan = _Plan(cell, input, state_h)
-    columns = plan.padded_columns
     grad_input = torch.empty_like(input) if needs_input else input.new_empty(0)
     grad_h, grad_c = torch.empty_like(state_h), torch.empty_like(state_c)
-    given = (input, weight, state_h, state_c, output, saved, grad_output, grad_last_h, grad_last_c)
-    arrays = [_flat(tensor) for tensor in given]
-    results = [_flat(tensor) for tensor in (grad_input, grad_h, grad_c)]
+    # The last state is not read again; the state's own arrays stand in for it.
+    given = (input, weight, state_h, state_c, output, state_h, state_c, saved)
+    arrays = kernels.Run(*(_flat(tensor) for tensor in given))
+    above = [_flat(tensor) for tensor in (grad_output, grad_last_h, grad_last_c)]
+    below = [_flat(tensor) for tensor in (grad_input, grad_h, grad_c)]
     partial: list[Tensor] = []
 
-    def run(tiles: tuple[int, int]) -> None:
-        grad_weight = input.new_zeros(len(weight), columns)
+    def run(first: int, stop: int) -> None:
+        grad_weight = input.new_zeros(len(weight), plan.padded_columns)
         partial.append(grad_weight)
-        room = (3 + plan.gate_rows) * plan.block + plan.width * (columns + plan.features)
-        kernels.backward(
-            cell,
-            plan.sizes,
-            tiles,
-            *arrays,
-            results[0],
-            _flat(grad_weight),
-            *results[1:],
-            input.new_empty(room).numpy(),
-        )
+        room = (3 + plan.gate_rows) * plan.block
+        work = input.new_empty(room + plan.width * (plan.padded_columns + plan.features))
+        grads = kernels.Gradients(*above, below[0], _flat(grad_weight), *below[1:])
+        kernels.backward(cell, plan.sizes(keeps=True), first, stop, arrays, grads, _flat(work))
 
     plan.share_out(run)
     grad_weight = partial[0] if len(partial) == 1 else torch.stack(partial).sum(0)
@@ -222,19 +217,37 @@ class _Plan:
         self.steps = -(-self.rows // self.lanes)
         self.block = self.hidden * self.width
         self.gate_rows = 1 if cell == CELLS["RNN"] else 4
-        self.saved_rows = self.gate_rows + (cell == CELLS["LSTM"])
+        self.slot = (self.gate_rows + (cell == CELLS["LSTM"])) * self.block
+        # An RNN's gate follows from its output.
+        self.kept = 0 if cell == CELLS["RNN"] else self.tiles * self.steps * self.slot
         self.padded_columns = -(-(self.features + self.hidden + 2) // vector) * vector
-        self.sizes = (self.rows, self.lanes, self.features, self.hidden, self.width)
 
-    def share_out(self, run: Any) -> None:
+    def sizes(self, *, keeps: bool) -> Any:
+        """Return what the kernels need to know."""
+        from drnn_forecast.recurrence.products import Sizes
+
+        rest = self.rows - (self.steps - 1) * self.lanes
+        slots = self.steps if keeps else 0
+        return Sizes(
+            self.rows,
+            self.lanes,
+            self.features,
+            self.hidden,
+            self.width,
+            self.steps,
+            rest,
+            slots,
+        )
+
+    def share_out(self, run: Callable[[int, int], None]) -> None:
         """Call `run` on ranges of tiles, one per thread that torch may use."""
         threads = min(torch.get_num_threads(), self.tiles)
         if threads == 1:
-            run((0, self.tiles))
+            run(0, self.tiles)
             return
         bounds = [self.tiles * i // threads for i in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, zip(bounds[:-1], bounds[1:], strict=True)))
+            list(pool.map(run, bounds[:-1], bounds[1:]))
 
 
 def _vector_bytes() -> int:

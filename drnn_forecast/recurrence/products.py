@@ -1,12 +1,13 @@
-"""The matrix products of one step of a tile, compiled by numba into its callers.
+"""The matrix products of one step of a tile, compiled by numba into their callers.
 
 The packed weight is `(gates * hidden, features + hidden + 2)`, its columns what the cell reads:
-(x, 1, h, 1). A GRU's candidate reads x and h apart, so its rows are n of x, r, z, n of h.
+(x, 1, h, 1). A GRU's candidate reads x and h apart, so its rows are n of x, r, z, n of h, in
+three bands that read different columns.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numba
 
@@ -16,104 +17,104 @@ RNN: Final = 0
 GRU: Final = 1
 LSTM: Final = 2
 
-compiled: Final = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+compiled: Final = numba.njit(nogil=True, error_model="numpy")
 wide_block: Final = block_product(BLOCK_ROWS, 2)
 wide_row: Final = block_product(1, 2)
 narrow_block: Final = block_product(BLOCK_ROWS, 1)
 narrow_row: Final = block_product(1, 1)
 
 
+class Sizes(NamedTuple):
+    """The sizes of a run; rows visit the lanes in turn, the last time perhaps only the first ones."""
+
+    rows: int  # of the input and the output: (time, batch)
+    lanes: int  # (dilation, batch)
+    features: int
+    hidden: int
+    width: int  # lanes of a tile, whole vectors
+    steps: int  # visits of a lane
+    rest: int  # lanes of the last visit
+    slots: int  # steps whose gates are kept, a tile after another; 0: one place for all
+
+
 @compiled
 def gate_rows(cell: int) -> int:
-    """Return the rows of the packed weight, in units; GRU's candidate has one for x and one for h."""
+    """Return the rows of the packed weight, in units."""
     return 1 if cell == RNN else 4
 
 
 @compiled
-def saved_rows(cell: int) -> int:
-    """Return what one slot holds, in units: the gates, and for an LSTM c."""
-    return 5 if cell == LSTM else gate_rows(cell)
-
-
-@compiled
-def padded_columns(like: Any, features: int, hidden: int) -> int:
-    """Return the columns of the packed weight, (x, 1, h, 1), filled up to whole vectors."""
-    vector = VECTOR_BYTES // like.itemsize
-    return (features + hidden + 2 + vector - 1) // vector * vector
-
-
-@compiled
-def gate_products(cell: int, sizes: Any, gates: Any, at: int, weight: Any, work: Any) -> None:
-    """Set the gates to the packed weight times (x, 1, h, 1)."""
-    _, _, features, hidden, width = sizes
-    columns = features + hidden + 2
+def band(cell: int, sizes: Sizes, index: int) -> tuple[int, int, int, int]:
+    """Return the first row, the rows, the first column and the columns of a band of the weight."""
+    columns = sizes.features + sizes.hidden + 2
     if cell != GRU:
+        return 0, gate_rows(cell) * sizes.hidden, 0, columns
+    if index == 0:
+        return 0, sizes.hidden, 0, sizes.features + 1
+    if index == 1:
+        return sizes.hidden, 2 * sizes.hidden, 0, columns
+    return 3 * sizes.hidden, sizes.hidden, sizes.features + 1, sizes.hidden + 1
+
+
+@compiled
+def gate_products(cell: int, sizes: Sizes, gates: Any, at: int, weight: Any, work: Any) -> None:
+    """Set the gates to the packed weight times (x, 1, h, 1), which `work` begins with."""
+    width, stride = sizes.width, sizes.features + sizes.hidden + 2
+    for index in range(3 if cell == GRU else 1):
+        row, rows, column, columns = band(cell, sizes, index)
         multiply(
-            gates, at, width, weight, 0, columns, 1, work, 0, width,
-            gate_rows(cell) * hidden, width, columns, False,
+            gates, at + row * width, width,
+            weight, row * stride + column, stride, 1,
+            work, column * width, width,
+            rows, width, columns, False,
         )  # fmt: skip
-        return
-    multiply(
-        gates, at, width, weight, 0, columns, 1, work, 0, width, hidden, width, features + 1, False
-    )
-    first = hidden
-    multiply(
-        gates, at + first * width, width, weight, first * columns, columns, 1, work, 0, width,
-        2 * hidden, width, columns, False,
-    )  # fmt: skip
-    first = 3 * hidden
-    multiply(
-        gates, at + first * width, width, weight, first * columns + features + 1, columns, 1,
-        work, (features + 1) * width, width, hidden, width, hidden + 1, False,
-    )  # fmt: skip
 
 
 @compiled
 def weight_products(
-    cell: int, sizes: Any, grad_weight: Any, work: Any, gates: int, read: int, padded: int
+    cell: int, sizes: Sizes, grad_weight: Any, stride: int, work: Any, gates: int, read: int
 ) -> None:
-    """Add the gates' gradients times (x, 1, h, 1) to the packed weight's gradient."""
-    _, _, features, hidden, width = sizes
-    if cell != GRU:
-        multiply(
-            grad_weight, 0, padded, work, gates, width, 1, work, read, padded,
-            gate_rows(cell) * hidden, padded, width, True,
-        )  # fmt: skip
-        return
+    """Add the gates' gradients times (x, 1, h, 1) to the packed weight's gradient.
+
+    Its rows are `stride` apart, as are the lanes of what was read. Bands widen to whole vectors:
+    the places between them hold what no weight asks for.
+    """
     vector = VECTOR_BYTES // work.itemsize
-    stop = (features + 1 + vector - 1) // vector * vector
-    start = (features + 1) // vector * vector
-    multiply(grad_weight, 0, padded, work, gates, width, 1, work, read, padded,
-             hidden, stop, width, True)  # fmt: skip
-    multiply(grad_weight, hidden * padded, padded, work, gates + hidden * width, width, 1,
-             work, read, padded, 2 * hidden, padded, width, True)  # fmt: skip
-    first = 3 * hidden
-    multiply(grad_weight, first * padded + start, padded, work, gates + first * width, width, 1,
-             work, read + start, padded, hidden, padded - start, width, True)  # fmt: skip
+    for index in range(3 if cell == GRU else 1):
+        row, rows, column, columns = band(cell, sizes, index)
+        first = column // vector * vector
+        last = (column + columns + vector - 1) // vector * vector
+        multiply(
+            grad_weight, row * stride + first, stride,
+            work, gates + row * sizes.width, sizes.width, 1,
+            work, read + first, stride,
+            rows, last - first, sizes.width, True,
+        )  # fmt: skip
 
 
 @compiled
-def state_products(cell: int, sizes: Any, work: Any, dh: int, weight: Any, gates: int) -> None:
+def state_products(cell: int, sizes: Sizes, work: Any, dh: int, weight: Any, gates: int) -> None:
     """Set the gradient of the h before to what the gates pass back; GRU's adds to what z kept."""
-    _, _, features, hidden, width = sizes
-    columns = features + hidden + 2
-    first = hidden if cell == GRU else 0
-    depth = gate_rows(cell) * hidden - first
+    stride = sizes.features + sizes.hidden + 2
+    row = sizes.hidden if cell == GRU else 0
     multiply(
-        work, dh, width, weight, first * columns + features + 1, 1, columns,
-        work, gates + first * width, width, hidden, width, depth, cell == GRU,
+        work, dh, sizes.width,
+        weight, row * stride + sizes.features + 1, 1, stride,
+        work, gates + row * sizes.width, sizes.width,
+        sizes.hidden, sizes.width, gate_rows(cell) * sizes.hidden - row, cell == GRU,
     )  # fmt: skip
 
 
 @compiled
-def input_products(cell: int, sizes: Any, work: Any, dx: int, weight: Any, gates: int) -> None:
+def input_products(cell: int, sizes: Sizes, work: Any, dx: int, weight: Any, gates: int) -> None:
     """Set the gradient of x to what the gates pass back."""
-    _, _, features, hidden, width = sizes
-    columns = features + hidden + 2
-    depth = (3 if cell == GRU else gate_rows(cell)) * hidden
+    rows = 3 if cell == GRU else gate_rows(cell)
     multiply(
-        work, dx, width, weight, 0, 1, columns, work, gates, width, features, width, depth, False
-    )
+        work, dx, sizes.width,
+        weight, 0, 1, sizes.features + sizes.hidden + 2,
+        work, gates, sizes.width,
+        sizes.features, sizes.width, rows * sizes.hidden, False,
+    )  # fmt: skip
 
 
 @compiled
@@ -125,20 +126,19 @@ def multiply(
 ) -> None:  # fmt: skip
     """Set C = A B, or add to it; `columns` is a multiple of what a vector holds."""
     vector = VECTOR_BYTES // c.itemsize
+    wide = columns // (2 * vector) * 2 * vector
     whole = rows // BLOCK_ROWS * BLOCK_ROWS
-    j = 0
-    while columns - j >= 2 * vector:
-        for i in range(0, whole, BLOCK_ROWS):
-            wide_block(c, c_at + i * c_row + j, c_row, a, a_at + i * a_row, a_row, a_column,
-                       b, b_at + j, b_row, depth, add)  # fmt: skip
-        for i in range(whole, rows):
-            wide_row(c, c_at + i * c_row + j, c_row, a, a_at + i * a_row, a_row, a_column,
-                     b, b_at + j, b_row, depth, add)  # fmt: skip
-        j += 2 * vector
-    if j < columns:
-        for i in range(0, whole, BLOCK_ROWS):
-            narrow_block(c, c_at + i * c_row + j, c_row, a, a_at + i * a_row, a_row, a_column,
-                         b, b_at + j, b_row, depth, add)  # fmt: skip
-        for i in range(whole, rows):
-            narrow_row(c, c_at + i * c_row + j, c_row, a, a_at + i * a_row, a_row, a_column,
-                       b, b_at + j, b_row, depth, add)  # fmt: skip
+    for i in range(0, whole, BLOCK_ROWS):
+        c_i, a_i = c_at + i * c_row, a_at + i * a_row
+        for j in range(0, wide, 2 * vector):
+            wide_block(c, c_i + j, c_row, a, a_i, a_row, a_column, b, b_at + j, b_row, depth, add)
+        if wide < columns:
+            j = wide
+            narrow_block(c, c_i + j, c_row, a, a_i, a_row, a_column, b, b_at + j, b_row, depth, add)
+    for i in range(whole, rows):
+        c_i, a_i = c_at + i * c_row, a_at + i * a_row
+        for j in range(0, wide, 2 * vector):
+            wide_row(c, c_i + j, c_row, a, a_i, a_row, a_column, b, b_at + j, b_row, depth, add)
+        if wide < columns:
+            j = wide
+            narrow_row(c, c_i + j, c_row, a, a_i, a_row, a_column, b, b_at + j, b_row, depth, add)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
-
+from drnn_forecast.recurrence.products import compiled
 from drnn_forecast.recurrence.units import added
 from drnn_forecast.recurrence.vectors import STRIP, VECTOR_BYTES, mover, transpose_in, transpose_out
 
-compiled: Final = numba.njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 move_vector: Final = mover(strip=False)
 move_strip: Final = mover(strip=True)
 
