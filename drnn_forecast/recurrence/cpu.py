@@ -212,7 +212,9 @@ class _Plan:
         self.rows, self.features = input.shape
         self.lanes, self.hidden = state.shape
         vector = _vector_bytes() // input.element_size()
-        self.width = vector if self.lanes <= vector else 2 * vector
+        # Two vectors a tile read the weights half as often; an odd one would be padded to two.
+        vectors = -(-self.lanes // vector)
+        self.width = vector * (2 if vectors % 2 == 0 or vectors > 8 else 1)
         self.tiles = -(-self.lanes // self.width)
         self.steps = -(-self.rows // self.lanes)
         self.block = self.hidden * self.width

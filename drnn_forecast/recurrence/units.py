@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drnn_forecast.recurrence.vectors import Numbers, elementwise, sigmoid, tanh
+from drnn_forecast.recurrence.vectors import Numbers, elementwise, sigmoid_and_tanh, sigmoids, tanh
 
 
 @elementwise(reads=(1,), writes=(1,))
@@ -22,7 +22,7 @@ def gru_units(
     n_of_x: Numbers, r_sum: Numbers, z_sum: Numbers, n_of_h: Numbers, before: Numbers
 ) -> tuple[Numbers, ...]:
     """Return n, r, z and h from the sums and the h before."""
-    r, z = sigmoid(r_sum), sigmoid(z_sum)
+    r, z = sigmoids(r_sum, z_sum)
     n = tanh(n_of_x + r * n_of_h)
     return n, r, z, n + z * (before - n)
 
@@ -43,7 +43,8 @@ def lstm_units(
     i_sum: Numbers, f_sum: Numbers, g_sum: Numbers, o_sum: Numbers, before: Numbers
 ) -> tuple[Numbers, ...]:
     """Return i, f, g, o and c, c again and h from the sums and the c before."""
-    i, f, g, o = sigmoid(i_sum), sigmoid(f_sum), tanh(g_sum), sigmoid(o_sum)
+    f, o = sigmoids(f_sum, o_sum)
+    i, g = sigmoid_and_tanh(i_sum, g_sum)
     c = f * before + i * g
     return i, f, g, o, c, c, o * tanh(c)
 
