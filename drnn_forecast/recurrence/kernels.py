@@ -5,13 +5,15 @@ A tile is so many lanes as fill one or two vectors. Its state and gates are held
 from step to step. Each step is one product of the weights with what the cell reads, (x, 1, h, 1),
 and one pass over the units. Tiles are independent, so that threads share them out. Arrays are flat.
 
-`forward` and `backward` are kept compiled on disk, beside the bytecode. numba renews them when
-this file changes, not when the files that it imports do: touch it after editing those.
+`forward` and `backward` are kept compiled on disk, beside the bytecode, where numba looks for them
+by this file and by what they close over: hence the digest of all the files that they come from.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+import zlib
+from importlib.resources import files as files_of
+from typing import Any, NamedTuple
 
 import numba
 
@@ -19,9 +21,9 @@ from drnn_forecast.recurrence.products import (
     GRU,
     LSTM,
     Sizes,
-    compiled,
     gate_products,
     gate_rows,
+    inlined,
     input_products,
     state_products,
     weight_products,
@@ -41,8 +43,6 @@ from drnn_forecast.recurrence.units import (
     rnn_gradients,
     rnn_units,
 )
-
-kept_compiled: Final = numba.njit(nogil=True, error_model="numpy", cache=True)
 
 
 class Run(NamedTuple):
@@ -70,8 +70,8 @@ class Gradients(NamedTuple):
     state_c: Any
 
 
-@kept_compiled
-def forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any) -> None:
+@inlined
+def run_forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any) -> None:
     """Set the output, the last state and `saved` of the tiles from `first` to `stop`."""
     width, block = sizes.width, sizes.hidden * sizes.width
     h = (sizes.features + 1) * width
@@ -100,13 +100,13 @@ def forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any)
         store_state(cell, sizes, run, work, h, c, at, 0, live)
 
 
-@compiled
+@inlined
 def slot_size(cell: int, sizes: Sizes) -> int:
     """Return the numbers in one slot."""
     return (gate_rows(cell) + (cell == LSTM)) * sizes.hidden * sizes.width
 
 
-@compiled
+@inlined
 def store_state(
     cell: int, sizes: Sizes, run: Run, work: Any, h: int, c: int, at: int, first: int, stop: int
 ) -> None:
@@ -116,7 +116,7 @@ def store_state(
         store_lanes(run.last_c, at, sizes.hidden, work, c, sizes.width, first, stop)
 
 
-@compiled
+@inlined
 def update_units(cell: int, block: int, gates: Any, at: int, work: Any, h: int, c: int) -> None:
     """Set the state from the gates' sums, and the gates to what the backward pass reads."""
     if cell == LSTM:
@@ -127,11 +127,11 @@ def update_units(cell: int, block: int, gates: Any, at: int, work: Any, h: int, 
         rnn_units(block, (gates, at), (work, h))
 
 
-@kept_compiled
-def backward(
+@inlined
+def run_backward(
     cell: int, sizes: Sizes, first: int, stop: int, run: Run, grads: Gradients, work: Any
 ) -> None:
-    """Set the gradients of input and state of the tiles from `first` to `stop`; add the weights'."""
+    """Set the gradients of input and state of these tiles, and add to the weights'."""
     width, features, hidden = sizes.width, sizes.features, sizes.hidden
     block = hidden * width
     stride = len(grads.weight) // (gate_rows(cell) * hidden)
@@ -171,7 +171,7 @@ def backward(
             store_lanes(grads.state_c, lane, hidden, work, dc, width, 0, count)
 
 
-@compiled
+@inlined
 def load_gradients(
     cell: int, sizes: Sizes, grads: Gradients, work: Any, dh: int, dc: int, at: int, live: int
 ) -> None:
@@ -181,7 +181,7 @@ def load_gradients(
         load_lanes(work, dc, sizes.width, grads.last_c, at, sizes.hidden, live)
 
 
-@compiled
+@inlined
 def unit_gradients(
     cell: int, sizes: Sizes, tile: int, step: int, live: int, run: Run, work: Any
 ) -> None:
@@ -205,3 +205,31 @@ def unit_gradients(
     else:
         load_lanes(work, before, width, run.output, row, hidden, live)
         rnn_gradients(block, (work, before, work, dh), (work, gates))
+
+
+def source_digest() -> int:
+    """Return a checksum of the sources in this folder."""
+    files = sorted(files_of(__package__).iterdir(), key=lambda file: file.name)
+    return zlib.crc32(b"".join(file.read_bytes() for file in files if file.name.endswith(".py")))
+
+
+def kept_kernels(digest: int) -> tuple[Any, Any]:
+    """Return `forward` and `backward`, which return the digest that they were compiled with."""
+    kept = numba.njit(nogil=True, error_model="numpy", cache=True)
+
+    @kept
+    def forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any) -> int:
+        run_forward(cell, sizes, first, stop, run, work)
+        return digest
+
+    @kept
+    def backward(
+        cell: int, sizes: Sizes, first: int, stop: int, run: Run, grads: Gradients, work: Any
+    ) -> int:
+        run_backward(cell, sizes, first, stop, run, grads, work)
+        return digest
+
+    return forward, backward
+
+
+forward, backward = kept_kernels(source_digest())

@@ -18,6 +18,7 @@ GRU: Final = 1
 LSTM: Final = 2
 
 compiled: Final = numba.njit(nogil=True, error_model="numpy")
+inlined: Final = numba.njit(nogil=True, error_model="numpy", inline="always")
 wide_block: Final = block_product(BLOCK_ROWS, 2)
 wide_row: Final = block_product(1, 2)
 narrow_block: Final = block_product(BLOCK_ROWS, 1)
@@ -25,7 +26,7 @@ narrow_row: Final = block_product(1, 1)
 
 
 class Sizes(NamedTuple):
-    """The sizes of a run; rows visit the lanes in turn, the last time perhaps only the first ones."""
+    """The sizes of a run; rows visit the lanes in turn, perhaps not all in the last turn."""
 
     rows: int  # of the input and the output: (time, batch)
     lanes: int  # (dilation, batch)
@@ -56,7 +57,7 @@ def band(cell: int, sizes: Sizes, index: int) -> tuple[int, int, int, int]:
     return 3 * sizes.hidden, sizes.hidden, sizes.features + 1, sizes.hidden + 1
 
 
-@compiled
+@inlined
 def gate_products(cell: int, sizes: Sizes, gates: Any, at: int, weight: Any, work: Any) -> None:
     """Set the gates to the packed weight times (x, 1, h, 1), which `work` begins with."""
     width, stride = sizes.width, sizes.features + sizes.hidden + 2
@@ -70,7 +71,7 @@ def gate_products(cell: int, sizes: Sizes, gates: Any, at: int, weight: Any, wor
         )  # fmt: skip
 
 
-@compiled
+@inlined
 def weight_products(
     cell: int, sizes: Sizes, grad_weight: Any, stride: int, work: Any, gates: int, read: int
 ) -> None:
@@ -92,7 +93,7 @@ def weight_products(
         )  # fmt: skip
 
 
-@compiled
+@inlined
 def state_products(cell: int, sizes: Sizes, work: Any, dh: int, weight: Any, gates: int) -> None:
     """Set the gradient of the h before to what the gates pass back; GRU's adds to what z kept."""
     stride = sizes.features + sizes.hidden + 2
@@ -105,7 +106,7 @@ def state_products(cell: int, sizes: Sizes, work: Any, dh: int, weight: Any, gat
     )  # fmt: skip
 
 
-@compiled
+@inlined
 def input_products(cell: int, sizes: Sizes, work: Any, dx: int, weight: Any, gates: int) -> None:
     """Set the gradient of x to what the gates pass back."""
     rows = 3 if cell == GRU else gate_rows(cell)

@@ -1,4 +1,4 @@
-"""The recurrence in torch's own cells: what everything faster is compared with, and falls back to."""
+"""The recurrence in torch's own cells: what faster ones are compared with and fall back to."""
 
 from __future__ import annotations
 

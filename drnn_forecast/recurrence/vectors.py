@@ -284,8 +284,8 @@ def _expm1(builder: Any, value: Any) -> Any:
     """Return e^value - 1 to about one unit in the last place.
 
     With value = n log 2 + r and |r| <= log(2) / 2: 2^n (e^r - 1) + (2^n - 1), and Taylor's series
-    for e^r - 1. A NaN stays one; beyond LARGEST_EXPONENT, where tanh and sigmoid are flat, the value is
-    held at that end.
+    for e^r - 1. A NaN stays one. Beyond LARGEST_EXPONENT, where tanh and sigmoid are flat, the
+    value is held at that end.
     """
     kind = value.type
     bits = 32 if isinstance(kind.element, ir.FloatType) else 64
