@@ -1,1 +1,67 @@
-"""Dilated recurrent networks for long, seasonal series: a pytorch-forecasting model."""
+"""Dilated recurrent networks for long, seasonal series: a pytorch-forecasting model.
+
+Every public name is loaded when it is first used, so the torch layers stand alone: they load
+neither Lightning nor pytorch-forecasting.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drnn_forecast.baselines import SeasonalNaive, deepar, dilated_rnn, lstm
+    from drnn_forecast.batching import BatchedTimeSeriesDataSet
+    from drnn_forecast.comparison import compare
+    from drnn_forecast.dilations import dilation_schedule
+    from drnn_forecast.forecaster import DilatedRNNForecaster
+    from drnn_forecast.frames import ForecastData
+    from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+    from drnn_forecast.sample import load_sample
+    from drnn_forecast.training import fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BatchedTimeSeriesDataSet",
+    "DilatedRNN",
+    "DilatedRNNForecaster",
+    "DilatedRNNLayer",
+    "ForecastData",
+    "OutputFusion",
+    "SeasonalNaive",
+    "compare",
+    "deepar",
+    "dilated_rnn",
+    "dilation_schedule",
+    "fit",
+    "load_sample",
+    "lstm",
+]
+
+_HOMES = {
+    "BatchedTimeSeriesDataSet": "batching",
+    "DilatedRNN": "layers",
+    "DilatedRNNForecaster": "forecaster",
+    "DilatedRNNLayer": "layers",
+    "ForecastData": "frames",
+    "OutputFusion": "layers",
+    "SeasonalNaive": "baselines",
+    "compare": "comparison",
+    "deepar": "baselines",
+    "dilated_rnn": "baselines",
+    "dilation_schedule": "dilations",
+    "fit": "training",
+    "load_sample": "sample",
+    "lstm": "baselines",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next use finds it without asking here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

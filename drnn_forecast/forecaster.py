@@ -1,0 +1,374 @@
+"""`DilatedRNNForecaster`: a dilated RNN as a pytorch-forecasting model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import torch
+from pandas import DataFrame
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss, QuantileLoss
+from pytorch_forecasting.models.base import BaseModelWithCovariates
+from pytorch_forecasting.models.nn import MultiEmbedding
+from pytorch_forecasting.utils import get_embedding_size, to_list
+from torch import Tensor, nn
+
+from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
+from drnn_forecast.features import FeatureReader
+from drnn_forecast.heads import MultiHorizonHead, TargetHead
+from drnn_forecast.layers import DilatedRNN, OutputFusion
+from drnn_forecast.prediction import WRITTEN_BY, check_checkpoint, forecast
+
+
+class DilatedRNNForecaster(BaseModelWithCovariates):
+    """Forecasts every step of the horizon at once from the last state of a dilated RNN.
+
+    Make one with `from_dataset`, which fills in everything below the architecture.
+
+    Args:
+        hidden_size: Units of every layer, or a list with one width per layer.
+        num_layers: L, the number of dilated layers; None derives the depth whose largest
+            dilation is at most half of what the encoder reads (`from_dataset` only).
+        dilation_base: M, the ratio between neighbouring dilations; None is 2.
+        start_exponent: l0, the lowest dilation is M^l0; None is 0.
+        dilations: Time steps, one per layer, lowest first, in place of the three above.
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+        dropout: Between layers and in the head, at least 0 and below 1.
+        residual: Add the input of each layer but the first to its output.
+        season_length: One or several seasons, time steps; the forecast is then the difference,
+            in the normaliser's space, from a learned mix of the values one season ago.
+        context_length: The encoder reads the last `context_length` valid time steps of the
+            window; None reads all. Seasons may look further back, up to the whole window.
+        head_size: Units of the head's hidden layers; None is the width of the top layer.
+        max_prediction_length: The longest forecast, time steps.
+        output_size: Numbers per step and target, given by the loss.
+        target: Name of the target, or a list of names.
+        loss: None is `QuantileLoss()` of pytorch-forecasting.
+        logging_metrics: None is SMAPE, MAE and RMSE.
+        roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
+            forecasts from a checkpoint alone; None: frames have the dataset's own columns.
+        static_categoricals, static_reals, time_varying_categoricals_encoder,
+        time_varying_categoricals_decoder, time_varying_reals_encoder,
+        time_varying_reals_decoder, x_reals, x_categoricals, categorical_groups,
+        embedding_sizes, embedding_paddings, embedding_labels: Names and sizes of the variables,
+            as in `BaseModelWithCovariates`.
+        **kwargs: Of pytorch-forecasting's `BaseModel`: `learning_rate`, `optimizer`, ...
+
+    Raises:
+        ValueError: A value is out of range, `dilations` is given beside a schedule, or a season
+            is asked for with a loss or a target that cannot be anchored.
+        TypeError: A value has the wrong type.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int | Sequence[int] = 64,
+        num_layers: int | None = None,
+        dilation_base: int | None = None,
+        start_exponent: int | None = None,
+        dilations: Sequence[int] | None = None,
+        cell_type: str = "GRU",
+        dropout: float = 0.1,
+        residual: bool = False,
+        season_length: int | Sequence[int] | None = None,
+        context_length: int | None = None,
+        head_size: int | None = None,
+        max_prediction_length: int = 1,
+        output_size: int | Sequence[int] = 7,
+        target: str | Sequence[str] | None = None,
+        loss: Metric | None = None,
+        logging_metrics: nn.ModuleList | None = None,
+        roles: Mapping[str, Any] | None = None,
+        static_categoricals: Sequence[str] = (),
+        static_reals: Sequence[str] = (),
+        time_varying_categoricals_encoder: Sequence[str] = (),
+        time_varying_categoricals_decoder: Sequence[str] = (),
+        time_varying_reals_encoder: Sequence[str] = (),
+        time_varying_reals_decoder: Sequence[str] = (),
+        x_reals: Sequence[str] = (),
+        x_categoricals: Sequence[str] = (),
+        categorical_groups: Mapping[str, Sequence[str]] | None = None,
+        embedding_sizes: Mapping[str, tuple[int, int]] | None = None,
+        embedding_paddings: Sequence[str] = (),
+        embedding_labels: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # What is saved is what was resolved, so that a checkpoint needs no dataset to load.
+        dilations = resolve_dilations(
+            dilations,
+            num_layers=num_layers,
+            dilation_base=dilation_base,
+            start_exponent=start_exponent,
+        )
+        num_layers = dilation_base = start_exponent = None
+        if context_length is not None:
+            context_length = checked_integer("context_length", context_length, minimum=1)
+        loss = QuantileLoss() if loss is None else loss
+        if logging_metrics is None:
+            logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
+        categorical_groups = dict(categorical_groups or {})
+        embedding_sizes = dict(embedding_sizes or {})
+        embedding_labels = dict(embedding_labels or {})
+        static_categoricals, static_reals = list(static_categoricals), list(static_reals)
+        time_varying_categoricals_encoder = list(time_varying_categoricals_encoder)
+        time_varying_categoricals_decoder = list(time_varying_categoricals_decoder)
+        time_varying_reals_encoder = list(time_varying_reals_encoder)
+        time_varying_reals_decoder = list(time_varying_reals_decoder)
+        self.save_hyperparameters(ignore=["loss", "logging_metrics"])
+        with warnings.catch_warnings():
+            # The base saves both as hyperparameters, by design, and Lightning advises against it.
+            warnings.filterwarnings("ignore", message="Attribute '(loss|logging_metrics)'")
+            super().__init__(loss=loss, logging_metrics=logging_metrics, **kwargs)
+
+        self.embeddings = MultiEmbedding(
+            embedding_sizes=embedding_sizes,
+            x_categoricals=list(x_categoricals),
+            categorical_groups=categorical_groups,
+            embedding_paddings=list(embedding_paddings),
+        )
+        self.encoder_features = self._reader("encoder")
+        self.decoder_features = self._reader("decoder")
+        self._build_encoder()
+        self._build_heads()
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: TimeSeriesDataSet,
+        allowed_encoder_known_variable_names: list[str] | None = None,
+        **kwargs: Any,
+    ) -> DilatedRNNForecaster:
+        """Return a model whose inputs, horizon and scaling are those of `dataset`.
+
+        Args:
+            dataset: The training dataset.
+            allowed_encoder_known_variable_names: Known variables that the encoder reads; None
+                is all.
+            **kwargs: Hyperparameters of the class, such as `hidden_size`, `num_layers` or
+                `season_length`.
+
+        Raises:
+            ValueError: A hyperparameter is out of range or does not fit the dataset.
+            TypeError: A hyperparameter has the wrong type.
+
+        Warns:
+            UserWarning: A dilation is so long that no window of the dataset can use it.
+        """
+        options = {
+            "target": dataset.target,
+            "max_prediction_length": dataset.max_prediction_length,
+            **kwargs,
+        }
+        options["dilations"] = _pop_dilations(options, dataset)
+        options["embedding_sizes"] = _embedding_sizes(dataset, options.get("embedding_sizes"))
+        options.update(cls.deduce_default_output_parameters(dataset, options, QuantileLoss()))
+        options.setdefault("loss", QuantileLoss())
+        return super().from_dataset(
+            dataset,
+            allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
+            **options,
+        )
+
+    def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the network output whose `prediction` is `(batch, steps, outputs)`.
+
+        In target units, for several targets a list of such tensors. Quantiles never cross.
+
+        Args:
+            x: A batch of a `TimeSeriesDataSet`, padded on the right.
+
+        Raises:
+            ValueError: The batch asks for a longer horizon than the model was made for.
+        """
+        covariates = self.decoder_features(x["decoder_cat"], x["decoder_cont"])
+        raw = self.head(self.encode(x), covariates)
+        parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
+        predictions = [
+            head(part, history, x["encoder_lengths"])
+            for head, part, history in zip(
+                self.target_heads, parts, self._histories(x), strict=True
+            )
+        ]
+        scales = [scale.to(raw.dtype) for scale in to_list(x["target_scale"])]
+        several = self.n_targets > 1
+        prediction = self.transform_output(
+            predictions if several else predictions[0], scales if several else scales[0]
+        )
+        return self.to_network_output(prediction=prediction)
+
+    def encode(self, x: dict[str, Tensor]) -> Tensor:
+        """Return the encoder's state after each window's last valid step, `(batch, hidden)`.
+
+        Zero for a window without history.
+        """
+        lengths = x["encoder_lengths"]
+        cat, cont = x["encoder_cat"], x["encoder_cont"]
+        context = self.hparams.context_length
+        if context is not None and context < cont.shape[1]:
+            # Windows differ in length, so each row is cut at its own end.
+            start = (lengths - context).clamp(min=0).unsqueeze(1)
+            steps = start + torch.arange(context, device=lengths.device)
+            rows = torch.arange(len(lengths), device=lengths.device).unsqueeze(1)
+            cat, cont = cat[rows, steps], cont[rows, steps]
+            lengths = lengths.clamp(max=context)
+        # Time-major, so that the dilated layers fold without a copy.
+        features = self.encoder_features(cat.transpose(0, 1), cont.transpose(0, 1))
+        output, _ = self.encoder(features)
+        if self.fusion is None:
+            return _steps_before(output, lengths, 1)[0]
+        last = _steps_before(output, lengths, self.fusion.width)
+        return self.fusion(last[-1:], last[:-1])[0][0]
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
+    ) -> DilatedRNNForecaster:
+        """Return the model of a Lightning checkpoint, without its dataset.
+
+        A checkpoint is a pickle, which can run code when read: load only files that you trust.
+
+        Args:
+            checkpoint_path: A file that a trainer of this class wrote.
+            *args: Of Lightning's method of that name.
+            **kwargs: Of Lightning's method of that name.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no whole checkpoint, or one of another class.
+        """
+        check_checkpoint(checkpoint_path, cls.__name__)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add to a checkpoint what upstream adds, and the name of the class."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[WRITTEN_BY] = type(self).__name__
+
+    def forecast(self, frame: DataFrame, *, future: DataFrame | None = None) -> DataFrame:
+        """Return the forecast past the end of every series: see `prediction.forecast`."""
+        return forecast(self, frame, future=future)
+
+    def _reader(self, period: str) -> FeatureReader:
+        """Return the reader of the variables known in one period, `"encoder"` or `"decoder"`."""
+        parts, groups = self.hparams, self.categorical_groups_mapping
+        names = [*parts.static_categoricals, *parts[f"time_varying_categoricals_{period}"]]
+        return FeatureReader(
+            self.embeddings,
+            reals=[*parts.static_reals, *parts[f"time_varying_reals_{period}"]],
+            categoricals=[groups.get(name, name) for name in names],
+            x_reals=parts.x_reals,
+        )
+
+    def _build_encoder(self) -> None:
+        """Make the dilated stack and, where its dilations share a divisor, the fusion."""
+        parts = self.hparams
+        self.encoder = DilatedRNN(
+            self.encoder_features.size,
+            parts.hidden_size,
+            dilations=parts.dilations,
+            cell_type=parts.cell_type,
+            dropout=parts.dropout,
+            residual=parts.residual,
+        )
+        divisor = common_divisor(parts.dilations)
+        width = self.encoder.hidden_sizes[-1]
+        self.fusion = OutputFusion(width, divisor) if divisor > 1 else None
+
+    def _build_heads(self) -> None:
+        """Make the head and, behind it, one small head per target.
+
+        Raises:
+            ValueError: A season is asked for, but a target is not among the encoder's reals.
+        """
+        parts = self.hparams
+        losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
+        self.target_heads = nn.ModuleList(
+            TargetHead(loss, output_size=size, season_length=parts.season_length)
+            for loss, size in zip(losses, to_list(parts.output_size), strict=True)
+        )
+        for name in to_list(parts.target):
+            if parts.season_length is not None and name not in parts.x_reals:
+                raise ValueError(
+                    f"`season_length` needs the real target {name!r} among the encoder's "
+                    f"variables, got {list(parts.x_reals)}. Add it to the dataset's "
+                    "`time_varying_unknown_reals`, or pass `season_length=None`."
+                )
+        sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
+        width = self.encoder.hidden_sizes[-1]
+        horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
+        head_size = width if parts.head_size is None else parts.head_size
+        self.head = MultiHorizonHead(
+            state_size=width,
+            covariate_size=self.decoder_features.size,
+            horizon=horizon,
+            output_size=sum(sizes),
+            hidden_size=checked_integer("head_size", head_size, minimum=1),
+            dropout=parts.dropout,
+        )
+
+    def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
+        """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
+        if self.hparams.season_length is None:
+            return [None] * len(self.target_heads)
+        return [x["encoder_cont"][..., position] for position in self.target_positions]
+
+
+def _pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
+    """Return the dilations that the options mean for `dataset`, and take them out of these."""
+    length = dataset.max_encoder_length
+    context = options.get("context_length")
+    if context is not None:
+        length = min(length, checked_integer("context_length", context, minimum=1))
+    dilations = resolve_dilations(
+        options.pop("dilations", None),
+        num_layers=options.pop("num_layers", None),
+        dilation_base=options.pop("dilation_base", None),
+        start_exponent=options.pop("start_exponent", None),
+        length=max(length, 1),
+    )
+    unused = [dilation for dilation in dilations if dilation >= length]
+    if unused:
+        warnings.warn(
+            f"`dilations` {unused} reach past the {length} time steps that the encoder reads, "
+            "so those layers have no recurrence to use. "
+            "Lower `num_layers`, or lengthen `max_encoder_length` or `context_length`.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return dilations
+
+
+def _embedding_sizes(
+    dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
+) -> dict[str, tuple[int, int]]:
+    """Return (classes, width) for every categorical; the user's choice over the rule of thumb."""
+    classes = {
+        name: len(encoder.classes_)
+        for name, encoder in dataset._categorical_encoders.items()
+        if name in dataset.categoricals
+    }
+    unknown = sorted(set(chosen or {}) - set(classes))
+    if unknown:
+        raise ValueError(
+            f"`embedding_sizes` names {unknown}, which are not categorical variables of the "
+            f"dataset; those are {sorted(classes)}."
+        )
+    return {name: (n, get_embedding_size(n)) for name, n in classes.items()} | dict(chosen or {})
+
+
+def _steps_before(output: Tensor, lengths: Tensor, count: int) -> Tensor:
+    """Return each row's last `count` valid steps, oldest first, `(count, batch, features)`.
+
+    Args:
+        output: `(time, batch, features)`, padded on the right.
+        lengths: Valid time steps, `(batch,)`; what lies before the first step is zero.
+        count: Time steps.
+    """
+    steps = lengths + torch.arange(-count, 0, device=lengths.device).unsqueeze(1)
+    if not len(output):
+        return output.new_zeros(count, *output.shape[1:])
+    index = steps.clamp(min=0).unsqueeze(-1).expand(-1, -1, output.shape[-1])
+    return torch.where((steps >= 0).unsqueeze(-1), output.gather(0, index), 0.0)

@@ -1,0 +1,200 @@
+"""From a user's frame to a history and future rows that have passed every check."""
+
+import dataclasses
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from drnn_forecast.frames import checks
+from drnn_forecast.frames.frequency import OFF_GRID, Grid, resolve_frequency
+from drnn_forecast.frames.kinds import is_real
+from drnn_forecast.frames.panel import Panel, series_codes
+from drnn_forecast.frames.places import counted, first_place, some
+from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.times import parse_times
+
+logger = logging.getLogger("drnn_forecast.frames")
+
+
+def take_in(
+    frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame, Roles]:
+    """Return the history, the future rows and the roles with their frequency.
+
+    Raises:
+        TypeError: A column has a dtype that its role does not allow.
+        ValueError: The frame breaks another rule; the message names it.
+    """
+    rows = read_rows(frame, roles, roles.columns, "frame")
+    checks.check_dtypes(rows, roles)
+    checks.check_unique(rows, roles)
+    codes = series_codes(rows, roles)
+    checks.check_observed(rows, roles, codes)
+    is_past = up_to_last_target(rows[roles.target], codes)
+    history = rows[is_past].reset_index(drop=True)
+    checks.check_values(history, roles)
+    checks.check_static(history, roles, codes[is_past])
+    later = future_rows(history, rows[~is_past], future, roles)
+    history, later, freq = on_grid(history, later, roles, fill_gaps=fill_gaps)
+    return history, later, dataclasses.replace(roles, freq=freq)
+
+
+def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> pd.DataFrame:
+    """Return a sorted copy of a frame whose columns are there and whose keys are readable."""
+    checks.check_frame(frame, name)
+    checks.check_columns(frame, columns, name)
+    checks.check_series_names(frame, roles, name)
+    rows = frame.reset_index(drop=True)
+    rows = rows.assign(**{roles.time: parse_times(rows[roles.time], name)})
+    backward = backward_rows(rows, roles)
+    if backward:
+        logger.warning(
+            "Sorted `%s` by time: %s of time column %r came before the row above.",
+            name,
+            counted(backward, "row"),
+            roles.time,
+        )
+    return rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
+
+
+def backward_rows(rows: pd.DataFrame, roles: Roles) -> int:
+    """Return how many rows are earlier than the row above them in their series."""
+    codes = series_codes(rows, roles)
+    order = np.argsort(codes, kind="stable")
+    times, codes = pd.DatetimeIndex(rows[roles.time]).asi8[order], codes[order]
+    return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
+
+
+def up_to_last_target(target: pd.Series, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows are not after the last target of their series."""
+    numbers = np.arange(len(target))
+    last = pd.Series(numbers).where(target.notna().to_numpy()).groupby(codes).transform("max")
+    return numbers <= last.to_numpy()
+
+
+def future_rows(
+    history: pd.DataFrame, tail: pd.DataFrame, future: pd.DataFrame | None, roles: Roles
+) -> pd.DataFrame:
+    """Return the rows after the last targets: keys and known covariates, all else empty."""
+    columns = [*roles.keys, *roles.known]
+    parts = [tail[columns]] if len(tail) else []
+    if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
+        parts.append(read_future(future, history, roles)[columns])
+    if not parts:
+        return history.iloc[:0]
+    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    rows = rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
+    checks.check_unique(rows, roles)
+    checks.check_future_values(rows, roles)
+    return rows.reindex(columns=history.columns)
+
+
+def read_future(future: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """Return the rows of `future`, which must fit the history."""
+    rows = read_rows(future, roles, (*roles.keys, *roles.known), "future")
+    check_same_zone(rows[roles.time], history[roles.time])
+    if roles.target in rows and rows[roles.target].notna().any():
+        raise ValueError(
+            f"`future` must not hold target values, but its column {roles.target!r} has "
+            f"{counted(int(rows[roles.target].notna().sum()), 'value')}; put observed rows into "
+            "`frame`."
+        )
+    check_same_kinds(rows, history, roles)
+    check_after_history(rows, history, roles)
+    kinds = {key: history[key].dtype for key in roles.keys}
+    return rows.astype(kinds)
+
+
+def check_same_zone(times: pd.Series, history: pd.Series) -> None:
+    """Raise unless both columns are in the same time zone."""
+    if str(times.dt.tz) != str(history.dt.tz):
+        raise ValueError(
+            f"Time column {times.name!r} must have one time zone, but has {history.dt.tz} in "
+            f"`frame` and {times.dt.tz} in `future`; convert with `Series.dt.tz_convert` or "
+            "`Series.dt.tz_localize`."
+        )
+
+
+def check_same_kinds(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
+    """Raise where a covariate holds numbers in one frame and categories in the other."""
+    for column in roles.known:
+        if is_real(rows[column]) != is_real(history[column]) and rows[column].notna().any():
+            raise TypeError(
+                f"Known covariate {column!r} must have one kind of value, but has dtype "
+                f"{history[column].dtype} in `frame` and {rows[column].dtype} in `future`; "
+                "convert one of them."
+            )
+
+
+def check_after_history(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
+    """Raise where a row is of a series without history, or not after its last target."""
+    panel = Panel(history, roles)
+    codes = panel.code_of(rows)
+    unknown = codes < 0
+    if unknown.any():
+        raise ValueError(
+            f"`future` must be about series of `frame`, but series column {roles.series!r} has "
+            f"others: {some(rows.loc[unknown, str(roles.series)].unique())}; drop them, or add "
+            "their history."
+        )
+    ends = pd.DatetimeIndex(history[roles.time])[panel.last_rows]
+    is_early = np.asarray(pd.DatetimeIndex(rows[roles.time]) <= ends[codes])
+    if is_early.any():
+        raise ValueError(
+            "The rows of `future` must come after the last target of their series, but "
+            f"{counted(is_early.sum(), 'row')} do not, first {first_place(rows, roles, is_early)}; "
+            "drop them."
+        )
+
+
+def on_grid(
+    history: pd.DataFrame, later: pd.DataFrame, roles: Roles, *, fill_gaps: bool
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Return the history without gaps, the future rows and the frequency they share."""
+    times = pd.DatetimeIndex(history[roles.time])
+    codes = series_codes(history, roles)
+    names = [None] if roles.series is None else history[roles.series].drop_duplicates().tolist()
+    freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
+    grid = Grid(times.min(), freq)
+    given = dataclasses.replace(roles, freq=freq)
+    for rows in (history, later):
+        positions = grid.positions(pd.DatetimeIndex(rows[roles.time]))
+        checks.check_on_grid(rows, given, positions == OFF_GRID, grid.origin)
+    positions = grid.positions(times)
+    steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
+    missing = np.append(0, steps - 1)
+    if missing.any() and fill_gaps:
+        return fill(history, given, grid, positions, missing), later, freq
+    gaps = missing > 0
+    checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))
+    return history, later, freq
+
+
+def fill(
+    history: pd.DataFrame,
+    roles: Roles,
+    grid: Grid,
+    positions: NDArray[np.int64],
+    missing: NDArray[np.int64],
+) -> pd.DataFrame:
+    """Return the history with the missing rows: numbers linear in time, the rest from before."""
+    present = np.arange(len(history)) + np.cumsum(missing)
+    source = np.zeros(present[-1] + 1, dtype=np.int64)
+    source[present] = np.arange(len(history))
+    source = np.maximum.accumulate(source)
+    steps_later = np.arange(len(source)) - present[source]
+    filled = history.iloc[source].reset_index(drop=True)
+    stamps = grid.stamps(positions[source] + steps_later).astype(history[roles.time].dtype)
+    columns: dict[Any, Any] = {roles.time: stamps}
+    for column, values in history.items():
+        if is_real(values) and column not in (*roles.keys, *roles.static):
+            numbers = values.to_numpy(np.float64, na_value=np.nan)
+            drawn = np.interp(np.arange(len(source)), present, numbers)
+            kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64
+            columns[column] = pd.Series(drawn).astype(kept)
+    logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)
+    return filled.assign(**columns)

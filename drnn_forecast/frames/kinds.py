@@ -1,0 +1,25 @@
+"""Whether a column holds numbers or categories, and categories as text."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+
+def is_real(values: pd.Series) -> bool:
+    """Whether a column holds numbers (truth values are categories)."""
+    return bool(types.is_numeric_dtype(values.dtype)) and not types.is_bool_dtype(values.dtype)
+
+
+def is_category(values: pd.Series) -> bool:
+    """Whether a column holds text, categories or truth values."""
+    if isinstance(values.dtype, pd.CategoricalDtype) or types.is_bool_dtype(values.dtype):
+        return True
+    kind = types.infer_dtype(values, skipna=True)
+    return kind in {"string", "boolean", "empty"}
+
+
+def as_text(values: pd.Series) -> NDArray[np.object_]:
+    """Return the values as text; equal values give equal text."""
+    codes, categories = pd.factorize(values)
+    return np.array([str(category) for category in categories], dtype=object)[codes]

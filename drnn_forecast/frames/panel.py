@@ -1,0 +1,94 @@
+"""The rows of a history, numbered by series and by time step."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drnn_forecast.frames.frequency import Grid
+from drnn_forecast.frames.kinds import as_text
+from drnn_forecast.frames.places import shown
+from drnn_forecast.frames.roles import ONLY_SERIES, Roles
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A history whose series are sorted, complete on one grid and told apart by a code.
+
+    Attributes:
+        history: The rows, sorted by series and time.
+        roles: What the columns are, with `freq` given.
+    """
+
+    history: pd.DataFrame
+    roles: Roles
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid that starts at the earliest stamp of all series."""
+        if self.roles.freq is None:
+            raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
+        return Grid(self.history[self.roles.time].min(), self.roles.freq)
+
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """The number of each row's series, in the order of the rows."""
+        return series_codes(self.history, self.roles)
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """The position of each row on the grid (time steps)."""
+        return self.grid.positions(pd.DatetimeIndex(self.history[self.roles.time]))
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """The number of rows of each series."""
+        return np.bincount(self.codes)
+
+    @cached_property
+    def last_rows(self) -> NDArray[np.int64]:
+        """The row number of each series' last observation."""
+        return np.cumsum(self.sizes) - 1
+
+    @cached_property
+    def steps_to_end(self) -> NDArray[np.int64]:
+        """How many time steps each row is before the last observation of its series."""
+        return self.last_rows[self.codes] - np.arange(len(self.codes))
+
+    @cached_property
+    def names(self) -> tuple[Hashable, ...]:
+        """The name of each series, as it stands in the frame."""
+        if self.roles.series is None:
+            return (ONLY_SERIES,)
+        return tuple(self.history[self.roles.series].iloc[self.last_rows].tolist())
+
+    @cached_property
+    def labels(self) -> pd.Index:
+        """The name of each series as datasets hold it: text."""
+        if self.roles.series is None:
+            return pd.Index([ONLY_SERIES], dtype=object)
+        return pd.Index(as_text(self.history[self.roles.series].iloc[self.last_rows]))
+
+    def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
+        """Return the code of the series of each row; -1 where the history lacks it."""
+        if self.roles.series is None:
+            return np.zeros(len(rows), dtype=np.int64)
+        return pd.Index(self.names).get_indexer(pd.Index(rows[self.roles.series].tolist()))
+
+    def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
+        """Return the marked series with their numbers of rows, for a message."""
+        marked = [
+            f"{shown(self.names[code])} ({self.sizes[code]} rows)" for code in np.flatnonzero(mask)
+        ]
+        more = f" and {len(marked) - 5} more" if len(marked) > 5 else ""
+        return ", ".join(marked[:5]) + more
+
+
+def series_codes(rows: pd.DataFrame, roles: Roles) -> NDArray[np.int64]:
+    """Return the number of each row's series, in order of appearance."""
+    if roles.series is None:
+        return np.zeros(len(rows), dtype=np.int64)
+    return pd.factorize(rows[roles.series])[0].astype(np.int64)

@@ -1,0 +1,164 @@
+"""Which column of a frame plays which part."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CALENDAR_PREFIX = "calendar_"
+TIME_INDEX = "time_idx"
+ONLY_SERIES = "series"
+ONLY_SERIES_COLUMN = "single_series_id"
+RESERVED = frozenset({TIME_INDEX, ONLY_SERIES_COLUMN, "encoder_length", "relative_time_idx"})
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The part that each column of a frame plays; plain values only, so that it can be stored.
+
+    Attributes:
+        time: Column of time stamps.
+        target: Column to forecast.
+        series: Column that names the series of a row; None: the frame is one series.
+        known: Covariates that are known ahead.
+        observed: Covariates that are known up to now only.
+        static: Covariates that are constant within a series.
+        freq: pandas frequency alias; None: derived from the time stamps.
+        calendar: Whether features are made from the time stamps.
+
+    Raises:
+        TypeError: An attribute has the wrong type.
+        ValueError: A column has two roles, or a name that datasets keep for themselves.
+
+    Example:
+        >>> Roles("ds", "y", known="price").known
+        ('price',)
+    """
+
+    time: str
+    target: str
+    series: str | None = None
+    known: tuple[str, ...] = ()
+    observed: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    freq: str | None = None
+    calendar: bool = True
+
+    def __post_init__(self) -> None:
+        for role in ("known", "observed", "static"):
+            object.__setattr__(self, role, column_tuple(role, getattr(self, role)))
+        check_types(self)
+        check_one_role_each(self)
+        check_names(self)
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """The columns given as `known`, `observed` and `static`."""
+        return self.known + self.observed + self.static
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that has a role."""
+        return (*self.keys, self.target, *self.covariates)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that identify a row: series, where there is one, and time."""
+        return (self.time,) if self.series is None else (self.series, self.time)
+
+    @property
+    def group(self) -> str:
+        """The column that identifies a series in a dataset."""
+        return ONLY_SERIES_COLUMN if self.series is None else self.series
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the roles as a dictionary of strings, lists, booleans and None."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, roles: Mapping[str, Any]) -> "Roles":
+        """Return the roles that `to_dict` wrote.
+
+        Raises:
+            TypeError: A key is missing, or is no attribute of `Roles`.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(roles) - set(names))
+        if unknown:
+            raise TypeError(f"`roles` has unknown keys {unknown}; allowed are {names}.")
+        missing = sorted({"time", "target"} - set(roles))
+        if missing:
+            raise TypeError(f"`roles` must have the keys 'time' and 'target', {missing} missing.")
+        return cls(**roles)
+
+
+def column_tuple(role: str, columns: Any) -> tuple[str, ...]:
+    """Return one column name or a collection of them as a tuple; None counts as none."""
+    if columns is None:
+        return ()
+    if isinstance(columns, str):
+        return (columns,)
+    try:
+        return tuple(columns)
+    except TypeError:
+        raise TypeError(f"`{role}` must name columns as text, got {columns!r}.") from None
+
+
+def check_types(roles: Roles) -> None:
+    """Raise where a value has the wrong type."""
+    for role, columns in role_columns(roles).items():
+        for column in columns:
+            if not isinstance(column, str):
+                raise TypeError(
+                    f"`{role}` must name columns as text, got {column!r}; other names can be "
+                    "changed with `frame.rename(columns=str)`."
+                )
+    if roles.freq is not None and not isinstance(roles.freq, str):
+        raise TypeError(f"`freq` must be a pandas frequency alias such as 'h', got {roles.freq!r}.")
+    if not isinstance(roles.calendar, bool):
+        raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
+
+
+def role_columns(roles: Roles) -> dict[str, tuple[str, ...]]:
+    """Return the columns of every role that names columns."""
+    return {
+        "time": (roles.time,),
+        "target": (roles.target,),
+        "series": () if roles.series is None else (roles.series,),
+        "known": roles.known,
+        "observed": roles.observed,
+        "static": roles.static,
+    }
+
+
+def check_one_role_each(roles: Roles) -> None:
+    """Raise where a column is given twice."""
+    role_of: dict[str, str] = {}
+    for role, columns in role_columns(roles).items():
+        for column in columns:
+            if column in role_of:
+                raise ValueError(
+                    f"A column plays one part only, but {column!r} is given as "
+                    f"`{role_of[column]}` and as `{role}`; leave it in one of them."
+                )
+            role_of[column] = role
+
+
+def check_names(roles: Roles) -> None:
+    """Raise where a name is one that datasets do not allow."""
+    for column in roles.columns:
+        if column == roles.time:
+            continue
+        if column in RESERVED or column.startswith((CALENDAR_PREFIX, "__")):
+            raise ValueError(
+                f"The column name {column!r} is taken by the features that datasets make "
+                f"({', '.join(sorted(RESERVED))}, {CALENDAR_PREFIX}..., __...); rename the column."
+            )
+        if "." in column:
+            raise ValueError(
+                f"A column name must not contain a dot (pytorch-forecasting's rule), got "
+                f"{column!r}; rename it, for example to {column.replace('.', '_')!r}."
+            )

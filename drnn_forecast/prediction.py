@@ -1,0 +1,187 @@
+"""Functions that take a trained model: quantiles of windows, and tidy forecasts of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import DistributionLoss, MultiLoss, QuantileLoss
+
+from drnn_forecast.frames import ForecastData, Roles
+from drnn_forecast.quiet import quiet_lightning
+
+if TYPE_CHECKING:
+    from pytorch_forecasting.models.base import BaseModel
+
+WRITTEN_BY = "drnn_forecast_class"
+"""The key of a checkpoint that holds the name of the class that wrote it."""
+
+QUIET_TRAINER = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_model_summary": False,
+    "enable_progress_bar": False,
+}
+"""A trainer that writes nothing and shows nothing."""
+
+
+def forecast(
+    model: BaseModel, frame: pd.DataFrame, *, future: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return the forecast past the end of every series, one row per series and time.
+
+    Columns are the frame's own series and time, then one per quantile of the model's loss
+    (`q0.1`, ...), in target units.
+
+    Args:
+        model: A trained model whose hyperparameters hold `roles`.
+        frame: Tidy history. Rows after a series' last target are future rows.
+        future: More future rows: series, time and the covariates known ahead.
+
+    Raises:
+        ValueError: The model has no roles or no quantiles, or the frame is refused
+            (see `ForecastData.from_roles` and `forecast_dataset`).
+        TypeError: A column has the wrong type.
+    """
+    roles = model.hparams.get("roles")
+    if roles is None:
+        raise ValueError(
+            "`forecast` needs to know the columns of a tidy frame, but the model was made without "
+            "`roles`. Pass `roles=data.roles.to_dict()` to `from_dataset`, or use `predict`."
+        )
+    quantiles = loss_quantiles(model)
+    data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
+    dataset = data.forecast_dataset(model.dataset_parameters)
+    values = predict_quantiles(model, dataset, quantiles)
+    return tidy_forecasts(data, dataset, values, quantiles)
+
+
+def predict_quantiles(
+    model: BaseModel,
+    dataset: TimeSeriesDataSet,
+    quantiles: Sequence[float],
+    *,
+    batch_size: int = 256,
+) -> NDArray[np.float32]:
+    """Return the quantiles of every window, `(windows, steps, quantiles)`, in target units.
+
+    Args:
+        model: A model of pytorch-forecasting with one target and a quantile or distribution loss.
+        dataset: Windows, in the order of the result.
+        quantiles: Levels between 0 and 1; a quantile loss has to have them.
+        batch_size: Windows at a time.
+
+    Raises:
+        ValueError: The loss does not give these quantiles.
+    """
+    available = loss_quantiles(model)
+    options: dict[str, Any] = {}
+    if isinstance(model.loss, QuantileLoss):
+        missing = sorted(set(quantiles) - set(available))
+        if missing:
+            raise ValueError(
+                f"`quantiles` {missing} are not among those of the model's loss, {available}."
+            )
+        columns = [available.index(level) for level in quantiles]
+    else:
+        options["mode_kwargs"] = {"quantiles": list(quantiles)}
+        columns = list(range(len(quantiles)))
+    values = _predict(model, dataset, batch_size, mode="quantiles", **options)
+    return values[..., columns]
+
+
+def predict_points(
+    model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = 256
+) -> NDArray[np.float32]:
+    """Return the point forecast of every window, `(windows, steps)`, in target units."""
+    return _predict(model, dataset, batch_size, mode="prediction")
+
+
+def loss_quantiles(model: BaseModel) -> list[float]:
+    """Return the quantile levels of the model's loss.
+
+    Raises:
+        ValueError: It has none: a point loss, or several targets.
+    """
+    loss = model.loss
+    if isinstance(loss, MultiLoss) or not isinstance(loss, QuantileLoss | DistributionLoss):
+        raise ValueError(
+            f"Quantiles need a quantile or distribution loss of one target, got "
+            f"{type(loss).__name__}. Train the model with `loss=QuantileLoss()`."
+        )
+    return list(loss.quantiles)
+
+
+def quantile_columns(quantiles: Sequence[float]) -> list[str]:
+    """Return the column name of each quantile.
+
+    Example:
+        >>> quantile_columns([0.1, 0.5])
+        ['q0.1', 'q0.5']
+    """
+    return [f"q{level:g}" for level in quantiles]
+
+
+def tidy_forecasts(
+    data: ForecastData,
+    dataset: TimeSeriesDataSet,
+    values: NDArray[np.float32],
+    quantiles: Sequence[float],
+) -> pd.DataFrame:
+    """Return series, time and one column per quantile; window by window, step by step.
+
+    Sorted within a row, so that quantiles drawn from samples do not cross either.
+
+    Args:
+        data: Where `dataset` came from.
+        dataset: The windows that were forecast.
+        values: `(windows, steps, quantiles)`.
+        quantiles: Levels, ascending.
+    """
+    rows = data.target_rows(dataset).reset_index(drop=True)
+    flat = np.sort(values.reshape(len(rows), len(quantiles)), axis=-1)
+    return rows.assign(**dict(zip(quantile_columns(quantiles), flat.T, strict=True)))
+
+
+def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
+    """Check that a file is a whole checkpoint of that class, before a model is made of it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no whole checkpoint, or one of another class.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
+    except (RuntimeError, OSError, EOFError, UnpicklingError, ValueError, KeyError) as error:
+        raise ValueError(
+            f"{str(path)!r} is not a whole Lightning checkpoint: it is truncated, or another kind "
+            "of file. Copy it again, or train the model again."
+        ) from error
+    writer = content.get(WRITTEN_BY) if isinstance(content, dict) else None
+    if writer != class_name:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of {class_name}"
+            f"{f', but of {writer}' if writer else ''}. "
+            "Load it with the class that wrote it."
+        )
+
+
+def _predict(
+    model: BaseModel, dataset: TimeSeriesDataSet, batch_size: int, **options: Any
+) -> NDArray[np.float32]:
+    """Return what `model.predict` gives, as an array."""
+    with quiet_lightning():
+        prediction = model.predict(
+            dataset, batch_size=batch_size, trainer_kwargs=dict(QUIET_TRAINER), **options
+        )
+    return prediction.cpu().numpy()

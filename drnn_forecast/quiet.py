@@ -1,0 +1,37 @@
+"""Lightning without its small talk."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
+SMALL_TALK = (
+    r".*does not have many workers",
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated",
+    r"ReduceLROnPlateau conditioned on metric val_loss",
+    r"You defined a `validation_step` but have no `val_dataloader`",
+    r"The number of training batches .* is smaller than the logging interval",
+    r"Attribute .(loss|logging_metrics). is an instance of `nn.Module`",
+    r"Trying to infer the `batch_size` from an ambiguous collection",
+)
+"""Advice about settings that this package has chosen, and calls inside Lightning itself."""
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's hints off the screen; its warnings about the user's work still show."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        with warnings.catch_warnings():
+            for message in SMALL_TALK:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,210 @@
+"""One way to train any pytorch-forecasting model: seeded, stopped early, its best weights kept."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.utilities.seed import isolate_rng
+from pytorch_forecasting.data import TimeSeriesDataSet
+
+from drnn_forecast.dilations import checked_integer
+from drnn_forecast.quiet import quiet_lightning
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a training run gave.
+
+    Attributes:
+        model: The model with the weights of its best validation loss, in evaluation mode.
+        validation_loss: The lowest mean of the model's own loss over the validation windows.
+        epochs: Epochs begun.
+        steps: Optimiser steps done.
+        seconds: Wall-clock time of training and validation.
+        stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`, or
+            `"divergence"` where the training loss was no longer finite.
+        checkpoint: The Lightning checkpoint of `model`, where one was asked for.
+    """
+
+    model: LightningModule
+    validation_loss: float
+    epochs: int
+    steps: int
+    seconds: float
+    stopped_by: str
+    checkpoint: Path | None
+
+
+def fit(
+    build: Callable[[], LightningModule],
+    training: TimeSeriesDataSet,
+    validation: TimeSeriesDataSet,
+    *,
+    seed: int = 0,
+    max_epochs: int = 100,
+    max_seconds: float | None = None,
+    steps_per_epoch: int | None = None,
+    batch_size: int = 128,
+    patience: int = 10,
+    gradient_clip_val: float | None = 1.0,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+    callbacks: Sequence[Callback] = (),
+    trainer_kwargs: Mapping[str, Any] | None = None,
+) -> FitResult:
+    """Return the best model of a training run, and how it went.
+
+    Nothing is written but `checkpoint`, and the random state of the caller is left as it was.
+
+    Args:
+        build: Makes the model; called once the seed is set.
+        training: Windows to learn from, drawn in random order.
+        validation: Windows whose loss stops the training and chooses the weights.
+        seed: Of initial weights, order of windows and dropout.
+        max_epochs: The most epochs.
+        max_seconds: The most seconds, after which a last validation follows; None: no limit.
+        steps_per_epoch: Optimiser steps between validations; None: all training windows once.
+        batch_size: Windows per step; at most the number of training windows is used.
+        patience: Validations without a better loss after which training stops.
+        gradient_clip_val: The largest gradient norm; None: no limit.
+        checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
+        progress: Whether to show Lightning's progress bar.
+        callbacks: More callbacks for the trainer.
+        trainer_kwargs: More arguments for the trainer; they win over those made here.
+
+    Raises:
+        ValueError: A number is out of range.
+        FileNotFoundError: The folder of `checkpoint` does not exist.
+        RuntimeError: The validation loss was never finite.
+    """
+    _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
+    batch_size = min(batch_size, len(training))
+    with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
+        seed_everything(seed, workers=True, verbose=False)
+        model = build()
+        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
+        stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
+        guard = _DivergenceGuard()
+        timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
+        options = {
+            "max_epochs": max_epochs,
+            "limit_train_batches": steps_per_epoch,
+            "gradient_clip_val": gradient_clip_val,
+            "callbacks": [best, stopper, timer, guard, *callbacks],
+            "enable_progress_bar": progress,
+            "enable_model_summary": False,
+            "logger": False,
+            "num_sanity_val_steps": 0,
+            "accelerator": "auto",
+        }
+        trainer = Trainer(**{**options, **(trainer_kwargs or {})})
+        started = time.perf_counter()
+        with suppress(_DivergenceError):
+            trainer.fit(
+                model,
+                training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
+                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
+            )
+        seconds = time.perf_counter() - started
+        validation_loss = _restore_best(model, best)
+        written = None if checkpoint is None else _written(trainer, Path(checkpoint))
+    return FitResult(
+        model=model.eval(),
+        validation_loss=validation_loss,
+        epochs=trainer.current_epoch,
+        steps=trainer.global_step,
+        seconds=seconds,
+        stopped_by="divergence" if guard.has_diverged else _reason(stopper, timer),
+        checkpoint=written,
+    )
+
+
+class _DivergenceError(Exception):
+    """The training loss is no longer finite."""
+
+
+class _DivergenceGuard(Callback):
+    """Ends the training at a loss that is not finite, before it can spoil anything.
+
+    Upstream's metrics replace such a loss by a constant, which has no gradient.
+    """
+
+    has_diverged = False
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor
+    ) -> None:
+        """Leave `trainer.fit` where there is nothing to learn from."""
+        if not loss.requires_grad:
+            self.has_diverged = True
+            raise _DivergenceError
+
+
+def _check_settings(
+    max_epochs: int,
+    max_seconds: float | None,
+    steps_per_epoch: int | None,
+    batch_size: int,
+    patience: int,
+    checkpoint: Path | str | None,
+) -> None:
+    """Refuse what cannot be trained with, before any work is done."""
+    checked_integer("max_epochs", max_epochs, minimum=1)
+    checked_integer("batch_size", batch_size, minimum=1)
+    checked_integer("patience", patience, minimum=1)
+    if steps_per_epoch is not None:
+        checked_integer("steps_per_epoch", steps_per_epoch, minimum=1)
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
+    if checkpoint is not None and not Path(checkpoint).parent.is_dir():
+        raise FileNotFoundError(
+            f"The folder of `checkpoint`, {str(Path(checkpoint).parent)!r}, does not exist; "
+            "make it first."
+        )
+
+
+def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
+    """Load the weights of the best validation loss into `model`, and return that loss."""
+    score = best.best_model_score
+    if score is not None:
+        # Lightning's own file of a moment ago; hyperparameters are more than plain tensors.
+        saved = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
+        model.load_state_dict(saved["state_dict"])
+    # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
+    weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
+    if score is None or not math.isfinite(score) or not weights_are_finite:
+        raise RuntimeError(
+            "Training never reached a finite validation loss. "
+            "Lower `learning_rate`, or look for extreme values in the data."
+        )
+    return float(score)
+
+
+def _written(trainer: Trainer, path: Path) -> Path:
+    """Write the model's checkpoint, whole or not at all, and return its path."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        trainer.save_checkpoint(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _reason(stopper: EarlyStopping, timer: Timer) -> str:
+    """Return which rule ended the training."""
+    if stopper.stopped_epoch:
+        return "patience"
+    remaining = timer.time_remaining()
+    return "max_seconds" if remaining is not None and remaining <= 0 else "max_epochs"
