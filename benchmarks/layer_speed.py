@@ -106,7 +106,9 @@ def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
     return {OURS: ours, TORCH: view, PEER: peer, UNDILATED: undilated}
 
 
-def medians(runs: dict[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
+def taken_in_turns(
+    runs: dict[str, Callable[[], object]], repetitions: int
+) -> dict[str, list[float]]:
     """Return the milliseconds of every repetition of every run; the runs take turns."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -129,8 +131,8 @@ def training_pass(network: nn.Module, input: Tensor, probe: Tensor) -> Callable[
     return run
 
 
-def inference_pass(network: nn.Module, input: Tensor) -> Callable[[], None]:
-    """Return one forward pass without a graph, to be timed."""
+def inference_pass(network: nn.Module, input: Tensor, probe: Tensor) -> Callable[[], None]:
+    """Return one forward pass without a graph, to be timed; it has no use for the probe."""
 
     def run() -> None:
         with torch.inference_mode():
@@ -161,12 +163,12 @@ def layer_rows(work: Work, cell_type: str, repetitions: int) -> list[dict[str, o
     check_equal(networks, input)
     passes = {
         "forward + backward": {n: training_pass(m, input, probe) for n, m in networks.items()},
-        "inference": {n: inference_pass(m, input) for n, m in networks.items()},
+        "inference": {n: inference_pass(m, input, probe) for n, m in networks.items()},
     }
     rows = []
     for kind, runs in passes.items():
         gflop = work.gflop(cell_type, training=kind != "inference")
-        for name, times in medians(runs, repetitions).items():
+        for name, times in taken_in_turns(runs, repetitions).items():
             median = statistics.median(times)
             rows.append(
                 {
@@ -190,7 +192,7 @@ def matmul_peak() -> float:
     """Return the best rate of a large float32 matrix product here, in 10^9 operations a second."""
     size = 1536
     left, right = torch.randn(size, size), torch.randn(size, size)
-    times = medians({"peak": lambda: left @ right}, 15)["peak"]
+    times = taken_in_turns({"peak": lambda: left @ right}, 15)["peak"]
     return 2 * size**3 / min(times) / 1e6
 
 

@@ -19,7 +19,9 @@ GRADIENT = {"rtol": 0, "atol": 1e-10}  # the same, through up to sixty steps of 
 def backend(request):
     """Run every law on torch's cells and on the compiled kernels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drnn_forecast.recurrence.cpu.is_faster", lambda *_: request.param == "numba")
+        patch.setattr(
+            "drnn_forecast.recurrence.cpu.is_faster", lambda *_, **__: request.param == "numba"
+        )
         yield request.param
 
 

@@ -50,7 +50,10 @@ def recurrence(
         raise ValueError(
             f'`backend="numba"` cannot run here: {reason}. Pass `backend="auto"` or "torch".'
         )
-    if backend == "auto" and (reason or not cpu.is_faster(input, state)):
+    training = cpu.keeps_graph(input, *state, *weights)
+    if backend == "auto" and (
+        reason or not cpu.is_faster(cell_type, input, state, training=training)
+    ):
         return torch_recurrence(cell_type, input, state, weights)
     return cpu.compiled_recurrence(cell_type, input, state, weights)
 

@@ -32,9 +32,28 @@ def obstacle(input: Tensor, state: tuple[Tensor, ...], weights: Sequence[Tensor]
     return None
 
 
-def is_faster(input: Tensor, state: tuple[Tensor, ...]) -> bool:
-    """Return whether the compiled kernels beat torch's cells on sequences of this shape."""
-    return True
+def is_faster(cell_type: str, input: Tensor, state: tuple[Tensor, ...], *, training: bool) -> bool:
+    """Return whether the compiled kernels beat torch's cells on sequences of this shape.
+
+    Kernels run whole vectors of lanes, so that few lanes waste them; torch's LSTM in float32 is a
+    compiled kernel itself, and wins where its product is all there is to do and vectors are not
+    full. Torch's backward passes are slower than its forward ones. Measured by
+    `benchmarks/backend_rule.py`.
+    """
+    dilation, batch, hidden = state[0].shape
+    lanes = dilation * batch
+    if cell_type != "LSTM" or input.dtype == torch.float64:
+        return hidden <= max(64, 32 * lanes) * (2 if training else 1)
+    if hidden <= 32:
+        return lanes >= 12
+    vector = _vector_bytes() // input.element_size()
+    is_full = lanes / (_tile_vectors(lanes, vector) * vector) >= 0.9
+    return is_full and lanes >= (16 if training else 32)
+
+
+def keeps_graph(*tensors: Tensor) -> bool:
+    """Return whether a backward pass through a function of these tensors may follow."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
 def compiled_recurrence(
@@ -51,16 +70,13 @@ def compiled_recurrence(
     time, batch, features = input.shape
     hidden = weights[1].shape[1]
     parts = [part.reshape(-1, hidden) for part in state]
-    keep = torch.is_grad_enabled() and any(
-        tensor.requires_grad for tensor in (input, *state, *weights)
-    )
     output, *last, _ = recurrence_forward(
         CELLS[cell_type],
         input.reshape(-1, features),
         packed_weight(cell_type, weights),
         parts[0],
         parts[-1] if cell_type == "LSTM" else input.new_zeros(0, hidden),
-        keep,
+        keeps_graph(input, *state, *weights),
     )
     count = len(state)
     return output.view(time, batch, hidden), tuple(
@@ -212,10 +228,9 @@ class _Plan:
         self.rows, self.features = input.shape
         self.lanes, self.hidden = state.shape
         vector = _vector_bytes() // input.element_size()
-        # Two vectors a tile read the weights half as often; an odd one would be padded to two.
-        vectors = -(-self.lanes // vector)
-        self.width = vector * (2 if vectors % 2 == 0 or vectors > 8 else 1)
-        self.tiles = -(-self.lanes // self.width)
+        vectors = _tile_vectors(self.lanes, vector)
+        self.width = vector * (2 if vectors % 2 == 0 else 1)
+        self.tiles = vectors * vector // self.width
         self.steps = -(-self.rows // self.lanes)
         self.block = self.hidden * self.width
         self.gate_rows = 1 if cell == CELLS["RNN"] else 4
@@ -250,6 +265,16 @@ class _Plan:
         bounds = [self.tiles * i // threads for i in range(threads + 1)]
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(run, bounds[:-1], bounds[1:]))
+
+
+def _tile_vectors(lanes: int, vector: int) -> int:
+    """Return how many vectors hold the lanes.
+
+    Two vectors a tile read the weights half as often as one. Few odd vectors are left alone:
+    to pad them to an even number would cost more.
+    """
+    vectors = -(-lanes // vector)
+    return vectors if vectors <= 8 else vectors + vectors % 2
 
 
 def _vector_bytes() -> int:
