@@ -1,6 +1,6 @@
 """Times the dilated layers beside their peers: one process, one thread, interleaved repetitions.
 
-    python benchmarks/layer_speed.py
+    OMP_NUM_THREADS=1 python benchmarks/layer_speed.py
 
 writes `benchmarks/results/layer_speed.csv` and `layer_speed.md`. Every contestant of a row holds
 the same weights, and its output is compared with ours before it is timed.
@@ -9,13 +9,10 @@ the same weights, and its output is compared with ours before it is timed.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -24,8 +21,8 @@ from torch import Tensor, nn
 
 from drnn_forecast.dilations import dilation_schedule
 from drnn_forecast.layers import DilatedRNN
+from machine import RESULTS, setting
 
-RESULTS = Path(__file__).parent / "results"
 FEATURES = 8
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 OURS, TORCH = "drnn_forecast, numba", "drnn_forecast, torch cells"
@@ -196,27 +193,34 @@ def matmul_peak() -> float:
     return 2 * size**3 / min(times) / 1e6
 
 
-def processor() -> str:
-    """Return the model name of the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor()
+def kernel_peak() -> float:
+    """Return the best rate of the kernels' own product of a weight and a tile, as above."""
+    from drnn_forecast.recurrence.products import multiply
+
+    rows, columns, depth = 256, 32, 128
+    a, b, c = (
+        torch.randn(size).numpy() for size in (rows * depth, depth * columns, rows * columns)
+    )
+
+    def run() -> None:
+        for _ in range(1000):
+            multiply(c, 0, columns, a, 0, depth, 1, b, 0, columns, rows, columns, depth, False)
+
+    times = taken_in_turns({"peak": run}, 15)["peak"]
+    return 2 * rows * columns * depth / min(times) / 1e3
 
 
 def page(table: pd.DataFrame, peak: float, repetitions: int) -> str:
     """Return the results as a page of Markdown."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "neuralforecast"))
     lines = [
         "# The layers beside their peers",
         "",
-        f"`python benchmarks/layer_speed.py --repetitions {repetitions}`, one process, one thread, "
-        f"contestants in turns, medians of {repetitions} (fastest to slowest), milliseconds. "
-        f"Python {platform.python_version()}, {packages}; {processor()}. float32, "
+        f"`OMP_NUM_THREADS=1 python benchmarks/layer_speed.py --repetitions {repetitions}`, "
+        f"one process, one thread, contestants in turns, medians of "
+        f"{repetitions} (fastest to slowest), milliseconds. "
+        f"{setting('numpy', 'numba', 'neuralforecast')} float32, "
         f"{FEATURES} input features, M = 2, seed 0. Largest matrix product measured: "
-        f"{peak:.0f} GFLOP/s. "
+        f"{peak:.0f} GFLOP/s by torch, {kernel_peak():.0f} by the block product of our kernels. "
         "A ratio above 1 says how many times faster our layer is; below 1 it loses.",
     ]
     for kind, rows in table.groupby("pass", sort=False):
@@ -228,8 +232,10 @@ def ratio_table(rows: pd.DataFrame) -> list[str]:
     """Return one line per shape and cell: the times of all, and how many times faster ours is."""
     names = list(rows["contestant"].unique())
     lines = [
-        "| work | cell | " + " | ".join(names) + " | / peer | / undilated | GFLOP/s |",
-        "|---|---|" + "---|" * (len(names) + 3),
+        "| work | cell | "
+        + " | ".join(names)
+        + " | / peer | / undilated | serial steps | GFLOP/s |",
+        "|---|---|" + "---|" * (len(names) + 4),
     ]
     for (work, cell), group in rows.groupby(["work", "cell"], sort=False):
         of = group.set_index("contestant")
@@ -240,9 +246,8 @@ def ratio_table(rows: pd.DataFrame) -> list[str]:
         ratios = [
             f"{of.loc[other, 'median_ms'] / ours['median_ms']:.2f}" for other in (PEER, UNDILATED)
         ]
-        lines.append(
-            "| " + " | ".join([work, cell, *cells, *ratios, f"{ours['gflop_per_s']:.0f}"]) + " |"
-        )
+        rates = [str(ours["serial_steps"]), f"{ours['gflop_per_s']:.0f}"]
+        lines.append("| " + " | ".join([work, cell, *cells, *ratios, *rates]) + " |")
     return lines
 
 
@@ -259,7 +264,6 @@ def main() -> None:
         for row in layer_rows(work, cell_type, arguments.repetitions)
     ]
     table = pd.DataFrame(rows)
-    RESULTS.mkdir(exist_ok=True)
     table.to_csv(RESULTS / "layer_speed.csv", index=False)
     (RESULTS / "layer_speed.md").write_text(page(table, matmul_peak(), arguments.repetitions))
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer
-from drnn_forecast.recurrence import cpu, recurrence
+from drnn_forecast.recurrence import cpu, kernels, recurrence
 from drnn_forecast.recurrence.reference import torch_recurrence
 
 CELLS = ["RNN", "GRU", "LSTM"]
@@ -238,6 +238,16 @@ def test_nothing_to_read_gives_nothing_and_keeps_the_state(batch, time, backend)
 
     assert output.shape == (time, batch, 5)
     assert state.shape == (2, batch, 5)
+
+
+def test_kept_kernels_are_those_of_the_sources_at_hand():
+    empty = np.zeros(0, np.float32)
+    sizes = kernels.Sizes(0, 1, 1, 1, 16, 0, 0, 0)
+    run = kernels.Run(*[empty] * 8)
+
+    assert kernels.forward(cpu.CELLS["GRU"], sizes, 0, 0, run, np.zeros(80, np.float32)) == (
+        kernels.source_digest()
+    )
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch):

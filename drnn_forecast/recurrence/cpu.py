@@ -119,7 +119,7 @@ def recurrence_forward(
     def run(first: int, stop: int) -> None:
         slots = saved if len(saved) else input.new_empty(plan.slot)
         work = input.new_empty((plan.features + 2 * plan.hidden + 2) * plan.width)
-        arrays = kernels.Run(*given, *results, _flat(slots))
+        arrays = kernels.Run._make([*given, *results, _flat(slots)])
         kernels.forward(cell, sizes, first, stop, arrays, _flat(work))
 
     plan.share_out(run)
@@ -161,7 +161,7 @@ def recurrence_backward(
     grad_h, grad_c = torch.empty_like(state_h), torch.empty_like(state_c)
     # The last state is not read again; the state's own arrays stand in for it.
     given = (input, weight, state_h, state_c, output, state_h, state_c, saved)
-    arrays = kernels.Run(*(_flat(tensor) for tensor in given))
+    arrays = kernels.Run._make(_flat(tensor) for tensor in given)
     above = [_flat(tensor) for tensor in (grad_output, grad_last_h, grad_last_c)]
     below = [_flat(tensor) for tensor in (grad_input, grad_h, grad_c)]
     partial: list[Tensor] = []
@@ -171,7 +171,7 @@ def recurrence_backward(
         partial.append(grad_weight)
         room = (3 + plan.gate_rows) * plan.block
         work = input.new_empty(room + plan.width * (plan.padded_columns + plan.features))
-        grads = kernels.Gradients(*above, below[0], _flat(grad_weight), *below[1:])
+        grads = kernels.Gradients._make([*above, below[0], _flat(grad_weight), *below[1:]])
         kernels.backward(cell, plan.sizes(keeps=True), first, stop, arrays, grads, _flat(work))
 
     plan.share_out(run)

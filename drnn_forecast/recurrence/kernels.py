@@ -213,9 +213,9 @@ def source_digest() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files if file.name.endswith(".py")))
 
 
-def kept_kernels(digest: int) -> tuple[Any, Any]:
+def kept_kernels(digest: int, *, cache: bool = True) -> tuple[Any, Any]:
     """Return `forward` and `backward`, which return the digest that they were compiled with."""
-    kept = numba.njit(nogil=True, error_model="numpy", cache=True)
+    kept = numba.njit(nogil=True, error_model="numpy", cache=cache)
 
     @kept
     def forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any) -> int:
@@ -232,4 +232,7 @@ def kept_kernels(digest: int) -> tuple[Any, Any]:
     return forward, backward
 
 
-forward, backward = kept_kernels(source_digest())
+try:
+    forward, backward = kept_kernels(source_digest())
+except RuntimeError:  # numba has no directory to keep them in, so each process compiles its own
+    forward, backward = kept_kernels(source_digest(), cache=False)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from drnn_forecast.recurrence.vectors import Numbers, elementwise, sigmoid_and_tanh, sigmoids, tanh
+from drnn_forecast.recurrence.equations import (
+    Numbers,
+    elementwise,
+    sigmoid_and_tanh,
+    sigmoids,
+    tanh,
+)
 
 
 @elementwise(reads=(1,), writes=(1,))
