@@ -1,6 +1,6 @@
 """Times the dilated layers beside their peers: one process, one thread, interleaved repetitions.
 
-    python benchmarks/layer_speed.py
+    OMP_NUM_THREADS=1 python benchmarks/layer_speed.py
 
 writes `benchmarks/results/layer_speed.csv` and `layer_speed.md`. Every contestant of a row holds
 the same weights, and its output is compared with ours before it is timed.
@@ -9,13 +9,10 @@ the same weights, and its output is compared with ours before it is timed.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -24,11 +21,12 @@ from torch import Tensor, nn
 
 from drnn_forecast.dilations import dilation_schedule
 from drnn_forecast.layers import DilatedRNN
+from machine import RESULTS, setting
 
-RESULTS = Path(__file__).parent / "results"
 FEATURES = 8
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
-OURS, PEER, UNDILATED = "drnn_forecast, torch cells", "neuralforecast layer", "undilated torch"
+OURS, TORCH = "drnn_forecast, numba", "drnn_forecast, torch cells"
+PEER, UNDILATED = "neuralforecast layer", "undilated torch"
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,17 @@ SHAPES = (
 def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
     """Return the networks of one row, all with the same weights."""
     torch.manual_seed(0)
-    ours = DilatedRNN(FEATURES, work.hidden_size, dilations=work.dilations, cell_type=cell_type)
+    ours, view = (
+        DilatedRNN(
+            FEATURES,
+            work.hidden_size,
+            dilations=work.dilations,
+            cell_type=cell_type,
+            backend=backend,
+        )
+        for backend in ("numba", "torch")
+    )
+    view.load_state_dict(ours.state_dict())
     peer = DRNN(
         FEATURES,
         work.hidden_size,
@@ -92,10 +100,12 @@ def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
         peer.cells[index].load_state_dict(layer.state_dict())
         for name, value in layer.state_dict().items():
             getattr(undilated, name.replace("_l0", f"_l{index}")).data.copy_(value)
-    return {OURS: ours, PEER: peer, UNDILATED: undilated}
+    return {OURS: ours, TORCH: view, PEER: peer, UNDILATED: undilated}
 
 
-def medians(runs: dict[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
+def taken_in_turns(
+    runs: dict[str, Callable[[], object]], repetitions: int
+) -> dict[str, list[float]]:
     """Return the milliseconds of every repetition of every run; the runs take turns."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
@@ -118,8 +128,8 @@ def training_pass(network: nn.Module, input: Tensor, probe: Tensor) -> Callable[
     return run
 
 
-def inference_pass(network: nn.Module, input: Tensor) -> Callable[[], None]:
-    """Return one forward pass without a graph, to be timed."""
+def inference_pass(network: nn.Module, input: Tensor, probe: Tensor) -> Callable[[], None]:
+    """Return one forward pass without a graph, to be timed; it has no use for the probe."""
 
     def run() -> None:
         with torch.inference_mode():
@@ -150,12 +160,12 @@ def layer_rows(work: Work, cell_type: str, repetitions: int) -> list[dict[str, o
     check_equal(networks, input)
     passes = {
         "forward + backward": {n: training_pass(m, input, probe) for n, m in networks.items()},
-        "inference": {n: inference_pass(m, input) for n, m in networks.items()},
+        "inference": {n: inference_pass(m, input, probe) for n, m in networks.items()},
     }
     rows = []
     for kind, runs in passes.items():
         gflop = work.gflop(cell_type, training=kind != "inference")
-        for name, times in medians(runs, repetitions).items():
+        for name, times in taken_in_turns(runs, repetitions).items():
             median = statistics.median(times)
             rows.append(
                 {
@@ -179,31 +189,38 @@ def matmul_peak() -> float:
     """Return the best rate of a large float32 matrix product here, in 10^9 operations a second."""
     size = 1536
     left, right = torch.randn(size, size), torch.randn(size, size)
-    times = medians({"peak": lambda: left @ right}, 15)["peak"]
+    times = taken_in_turns({"peak": lambda: left @ right}, 15)["peak"]
     return 2 * size**3 / min(times) / 1e6
 
 
-def processor() -> str:
-    """Return the model name of the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":")[1].strip()
-    return platform.processor()
+def kernel_peak() -> float:
+    """Return the best rate of the kernels' own product of a weight and a tile, as above."""
+    from drnn_forecast.recurrence.products import multiply
+
+    rows, columns, depth = 256, 32, 128
+    a, b, c = (
+        torch.randn(size).numpy() for size in (rows * depth, depth * columns, rows * columns)
+    )
+
+    def run() -> None:
+        for _ in range(1000):
+            multiply(c, 0, columns, a, 0, depth, 1, b, 0, columns, rows, columns, depth, False)
+
+    times = taken_in_turns({"peak": run}, 15)["peak"]
+    return 2 * rows * columns * depth / min(times) / 1e3
 
 
 def page(table: pd.DataFrame, peak: float, repetitions: int) -> str:
     """Return the results as a page of Markdown."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "neuralforecast"))
     lines = [
         "# The layers beside their peers",
         "",
-        f"`python benchmarks/layer_speed.py --repetitions {repetitions}`, one process, one thread, "
-        f"contestants in turns, medians of {repetitions} (fastest to slowest), milliseconds. "
-        f"Python {platform.python_version()}, {packages}; {processor()}. float32, "
+        f"`OMP_NUM_THREADS=1 python benchmarks/layer_speed.py --repetitions {repetitions}`, "
+        f"one process, one thread, contestants in turns, medians of "
+        f"{repetitions} (fastest to slowest), milliseconds. "
+        f"{setting('numpy', 'numba', 'neuralforecast')} float32, "
         f"{FEATURES} input features, M = 2, seed 0. Largest matrix product measured: "
-        f"{peak:.0f} GFLOP/s. "
+        f"{peak:.0f} GFLOP/s by torch, {kernel_peak():.0f} by the block product of our kernels. "
         "A ratio above 1 says how many times faster our layer is; below 1 it loses.",
     ]
     for kind, rows in table.groupby("pass", sort=False):
@@ -215,8 +232,10 @@ def ratio_table(rows: pd.DataFrame) -> list[str]:
     """Return one line per shape and cell: the times of all, and how many times faster ours is."""
     names = list(rows["contestant"].unique())
     lines = [
-        "| work | cell | " + " | ".join(names) + " | / peer | / undilated | GFLOP/s |",
-        "|---|---|" + "---|" * (len(names) + 3),
+        "| work | cell | "
+        + " | ".join(names)
+        + " | / peer | / undilated | serial steps | GFLOP/s |",
+        "|---|---|" + "---|" * (len(names) + 4),
     ]
     for (work, cell), group in rows.groupby(["work", "cell"], sort=False):
         of = group.set_index("contestant")
@@ -227,9 +246,8 @@ def ratio_table(rows: pd.DataFrame) -> list[str]:
         ratios = [
             f"{of.loc[other, 'median_ms'] / ours['median_ms']:.2f}" for other in (PEER, UNDILATED)
         ]
-        lines.append(
-            "| " + " | ".join([work, cell, *cells, *ratios, f"{ours['gflop_per_s']:.0f}"]) + " |"
-        )
+        rates = [str(ours["serial_steps"]), f"{ours['gflop_per_s']:.0f}"]
+        lines.append("| " + " | ".join([work, cell, *cells, *ratios, *rates]) + " |")
     return lines
 
 
@@ -246,7 +264,6 @@ def main() -> None:
         for row in layer_rows(work, cell_type, arguments.repetitions)
     ]
     table = pd.DataFrame(rows)
-    RESULTS.mkdir(exist_ok=True)
     table.to_csv(RESULTS / "layer_speed.csv", index=False)
     (RESULTS / "layer_speed.md").write_text(page(table, matmul_peak(), arguments.repetitions))
 

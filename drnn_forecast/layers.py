@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from drnn_forecast.dilations import checked_dilations, checked_integer
-from drnn_forecast.recurrence import recurrence
+from drnn_forecast.recurrence import checked_backend, recurrence
 
 LayerState: TypeAlias = Tensor | tuple[Tensor, Tensor]
 """What a layer remembers: h, for an LSTM (h, c), each `(dilation, batch, hidden)`, oldest first."""
@@ -29,14 +30,23 @@ class DilatedRNNLayer(nn.RNNBase):
         hidden_size: Units of the layer.
         dilation: s, time steps. 1 is an ordinary recurrent layer.
         cell_type: `"RNN"` (tanh), `"GRU"` or `"LSTM"`.
+        backend: Who computes: `"torch"`, `"numba"` (an extra), or `"auto"`, the faster one of
+            those that can run. Values agree to rounding.
 
     Raises:
-        ValueError: A size or the dilation is below 1, or the cell is unknown.
+        ValueError: A size or the dilation is below 1, or the cell or the backend is unknown.
         TypeError: A size or the dilation is not an integer.
+        ImportError: The backend needs a package that is not installed.
     """
 
     def __init__(
-        self, input_size: int, hidden_size: int, *, dilation: int, cell_type: str = "GRU"
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        dilation: int,
+        cell_type: str = "GRU",
+        backend: str = "auto",
     ) -> None:
         super().__init__(
             MODES[checked_cell_type(cell_type)],
@@ -45,44 +55,24 @@ class DilatedRNNLayer(nn.RNNBase):
         )
         self.cell_type = cell_type
         self.dilation = checked_integer("dilation", dilation, minimum=1)
+        self.backend = checked_backend(backend)
 
     def forward(self, input: Tensor, state: LayerState | None = None) -> tuple[Tensor, LayerState]:
         """Return the output `(time, batch, hidden)` and the state after the last step.
-
-        The phases of a dilation never meet, so time-major steps fold into lanes: `time / s` steps
-        of `s * batch` lanes are the same memory as `time` steps of `batch`. Whole blocks of s
-        steps run first, as a view, then the remainder with the lanes that have it.
 
         Args:
             input: `(time, batch, features)`; no time steps are allowed.
             state: The last s steps, oldest first; None: zeros.
 
         Raises:
-            ValueError: The input or the state does not have these shapes.
+            ValueError: The input or the state does not have these shapes, or the backend that
+                was asked for by name cannot run on them.
         """
         check_input(input, self.input_size)
-        time, batch, _ = input.shape
-        parts = self._lanes(state, batch, like=input)
+        parts = self._parts(state, input.shape[1], like=input)
         weights = [getattr(self, name) for name in WEIGHTS]
-        blocks, rest = divmod(time, self.dilation)
-        whole = blocks * self.dilation
-        outputs = []
-        if blocks:
-            folded = input[:whole].reshape(blocks, self.dilation * batch, -1)
-            output, parts = recurrence(self.cell_type, folded, parts, weights)
-            outputs.append(output.view(whole, batch, -1))
-        if rest:
-            folded = input[whole:].reshape(1, rest * batch, -1)
-            oldest = tuple(part[: rest * batch] for part in parts)
-            output, newest = recurrence(self.cell_type, folded, oldest, weights)
-            outputs.append(output.view(rest, batch, -1))
-            parts = tuple(
-                torch.cat([part[rest * batch :], new])
-                for part, new in zip(parts, newest, strict=True)
-            )
-        return _joined(outputs, (time, batch, self.hidden_size), input), self._unfolded(
-            parts, batch
-        )
+        output, parts = recurrence(self.cell_type, input, parts, weights, backend=self.backend)
+        return output, (parts[0], parts[1]) if self.cell_type == "LSTM" else parts[0]
 
     def extra_repr(self) -> str:
         """Return the arguments, for `repr`."""
@@ -91,25 +81,19 @@ class DilatedRNNLayer(nn.RNNBase):
             f"dilation={self.dilation}, cell_type={self.cell_type!r}"
         )
 
-    def _lanes(self, state: LayerState | None, batch: int, like: Tensor) -> tuple[Tensor, ...]:
-        """Return the parts of the state, each folded to `(dilation * batch, hidden)`."""
+    def _parts(self, state: LayerState | None, batch: int, like: Tensor) -> tuple[Tensor, ...]:
+        """Return the parts of the state, each `(dilation, batch, hidden)`."""
         shape = (self.dilation, batch, self.hidden_size)
         count = 2 if self.cell_type == "LSTM" else 1
         if state is None:
-            lanes = like.new_zeros(self.dilation * batch, self.hidden_size)
-            return (lanes,) * count
+            return (like.new_zeros(shape),) * count
         parts = (state,) if isinstance(state, Tensor) else tuple(state)
         if len(parts) != count or any(part.shape != shape for part in parts):
             raise ValueError(
                 f"`state` of a {self.cell_type} layer must be {count} tensor(s) of shape "
                 f"(dilation, batch, hidden) = {shape}, got {[tuple(part.shape) for part in parts]}."
             )
-        return tuple(part.reshape(-1, self.hidden_size) for part in parts)
-
-    def _unfolded(self, parts: tuple[Tensor, ...], batch: int) -> LayerState:
-        """Return the folded parts as the state `(dilation, batch, hidden)` that users hold."""
-        h, *c = (part.view(self.dilation, batch, self.hidden_size) for part in parts)
-        return (h, c[0]) if c else h
+        return parts
 
 
 class DilatedRNN(nn.Module):
@@ -124,11 +108,15 @@ class DilatedRNN(nn.Module):
         residual: Add the input of each layer but the first to its output.
         batch_first: Input and output are `(batch, time, features)`, not `(time, batch, features)`.
             As in `torch.nn`, the state keeps its own order.
+        checkpoint_layers: Keep only the layers' inputs for the backward pass, and run each layer
+            once more in it: less memory for about a third more time.
+        backend: As in `DilatedRNNLayer`.
 
     Raises:
         ValueError: A value is out of its range, the widths do not match the dilations in number,
             or `residual` is asked of layers of different widths.
         TypeError: A size or a dilation is not an integer.
+        ImportError: The backend needs a package that is not installed.
 
     Example:
         >>> encoder = DilatedRNN(3, 20, dilations=(1, 2, 4), cell_type="GRU", batch_first=True)
@@ -147,6 +135,8 @@ class DilatedRNN(nn.Module):
         dropout: float = 0.0,
         residual: bool = False,
         batch_first: bool = False,
+        checkpoint_layers: bool = False,
+        backend: str = "auto",
     ) -> None:
         super().__init__()
         self.dilations = checked_dilations(dilations)
@@ -158,10 +148,11 @@ class DilatedRNN(nn.Module):
             )
         self.residual = residual
         self.batch_first = batch_first
+        self.checkpoint_layers = checkpoint_layers
         self.dropout = nn.Dropout(checked_probability("dropout", dropout))
         input_sizes = (input_size, *self.hidden_sizes)
         self.layers = nn.ModuleList(
-            DilatedRNNLayer(size, width, dilation=dilation, cell_type=cell_type)
+            DilatedRNNLayer(size, width, dilation=dilation, cell_type=cell_type, backend=backend)
             for size, width, dilation in zip(
                 input_sizes, self.hidden_sizes, self.dilations, strict=False
             )
@@ -190,7 +181,13 @@ class DilatedRNN(nn.Module):
         states = []
         for index, layer in enumerate(self.layers):
             below = self.dropout(hidden) if index else hidden
-            hidden, last = layer(below, None if state is None else state[index])
+            before = None if state is None else state[index]
+            if self.checkpoint_layers and torch.is_grad_enabled():
+                hidden, last = checkpoint(
+                    layer, below, before, use_reentrant=False, preserve_rng_state=False
+                )
+            else:
+                hidden, last = layer(below, before)
             if self.residual and index:
                 hidden = hidden + below
             states.append(last)
@@ -305,10 +302,3 @@ def check_input(input: Tensor, features: int) -> None:
         raise ValueError(
             f"`input` must have {features} features in its last axis, got {input.shape[-1]}."
         )
-
-
-def _joined(outputs: list[Tensor], shape: tuple[int, int, int], like: Tensor) -> Tensor:
-    """Return the blocks and the remainder as one tensor; one of them alone is not copied."""
-    if not outputs:
-        return like.new_zeros(shape)
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)

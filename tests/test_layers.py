@@ -8,10 +8,22 @@ from torch import nn
 
 import reference
 from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+from drnn_forecast.recurrence.reference import torch_cells
 
 CELLS = ["RNN", "GRU", "LSTM"]
 DOUBLE = {"rtol": 0, "atol": 1e-12}  # sums of some hundred terms of order one in float64
 GRADIENT = {"rtol": 0, "atol": 1e-10}  # the same, through up to sixty steps of backpropagation
+
+
+@pytest.fixture(params=["torch", "numba"], scope="module", autouse=True)
+def backend(request):
+    """Run every law on torch's cells and on the compiled kernels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "drnn_forecast.recurrence.cpu.is_faster", lambda *_, **__: request.param == "numba"
+        )
+        yield request.param
+
 
 lengths = st.integers(1, 40)
 dilations = st.integers(1, 12)
@@ -218,15 +230,14 @@ def test_the_last_output_is_not_dropped():
 @pytest.mark.parametrize("length", [64, 60])
 def test_a_multiple_of_the_dilation_is_folded_as_a_view(length, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "drnn_forecast.layers.recurrence",
-        lambda cell, input, state, weights: (
-            seen.append(input),
-            (input.new_zeros(*input.shape[:2], 5), state),
-        )[1],
-    )
+
+    def see(cell_type, input, state, weights):
+        seen.append(input)
+        return torch_cells(cell_type, input, state, weights)
+
+    monkeypatch.setattr("drnn_forecast.recurrence.reference.torch_cells", see)
     x = torch.randn(length, 2, 3)
-    DilatedRNNLayer(3, 5, dilation=8)(x)
+    DilatedRNNLayer(3, 5, dilation=8, backend="torch")(x)
 
     assert all(part.untyped_storage().data_ptr() == x.untyped_storage().data_ptr() for part in seen)
     assert [part.shape[0] for part in seen] == ([8] if length == 64 else [7, 1])
@@ -297,6 +308,11 @@ def test_fusion_over_the_common_divisor_restores_the_whole_past():
             {"cell_type": "lstm"},
             ValueError,
             "`cell_type` must be one of RNN, GRU, LSTM, got 'lstm'",
+        ),
+        (
+            {"backend": "fast"},
+            ValueError,
+            "`backend` must be one of auto, torch, numba, got 'fast'",
         ),
         ({"dropout": 1.0}, ValueError, r"`dropout` must be at least 0 and below 1, got 1\.0"),
         ({"dropout": -0.1}, ValueError, r"`dropout` must be at least 0 and below 1, got -0\.1"),
