@@ -66,8 +66,9 @@ def demo(
         test_windows=test_windows,
         seed=seed,
         progress=progress,
+        announce=lambda name: print(f"\n{name}", flush=True),
     )
-    print(score_text(result.comparison))
+    print(f"\n{score_text(result.comparison)}")
     print("\nWritten:")
     for path in sorted(result.folder.iterdir()):
         print(f"  {path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -102,6 +102,7 @@ def compare(
     test_windows: int,
     season_length: int,
     seed: int = 0,
+    announce: Callable[[str], None] | None = None,
     **fit_options: Any,
 ) -> Comparison:
     """Return the scores of every model on the test windows.
@@ -118,6 +119,7 @@ def compare(
         test_windows: Per series, at the end.
         season_length: Of the naive error that MASE divides by, time steps.
         seed: Of every training run.
+        announce: Called with the name of each model before its turn; None: nobody is told.
         **fit_options: Arguments of `fit`, the same for all: `max_seconds`, `patience`, ...
 
     Raises:
@@ -136,6 +138,8 @@ def compare(
     history = _plain(data.before(held_out).history, data)
     records = []
     for model in models:
+        if announce is not None:
+            announce(model.name)
         record = _run(model, data, splits, {"seed": seed, **fit_options})
         scored = scores(record.forecasts, QUANTILES, history=history, season_length=season_length)
         records.append(replace(record, scores=scored))

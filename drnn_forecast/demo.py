@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ def demonstrate(
     test_windows: int = WINDOWS["test_windows"],
     seed: int = 0,
     progress: bool = True,
+    announce: Callable[[str], None] | None = None,
 ) -> Demonstration:
     """Return the demonstration's results, and write them into `folder`, which it makes.
 
@@ -74,6 +76,7 @@ def demonstrate(
         test_windows: Per country, of 48 hours, at the end.
         seed: Of all training.
         progress: Whether to show progress bars.
+        announce: Called with the name of each model before its turn; None: nobody is told.
 
     Raises:
         FileExistsError: `folder` exists.
@@ -89,6 +92,7 @@ def demonstrate(
         seed=seed,
         max_seconds=seconds,
         progress=progress,
+        announce=announce,
         **BUDGET,
     )
     past = data.before(HORIZON)

@@ -108,6 +108,13 @@ def test_training_never_sees_what_it_is_scored_on():
         assert value.equal(other.fitted.state_dict()[name])
 
 
+def test_every_model_is_announced_before_its_turn():
+    names = []
+    compare(data(), models=[SeasonalNaive(24), SeasonalNaive(12)], announce=names.append, **WINDOWS)
+
+    assert names == ["Seasonal naive (24)", "Seasonal naive (12)"]
+
+
 @pytest.mark.parametrize("models", [[], [SeasonalNaive(24), SeasonalNaive(24)]])
 def test_models_need_names_of_their_own(models):
     with pytest.raises(ValueError, match="`models` must be models of different names"):
