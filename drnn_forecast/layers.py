@@ -65,12 +65,13 @@ class DilatedRNNLayer(nn.RNNBase):
             state: The last s steps, oldest first; None: zeros.
 
         Raises:
-            ValueError: The input or the state does not have these shapes, or the backend that
-                was asked for by name cannot run on them.
+            ValueError: The input or the state does not have these shapes or the weights' device
+                and dtype, or the backend that was asked for by name cannot run on them.
         """
         check_input(input, self.input_size)
+        weights: list[Tensor] = [getattr(self, name) for name in WEIGHTS]
+        check_kind("input", input, like=weights[0])
         parts = self._parts(state, input.shape[1], like=input)
-        weights = [getattr(self, name) for name in WEIGHTS]
         output, parts = recurrence(self.cell_type, input, parts, weights, backend=self.backend)
         return output, (parts[0], parts[1]) if self.cell_type == "LSTM" else parts[0]
 
@@ -93,6 +94,8 @@ class DilatedRNNLayer(nn.RNNBase):
                 f"`state` of a {self.cell_type} layer must be {count} tensor(s) of shape "
                 f"(dilation, batch, hidden) = {shape}, got {[tuple(part.shape) for part in parts]}."
             )
+        for part in parts:
+            check_kind("state", part, like=like)
         return parts
 
 
@@ -301,4 +304,22 @@ def check_input(input: Tensor, features: int) -> None:
     if input.shape[-1] != features:
         raise ValueError(
             f"`input` must have {features} features in its last axis, got {input.shape[-1]}."
+        )
+
+
+def check_kind(name: str, tensor: Tensor, *, like: Tensor) -> None:
+    """Check that a tensor has the device and dtype of the weights; autocast may mix dtypes.
+
+    Raises:
+        ValueError: It has another; `name` is the argument to blame.
+    """
+    if tensor.device != like.device:
+        raise ValueError(
+            f"`{name}` must be on the device of the weights, {like.device}, got {tensor.device}. "
+            "Move one of them with `.to`."
+        )
+    if tensor.dtype != like.dtype and not torch.is_autocast_enabled(like.device.type):
+        raise ValueError(
+            f"`{name}` must have the dtype of the weights, {like.dtype}, got {tensor.dtype}. "
+            "Convert one of them with `.to`."
         )

@@ -346,6 +346,30 @@ def test_a_tensor_of_another_shape_is_refused(input, state, message):
 
 
 @pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (
+            {"dtype": torch.float64},
+            r"must have the dtype of the weights, torch\.float32, got torch\.float64",
+        ),
+        (
+            {"dtype": torch.int64},
+            r"must have the dtype of the weights, torch\.float32, got torch\.int64",
+        ),
+        ({"device": "meta"}, "must be on the device of the weights, cpu, got meta"),
+    ],
+)
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_a_tensor_of_another_kind_than_the_weights_is_refused(cell_type, kind, message):
+    model = DilatedRNN(3, 4, dilations=(2,), cell_type=cell_type)
+    with pytest.raises(ValueError, match=f"`input` {message}"):
+        model(torch.zeros(5, 2, 3, **kind))
+    part = torch.zeros(2, 2, 4, **kind)
+    with pytest.raises(ValueError, match=f"`state` {message}"):
+        model(torch.zeros(5, 2, 3), [(part, part) if cell_type == "LSTM" else part])
+
+
+@pytest.mark.parametrize(
     ("input", "state", "message"),
     [
         (torch.zeros(5, 2, 3), None, "`input` must have 4 features"),
