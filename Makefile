@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types install clean
+.PHONY: demo test lint types benchmark clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -33,6 +33,18 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+# Every measurement again, into benchmarks/results/; close to an hour on a quiet machine.
+benchmark: $(VENV)/.benchmark
+	for script in layer_speed layer_costs backend_rule training_step batch_speed; do \
+		OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$script.py || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
+	$(BIN)/python benchmarks/learning_rates.py
+	$(BIN)/python benchmarks/demo_scores.py
+
+$(VENV)/.benchmark: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[benchmark]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
