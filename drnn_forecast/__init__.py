@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from drnn_forecast.forecaster import DilatedRNNForecaster
     from drnn_forecast.frames import ForecastData
     from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+    from drnn_forecast.memory import mean_recurrent_length
     from drnn_forecast.sample import load_sample
     from drnn_forecast.training import fit
 
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "load_sample",
     "lstm",
+    "mean_recurrent_length",
 ]
 
 _HOMES = {
@@ -52,6 +54,7 @@ _HOMES = {
     "fit": "training",
     "load_sample": "sample",
     "lstm": "baselines",
+    "mean_recurrent_length": "memory",
 }
 
 

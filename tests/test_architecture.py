@@ -15,6 +15,7 @@ FLOORS = {
     "quiet": 0,
     "recurrence": 0,
     "layers": 1,
+    "memory": 1,
     "plotting": 1,
     "sample": 1,
     "batching": 2,
@@ -75,7 +76,7 @@ def test_imports_point_to_a_lower_floor(path):
     assert not above
 
 
-@pytest.mark.parametrize("name", ["dilations"])
+@pytest.mark.parametrize("name", ["dilations", "memory"])
 def test_the_arithmetic_of_dilations_needs_no_torch(name):
     assert "torch" not in imported_packages(PACKAGE / f"{name}.py")
 
@@ -122,6 +123,7 @@ def test_the_public_names_are_sorted_and_these():
         "fit",
         "load_sample",
         "lstm",
+        "mean_recurrent_length",
     ]
 
 
