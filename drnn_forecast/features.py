@@ -46,3 +46,36 @@ class FeatureReader(nn.Module):
             embedded = self.embeddings(cat)
             parts += [embedded[name] for name in self.categoricals]
         return torch.cat(parts, dim=-1)
+
+
+def last_steps(
+    cat: Tensor, cont: Tensor, lengths: Tensor, count: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the last `count` valid steps of each row, right-padded, and how many there are.
+
+    Args:
+        cat: Codes of the categorical variables, `(batch, time, categoricals)`.
+        cont: Scaled real variables, `(batch, time, reals)`.
+        lengths: Valid time steps of each row, `(batch,)`.
+        count: Time steps.
+    """
+    # Windows differ in length, so each row is cut at its own end.
+    start = (lengths - count).clamp(min=0).unsqueeze(1)
+    steps = start + torch.arange(count, device=lengths.device)
+    rows = torch.arange(len(lengths), device=lengths.device).unsqueeze(1)
+    return cat[rows, steps], cont[rows, steps], lengths.clamp(max=count)
+
+
+def steps_before(output: Tensor, lengths: Tensor, count: int) -> Tensor:
+    """Return each row's last `count` valid steps, oldest first, `(count, batch, features)`.
+
+    Args:
+        output: `(time, batch, features)`, padded on the right.
+        lengths: Valid time steps, `(batch,)`; what lies before the first step is zero.
+        count: Time steps.
+    """
+    steps = lengths + torch.arange(-count, 0, device=lengths.device).unsqueeze(1)
+    if not len(output):
+        return output.new_zeros(count, *output.shape[1:])
+    index = steps.clamp(min=0).unsqueeze(-1).expand(-1, -1, output.shape[-1])
+    return torch.where((steps >= 0).unsqueeze(-1), output.gather(0, index), 0.0)

@@ -5,25 +5,37 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
-import torch
 from pandas import DataFrame
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss, QuantileLoss
-from pytorch_forecasting.models.base import BaseModelWithCovariates
 from pytorch_forecasting.models.nn import MultiEmbedding
-from pytorch_forecasting.utils import get_embedding_size, to_list
+from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 
+from drnn_forecast.base import ForecastingModel
+from drnn_forecast.collection import WindowData
 from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
-from drnn_forecast.features import FeatureReader
+from drnn_forecast.features import FeatureReader, last_steps, steps_before
 from drnn_forecast.heads import MultiHorizonHead, TargetHead
+from drnn_forecast.interpretation import (
+    Interpretation,
+    averages_by_variable,
+    dependency,
+    interpret,
+    interpretation_figures,
+    window_figures,
+)
 from drnn_forecast.layers import DilatedRNN, OutputFusion
-from drnn_forecast.prediction import WRITTEN_BY, check_checkpoint, forecast
+from drnn_forecast.losses import complete_loss, output_size
+from drnn_forecast.prediction import forecast
+from drnn_forecast.pretrained import from_pretrained, save_pretrained
+from drnn_forecast.settings import embedding_sizes, pop_dilations
 
 
-class DilatedRNNForecaster(BaseModelWithCovariates):
+class DilatedRNNForecaster(ForecastingModel):
     """Forecasts every step of the horizon at once from the last state of a dilated RNN.
 
     Make one with `from_dataset`, which fills in everything below the architecture.
@@ -46,7 +58,8 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
         max_prediction_length: The longest forecast, time steps.
         output_size: Numbers per step and target, given by the loss.
         target: Name of the target, or a list of names.
-        loss: None is `QuantileLoss()` of pytorch-forecasting.
+        loss: A metric of pytorch-forecasting or torchmetrics, for several targets a `MultiLoss`;
+            None is `QuantileLoss()`, and `CrossEntropy()` for a categorical target.
         logging_metrics: None is SMAPE, MAE and RMSE.
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone; None: frames have the dataset's own columns.
@@ -162,10 +175,12 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
             "max_prediction_length": dataset.max_prediction_length,
             **kwargs,
         }
-        options["dilations"] = _pop_dilations(options, dataset)
-        options["embedding_sizes"] = _embedding_sizes(dataset, options.get("embedding_sizes"))
-        options.update(cls.deduce_default_output_parameters(dataset, options, QuantileLoss()))
-        options.setdefault("loss", QuantileLoss())
+        options["dilations"] = pop_dilations(options, dataset)
+        options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
+        options["loss"] = loss = complete_loss(options.get("loss"), dataset)
+        losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+        sizes = list(map(output_size, losses, dataset.target_normalizers))
+        options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
         return super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
@@ -175,7 +190,8 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the network output whose `prediction` is `(batch, steps, outputs)`.
 
-        In target units, for several targets a list of such tensors. Quantiles never cross.
+        In target units, for several targets a list of such tensors. Quantiles never cross. Its
+        `encoder_state` is what `encode` returns.
 
         Args:
             x: A batch of a `TimeSeriesDataSet`, padded on the right.
@@ -184,7 +200,8 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
             ValueError: The batch asks for a longer horizon than the model was made for.
         """
         covariates = self.decoder_features(x["decoder_cat"], x["decoder_cont"])
-        raw = self.head(self.encode(x), covariates)
+        state = self.encode(x)
+        raw = self.head(state, covariates)
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
         predictions = [
             head(part, history, x["encoder_lengths"])
@@ -197,7 +214,7 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
         prediction = self.transform_output(
             predictions if several else predictions[0], scales if several else scales[0]
         )
-        return self.to_network_output(prediction=prediction)
+        return self.to_network_output(prediction=prediction, encoder_state=state)
 
     def encode(self, x: dict[str, Tensor]) -> Tensor:
         """Return the encoder's state after each window's last valid step, `(batch, hidden)`.
@@ -208,44 +225,60 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
         cat, cont = x["encoder_cat"], x["encoder_cont"]
         context = self.hparams.context_length
         if context is not None and context < cont.shape[1]:
-            # Windows differ in length, so each row is cut at its own end.
-            start = (lengths - context).clamp(min=0).unsqueeze(1)
-            steps = start + torch.arange(context, device=lengths.device)
-            rows = torch.arange(len(lengths), device=lengths.device).unsqueeze(1)
-            cat, cont = cat[rows, steps], cont[rows, steps]
-            lengths = lengths.clamp(max=context)
+            cat, cont, lengths = last_steps(cat, cont, lengths, context)
         # Time-major, so that the dilated layers fold without a copy.
         features = self.encoder_features(cat.transpose(0, 1), cont.transpose(0, 1))
         output, _ = self.encoder(features)
         if self.fusion is None:
-            return _steps_before(output, lengths, 1)[0]
-        last = _steps_before(output, lengths, self.fusion.width)
+            return steps_before(output, lengths, 1)[0]
+        last = steps_before(output, lengths, self.fusion.width)
         return self.fusion(last[-1:], last[:-1])[0][0]
 
     @classmethod
-    def load_from_checkpoint(
-        cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
-    ) -> DilatedRNNForecaster:
-        """Return the model of a Lightning checkpoint, without its dataset.
+    def _pkg(cls) -> type:
+        """Return the package container by which pytorch-forecasting finds the model."""
+        # The package names its model, and upstream asks the model for its package.
+        from drnn_forecast.package import DilatedRNNForecaster_pkg
 
-        A checkpoint is a pickle, which can run code when read: load only files that you trust.
+        return DilatedRNNForecaster_pkg
 
-        Args:
-            checkpoint_path: A file that a trainer of this class wrote.
-            *args: Of Lightning's method of that name.
-            **kwargs: Of Lightning's method of that name.
+    def interpret_output(self, x: Mapping[str, Any], *, target: int = 0) -> Interpretation:
+        """Return what the forecasts of a batch lean on: see `interpretation.interpret`."""
+        return interpret(self, x, target=target)
 
-        Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: It is no whole checkpoint, or one of another class.
-        """
-        check_checkpoint(checkpoint_path, cls.__name__)
-        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+    def plot_interpretation(self, interpretation: Interpretation) -> dict[str, Any]:
+        """Return a figure of each part: see `interpretation.interpretation_figures`."""
+        return interpretation_figures(interpretation)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add to a checkpoint what upstream adds, and the name of the class."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint[WRITTEN_BY] = type(self).__name__
+    def plot_prediction(
+        self, x: Mapping[str, Any], out: Mapping[str, Any], idx: int = 0, **options: Any
+    ) -> Any:
+        """Return a figure of one window, a list for several targets: see `window_figures`."""
+        figures = window_figures(self, x, out, idx, **options)
+        return figures if len(self.target_names) > 1 else figures[0]
+
+    def calculate_prediction_actual_by_variable(
+        self, x: Mapping[str, Any], y_pred: Any, **options: Any
+    ) -> dict[str, Any]:
+        """Return means by variable, for several targets by target: see `averages_by_variable`."""
+        pairs = zip(self.target_names, to_list(y_pred), to_list(x["decoder_target"]), strict=True)
+        tables = {n: averages_by_variable(self, x, p, a, **options) for n, p, a in pairs}
+        return tables if len(tables) > 1 else tables[self.target_names[0]]
+
+    def predict_dependency(
+        self, data: WindowData, variable: str, values: Sequence[Any], **options: Any
+    ) -> Any:
+        """Return forecasts with a variable set to values: see `interpretation.dependency`."""
+        return dependency(self, data, variable, values, **options)
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> Path:
+        """Write weights and settings without pickle: see `pretrained.save_pretrained`."""
+        return save_pretrained(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> DilatedRNNForecaster:
+        """Return the model that `save_pretrained` wrote: see `pretrained.from_pretrained`."""
+        return from_pretrained(cls, folder)
 
     def forecast(self, frame: DataFrame, *, future: DataFrame | None = None) -> DataFrame:
         """Return the forecast past the end of every series: see `prediction.forecast`."""
@@ -314,61 +347,3 @@ class DilatedRNNForecaster(BaseModelWithCovariates):
         if self.hparams.season_length is None:
             return [None] * len(self.target_heads)
         return [x["encoder_cont"][..., position] for position in self.target_positions]
-
-
-def _pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
-    """Return the dilations that the options mean for `dataset`, and take them out of these."""
-    length = dataset.max_encoder_length
-    context = options.get("context_length")
-    if context is not None:
-        length = min(length, checked_integer("context_length", context, minimum=1))
-    dilations = resolve_dilations(
-        options.pop("dilations", None),
-        num_layers=options.pop("num_layers", None),
-        dilation_base=options.pop("dilation_base", None),
-        start_exponent=options.pop("start_exponent", None),
-        length=max(length, 1),
-    )
-    unused = [dilation for dilation in dilations if dilation >= length]
-    if unused:
-        warnings.warn(
-            f"`dilations` {unused} reach past the {length} time steps that the encoder reads, "
-            "so those layers have no recurrence to use. "
-            "Lower `num_layers`, or lengthen `max_encoder_length` or `context_length`.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return dilations
-
-
-def _embedding_sizes(
-    dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
-) -> dict[str, tuple[int, int]]:
-    """Return (classes, width) for every categorical; the user's choice over the rule of thumb."""
-    classes = {
-        name: len(encoder.classes_)
-        for name, encoder in dataset._categorical_encoders.items()
-        if name in dataset.categoricals
-    }
-    unknown = sorted(set(chosen or {}) - set(classes))
-    if unknown:
-        raise ValueError(
-            f"`embedding_sizes` names {unknown}, which are not categorical variables of the "
-            f"dataset; those are {sorted(classes)}."
-        )
-    return {name: (n, get_embedding_size(n)) for name, n in classes.items()} | dict(chosen or {})
-
-
-def _steps_before(output: Tensor, lengths: Tensor, count: int) -> Tensor:
-    """Return each row's last `count` valid steps, oldest first, `(count, batch, features)`.
-
-    Args:
-        output: `(time, batch, features)`, padded on the right.
-        lengths: Valid time steps, `(batch,)`; what lies before the first step is zero.
-        count: Time steps.
-    """
-    steps = lengths + torch.arange(-count, 0, device=lengths.device).unsqueeze(1)
-    if not len(output):
-        return output.new_zeros(count, *output.shape[1:])
-    index = steps.clamp(min=0).unsqueeze(-1).expand(-1, -1, output.shape[-1])
-    return torch.where((steps >= 0).unsqueeze(-1), output.gather(0, index), 0.0)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 COLOURS = {"history": "#333333", "actual": "#d95f02", "forecast": "#1b6ca8"}
 BANDS = (("q0.02", "q0.98", 0.18, "96 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
@@ -89,6 +91,108 @@ def error_by_horizon(
     axis.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False, fontsize=11)
     return figure
+
+
+def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
+    """Return a figure of how much each step of a forecast leans on each step of the past.
+
+    Args:
+        saliency: `(steps, encoder steps)`, the last column directly before the first step.
+        title: Of the figure.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    steps, length = saliency.shape
+    figure = _figure(10, 4.5)
+    axis = figure.subplots()
+    extent = (-length - 0.5, -0.5, steps + 0.5, 0.5)
+    image = axis.imshow(saliency, aspect="auto", extent=extent, cmap="Blues")
+    axis.set_xlabel("time steps before the forecast")
+    axis.set_ylabel("step of the forecast")
+    axis.set_title(title, loc="left")
+    figure.colorbar(image, ax=axis, label="size of the gradient")
+    return figure
+
+
+def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
+    """Return a figure with one horizontal bar per name, the first one on top.
+
+    Args:
+        values: By name.
+        title: Of the figure.
+        label: Of the axis of values.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = _figure(7, 1 + 0.35 * len(values))
+    axis = figure.subplots()
+    axis.barh(list(values), list(values.values()), color=COLOURS["forecast"])
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    axis.set_title(title, loc="left")
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def lag_chart(by_lag: NDArray[np.floating], *, title: str) -> Figure:
+    """Return a figure of a quantity by lag, the first one being lag 1.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = _figure(10, 3.5)
+    axis = figure.subplots()
+    axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
+    axis.set_xlabel("lag, time steps")
+    axis.set_ylabel("size of the gradient")
+    axis.set_title(title, loc="left")
+    axis.grid(axis="y", alpha=0.3)
+    return figure
+
+
+def window_chart(
+    history: NDArray[np.floating],
+    point: NDArray[np.floating],
+    quantiles: NDArray[np.floating],
+    actual: NDArray[np.floating] | None,
+    *,
+    title: str,
+    axis: Axes | None = None,
+) -> Figure | SubFigure:
+    """Return a figure of one window: its past, its forecast with bands, and what came.
+
+    Args:
+        history: `(encoder steps,)`.
+        point: `(steps,)`.
+        quantiles: `(steps, quantiles)`, in ascending order; pairs from the outside in are bands.
+        actual: `(steps,)`; None: not drawn.
+        title: Of the figure.
+        axis: Where to draw; None: a figure of its own.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    if axis is None:
+        axis = _figure(8, 3.5).subplots()
+    ahead = np.arange(len(point))
+    marker = "o" if len(point) == 1 else None
+    for band in range(quantiles.shape[1] // 2):
+        low, high = quantiles[:, band], quantiles[:, -1 - band]
+        axis.fill_between(ahead, low, high, color=COLOURS["forecast"], alpha=0.15, linewidth=0)
+        if marker:
+            axis.vlines(ahead, low, high, color=COLOURS["forecast"], alpha=0.3)
+    before = np.arange(-len(history), 0)
+    axis.plot(before, history, color=COLOURS["history"], label="observed")
+    if actual is not None:
+        axis.plot(ahead, actual, color=COLOURS["actual"], marker=marker, label="what came")
+    axis.plot(ahead, point, color=COLOURS["forecast"], marker=marker, label="predicted")
+    axis.set_xlabel("time steps after the forecast was made")
+    axis.set_title(title, loc="left")
+    axis.legend(frameon=False)
+    axis.grid(alpha=0.3)
+    return axis.figure
 
 
 def _draw_fan(

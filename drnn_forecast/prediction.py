@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import DistributionLoss, MultiLoss, QuantileLoss
 
+from drnn_forecast.collection import QUIET_TRAINER
 from drnn_forecast.frames import ForecastData, Roles
 from drnn_forecast.quiet import quiet_lightning
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
-
-WRITTEN_BY = "drnn_forecast_class"
-"""The key of a checkpoint that holds the name of the class that wrote it."""
-
-QUIET_TRAINER = {
-    "logger": False,
-    "enable_checkpointing": False,
-    "enable_model_summary": False,
-    "enable_progress_bar": False,
-}
-"""A trainer that writes nothing and shows nothing."""
 
 
 def forecast(
@@ -149,31 +135,6 @@ def tidy_forecasts(
     rows = data.target_rows(dataset).reset_index(drop=True)
     flat = np.sort(values.reshape(len(rows), len(quantiles)), axis=-1)
     return rows.assign(**dict(zip(quantile_columns(quantiles), flat.T, strict=True)))
-
-
-def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
-    """Check that a file is a whole checkpoint of that class, before a model is made of it.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no whole checkpoint, or one of another class.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
-    except (RuntimeError, OSError, EOFError, UnpicklingError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{str(path)!r} is not a whole Lightning checkpoint: it is truncated, or another kind "
-            "of file. Copy it again, or train the model again."
-        ) from error
-    writer = content.get(WRITTEN_BY) if isinstance(content, dict) else None
-    if writer != class_name:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint of {class_name}"
-            f"{f', but of {writer}' if writer else ''}. "
-            "Load it with the class that wrote it."
-        )
 
 
 def _predict(

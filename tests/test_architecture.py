@@ -21,9 +21,18 @@ FLOORS = {
     "batching": 2,
     "features": 2,
     "heads": 2,
+    "losses": 2,
+    "settings": 2,
+    "checkpoint": 3,
+    "collection": 3,
     "frames": 3,
+    "base": 4,
+    "export": 4,
+    "interpretation": 4,
     "prediction": 4,
+    "pretrained": 4,
     "forecaster": 5,
+    "package": 6,
     "training": 6,
     "baselines": 7,
     "evaluation": 7,
@@ -32,6 +41,7 @@ FLOORS = {
     "cli": 10,
     "__main__": 11,
 }
+EXCEPTIONS = {("forecaster", "package")}  # upstream asks a model for its package, in `_pkg`
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 
@@ -71,9 +81,25 @@ def test_imports_point_to_a_lower_floor(path):
     above = {
         name: FLOORS[name]
         for name in imported_rooms(path) - {room(path)}
-        if FLOORS[name] >= FLOORS[room(path)]
+        if FLOORS[name] >= FLOORS[room(path)] and (room(path), name) not in EXCEPTIONS
     }
     assert not above
+
+
+def test_the_one_exception_is_the_import_inside_pkg():
+    tree = ast.parse((PACKAGE / "forecaster.py").read_text())
+    of_package = [
+        function.name
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and node.module == "drnn_forecast.package"
+    ]
+    assert of_package == ["_pkg"]
+    assert not any(
+        isinstance(node, ast.ImportFrom) and node.module == "drnn_forecast.package"
+        for node in tree.body
+    )
 
 
 @pytest.mark.parametrize("name", ["dilations", "memory"])

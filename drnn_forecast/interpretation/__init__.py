@@ -1,0 +1,22 @@
+"""What a forecast leans on: steps of the encoder, dilations, and the values of variables."""
+
+from drnn_forecast.interpretation.figures import interpretation_figures, window_figures
+from drnn_forecast.interpretation.numbers import (
+    Interpretation,
+    averages_by_variable,
+    contributions,
+    dependency,
+    interpret,
+    saliency_by_lag,
+)
+
+__all__ = [
+    "Interpretation",
+    "averages_by_variable",
+    "contributions",
+    "dependency",
+    "interpret",
+    "interpretation_figures",
+    "saliency_by_lag",
+    "window_figures",
+]

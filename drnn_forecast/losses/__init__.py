@@ -1,0 +1,24 @@
+"""The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
+
+from drnn_forecast.losses.checks import check_loss
+from drnn_forecast.losses.fitting import complete_loss, output_size, register_parts, without_graph
+from drnn_forecast.losses.reading import (
+    draw_samples,
+    leading,
+    point_forecast,
+    quantile_forecast,
+    rescaled,
+)
+
+__all__ = [
+    "check_loss",
+    "complete_loss",
+    "draw_samples",
+    "leading",
+    "output_size",
+    "point_forecast",
+    "quantile_forecast",
+    "register_parts",
+    "rescaled",
+    "without_graph",
+]

@@ -1,0 +1,146 @@
+"""What the outputs that a loss takes say: points, quantiles and samples, in target units."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from pytorch_forecasting.metrics import (
+    CrossEntropy,
+    DistributionLoss,
+    MultiLoss,
+    PoissonLoss,
+    QuantileLoss,
+    TweedieLoss,
+)
+from pytorch_forecasting.metrics.base_metrics._base_metrics import CompositeMetric
+from torch import Tensor
+from torchmetrics import Metric
+
+
+def rescaled(
+    loss: Metric,
+    parameters: Tensor | list[Tensor],
+    target_scale: Tensor | list[Tensor],
+    normalizer: Any,
+) -> Tensor | list[Tensor]:
+    """Return the outputs in target units, `(batch, steps, outputs)`; a list for several targets.
+
+    Args:
+        loss: A sum is read by its first part.
+        parameters: In the normaliser's space, `(batch, steps, outputs)`.
+        target_scale: Centre and scale, `(batch, 2)`.
+        normalizer: Of the target.
+    """
+    if isinstance(loss, MultiLoss):
+        parts = zip(loss.metrics, parameters, target_scale, normalizer.normalizers, strict=True)
+        return [rescaled(*part) for part in parts]  # type: ignore[misc]
+    return leading(loss).rescale_parameters(
+        parameters, target_scale=target_scale, encoder=normalizer
+    )
+
+
+def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
+    """Return the point forecast `(batch, steps)`; a list for several targets.
+
+    Of quantiles it is the median, between its neighbours where 0.5 is not among them.
+
+    Args:
+        loss: The loss of the model.
+        prediction: Outputs in target units.
+        **options: Of the loss's own `to_prediction`, where it knows them.
+    """
+    if isinstance(loss, MultiLoss):
+        pairs = zip(loss.metrics, prediction, strict=True)
+        return [point_forecast(part, output, **options) for part, output in pairs]
+    part = leading(loss)
+    if isinstance(part, QuantileLoss) and 0.5 not in part.quantiles:
+        middle = torch.full_like(prediction[..., :1], 0.5)
+        return interpolated_quantiles(prediction, part.quantiles, middle).squeeze(-1)
+    return part.to_prediction(prediction, **_known(part.to_prediction, options))
+
+
+def quantile_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
+    """Return the quantiles `(batch, steps, quantiles)`; a list for several targets.
+
+    Args:
+        loss: The loss of the model; a point loss has its point forecast as the only quantile.
+        prediction: Outputs in target units.
+        **options: Of the loss's own `to_quantiles`, where it knows them.
+    """
+    if isinstance(loss, MultiLoss):
+        pairs = zip(loss.metrics, prediction, strict=True)
+        return [quantile_forecast(part, output, **options) for part, output in pairs]
+    part = leading(loss)
+    if isinstance(part, TweedieLoss):
+        return part.to_prediction(prediction).unsqueeze(-1)
+    return part.to_quantiles(prediction, **_known(part.to_quantiles, options))
+
+
+def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
+    """Return random draws from the forecast, `(batch, steps, samples)`; a list for many targets.
+
+    Steps of a sample belong together only where the loss knows how: for `MQF2DistributionLoss`
+    and, by one level for all steps, `ImplicitQuantileNetworkDistributionLoss`. Otherwise each step
+    has draws of its own marginal distribution. That of a `QuantileLoss` is linear between the
+    quantiles and ends with the outermost ones.
+
+    Args:
+        loss: The loss of the model.
+        prediction: Outputs in target units.
+        num_samples: Draws per window.
+
+    Raises:
+        ValueError: The loss has no distribution.
+    """
+    if isinstance(loss, MultiLoss):
+        pairs = zip(loss.metrics, prediction, strict=True)
+        return [draw_samples(part, output, num_samples) for part, output in pairs]
+    part = leading(loss)
+    if isinstance(part, DistributionLoss):
+        return part.sample(prediction, num_samples)
+    if isinstance(part, QuantileLoss):
+        levels = torch.rand(
+            *prediction.shape[:-1], num_samples, dtype=prediction.dtype, device=prediction.device
+        )
+        return interpolated_quantiles(prediction, part.quantiles, levels)
+    if isinstance(part, PoissonLoss):
+        rate = part.to_prediction(prediction).unsqueeze(-1)
+        return torch.poisson(rate.expand(*rate.shape[:-1], num_samples))
+    if isinstance(part, CrossEntropy):
+        classes = torch.distributions.Categorical(logits=prediction)
+        return classes.sample((num_samples,)).movedim(0, -1)
+    raise ValueError(
+        f"Samples need a loss with a distribution, got {type(part).__name__}. Train the model with "
+        "`loss=QuantileLoss()` or a distribution loss."
+    )
+
+
+def interpolated_quantiles(values: Tensor, quantiles: Sequence[float], levels: Tensor) -> Tensor:
+    """Return the values at other levels, linear between the quantiles, `(..., levels)`.
+
+    Args:
+        values: `(..., quantiles)`.
+        quantiles: Their levels, in any order.
+        levels: Between 0 and 1; beyond the outermost quantiles these are taken.
+    """
+    grid, order = torch.as_tensor(quantiles, dtype=values.dtype, device=values.device).sort()
+    values = values[..., order]
+    if len(grid) == 1:
+        return values.expand_as(levels)
+    right = torch.searchsorted(grid, levels.contiguous()).clamp(1, len(grid) - 1)
+    share = ((levels - grid[right - 1]) / (grid[right] - grid[right - 1])).clamp(0, 1)
+    return values.gather(-1, right - 1).lerp(values.gather(-1, right), share)
+
+
+def leading(loss: Metric) -> Any:
+    """Return the metric that says what the outputs mean: of a sum, the first one."""
+    return loss._metrics[0] if isinstance(loss, CompositeMetric) else loss
+
+
+def _known(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that a function has."""
+    names = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in names}

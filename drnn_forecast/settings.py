@@ -1,0 +1,70 @@
+"""From a dataset to the hyperparameters that follow from it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.utils import get_embedding_size
+
+from drnn_forecast.dilations import checked_integer, resolve_dilations
+
+
+def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
+    """Return the dilations that the options mean for `dataset`, and take them out of these."""
+    length = dataset.max_encoder_length
+    context = options.get("context_length")
+    if context is not None:
+        length = min(length, checked_integer("context_length", context, minimum=1))
+    dilations = resolve_dilations(
+        options.pop("dilations", None),
+        num_layers=options.pop("num_layers", None),
+        dilation_base=options.pop("dilation_base", None),
+        start_exponent=options.pop("start_exponent", None),
+        length=max(length, 1),
+    )
+    unused = [dilation for dilation in dilations if dilation >= length]
+    if unused:
+        warnings.warn(
+            f"`dilations` {unused} reach past the {length} time steps that the encoder reads, "
+            "so those layers have no recurrence to use. "
+            "Lower `num_layers`, or lengthen `max_encoder_length` or `context_length`.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return dilations
+
+
+def embedding_sizes(
+    dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
+) -> dict[str, tuple[int, int]]:
+    """Return (classes, width) for every categorical; the user's choice over the rule of thumb.
+
+    Args:
+        dataset: The training dataset.
+        chosen: (classes, width) of some of them; the others keep the rule of thumb.
+
+    Raises:
+        ValueError: A name is no categorical variable, or there are more classes than chosen.
+    """
+    classes = {
+        name: len(encoder.classes_)
+        for name, encoder in dataset._categorical_encoders.items()
+        if name in dataset.categoricals
+    }
+    unknown = sorted(set(chosen or {}) - set(classes))
+    if unknown:
+        raise ValueError(
+            f"`embedding_sizes` names {unknown}, which are not categorical variables of the "
+            f"dataset; those are {sorted(classes)}."
+        )
+    for name, size in (chosen or {}).items():
+        is_pair = isinstance(size, Sequence) and len(size) == 2
+        if not is_pair or size[0] < classes[name] or size[1] < 1:
+            raise ValueError(
+                f"`embedding_sizes` of {name!r} must be (classes, width) with at least the "
+                f"{classes[name]} classes of the dataset and a width of at least 1, got {size!r}."
+            )
+    return {name: (n, get_embedding_size(n)) for name, n in classes.items()} | dict(chosen or {})
