@@ -23,7 +23,6 @@ from stallion import made_stallion, stallion_folder
 # Upstream's suite logs figures with pyplot and leaves them open, and its grid has constant windows.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:scale is below 1e-7:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning"),
     pytest.mark.filterwarnings("ignore:More than 20 figures have been opened:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists:UserWarning"),
 ]
