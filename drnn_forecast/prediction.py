@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import DistributionLoss, MultiLoss, QuantileLoss
+from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
 
 from drnn_forecast.collection import QUIET_TRAINER
 from drnn_forecast.frames import ForecastData, Roles
@@ -25,7 +25,7 @@ def forecast(
     """Return the forecast past the end of every series, one row per series and time.
 
     Columns are the frame's own series and time, then one per quantile of the model's loss
-    (`q0.1`, ...), in target units.
+    (`q0.1`, ...), or `prediction` for a loss without quantiles, in target units.
 
     Args:
         model: A trained model whose hyperparameters hold `roles`.
@@ -33,8 +33,8 @@ def forecast(
         future: More future rows: series, time and the covariates known ahead.
 
     Raises:
-        ValueError: The model has no roles or no quantiles, or the frame is refused
-            (see `ForecastData.from_roles` and `forecast_dataset`).
+        ValueError: The model has no roles, or the frame is refused (see
+            `ForecastData.from_roles` and `forecast_dataset`).
         TypeError: A column has the wrong type.
     """
     roles = model.hparams.get("roles")
@@ -43,9 +43,12 @@ def forecast(
             "`forecast` needs to know the columns of a tidy frame, but the model was made without "
             "`roles`. Pass `roles=data.roles.to_dict()` to `from_dataset`, or use `predict`."
         )
-    quantiles = loss_quantiles(model)
     data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
     dataset = data.forecast_dataset(model.dataset_parameters)
+    if not has_quantiles(model):
+        rows = data.target_rows(dataset).reset_index(drop=True)
+        return rows.assign(prediction=predict_points(model, dataset).reshape(-1))
+    quantiles = loss_quantiles(model)
     values = predict_quantiles(model, dataset, quantiles)
     return tidy_forecasts(data, dataset, values, quantiles)
 
@@ -97,13 +100,17 @@ def loss_quantiles(model: BaseModel) -> list[float]:
     Raises:
         ValueError: It has none: a point loss, or several targets.
     """
-    loss = model.loss
-    if isinstance(loss, MultiLoss) or not isinstance(loss, QuantileLoss | DistributionLoss):
+    if not has_quantiles(model):
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
-            f"{type(loss).__name__}. Train the model with `loss=QuantileLoss()`."
+            f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
         )
-    return list(loss.quantiles)
+    return list(model.loss.quantiles)
+
+
+def has_quantiles(model: BaseModel) -> bool:
+    """Return whether the model's loss is one of quantiles or of a distribution, of one target."""
+    return isinstance(model.loss, QuantileLoss | DistributionLoss)
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:

@@ -336,6 +336,12 @@ def test_chosen_embedding_sizes_leave_the_others_as_they_are():
             ValueError,
             r"`embedding_sizes` names \['nome'\]",
         ),
+        (
+            {"embedding_sizes": {"name": (2, 2)}},
+            ValueError,
+            r"`embedding_sizes` of 'name' must be \(classes, width\) with at least the 3 classes",
+        ),
+        ({"embedding_sizes": {"name": 4}}, ValueError, "must be .classes, width.*, got 4"),
     ],
 )
 def test_a_hyperparameter_out_of_range_is_refused(dataset, arguments, error, message):

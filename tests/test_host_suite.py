@@ -4,7 +4,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from matplotlib import pyplot as plt
-from pytorch_forecasting.data import NaNLabelEncoder
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, NaNLabelEncoder
+from pytorch_forecasting.data.encoders import TorchNormalizer
 from pytorch_forecasting.metrics import MultiLoss
 from pytorch_forecasting.models.base._base_object import _BasePtForecaster
 from pytorch_forecasting.tests import _conftest, _data_scenarios
@@ -22,7 +23,6 @@ from stallion import made_stallion, stallion_folder
 # Upstream's suite logs figures with pyplot and leaves them open, and its grid has constant windows.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:scale is below 1e-7:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The given NumPy array is not writable:UserWarning"),
     pytest.mark.filterwarnings("ignore:More than 20 figures have been opened:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists:UserWarning"),
 ]
@@ -87,9 +87,35 @@ GRID = list(
 )
 
 
-@pytest.fixture(scope="module", params=[options for _, options in GRID], ids=lambda o: str(list(o)))
+BY_GROUP = {"groups": ["agency", "sku"]}
+MORE = [
+    {"lags": {"volume": [2, 5]}, "target_normalizer": GroupNormalizer(**BY_GROUP)},
+    {"lags": {"volume": [3]}, "target_normalizer": EncoderNormalizer(), "min_encoder_length": 3},
+    {"allow_missing_timesteps": True, "missing": True},
+    {"min_encoder_length": 0, "target_normalizer": GroupNormalizer(**BY_GROUP)},
+    {"min_prediction_length": 1, "min_encoder_length": 1, "add_encoder_length": True},
+    {"target_normalizer": None},
+    {"target_normalizer": TorchNormalizer(method="robust")},
+    {"target_normalizer": TorchNormalizer(method="identity", transformation="sqrt")},
+    {"target_normalizer": GroupNormalizer(**BY_GROUP, method="robust", scale_by_group=True)},
+    {"target_normalizer": EncoderNormalizer(method="robust", max_length=3), "weight": "weight"},
+    {"target_normalizer": GroupNormalizer(**BY_GROUP, transformation="count")},
+    {"target_normalizer": GroupNormalizer(**BY_GROUP, transformation="relu")},
+]
+"""What upstream's grid leaves out: lags, missing steps, cold starts and the other normalisers."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[*(options for _, options in GRID), *MORE],
+    ids=lambda options: "-".join(options),
+)
 def loaders(request, data_path):
-    return _conftest.make_dataloaders(_data_scenarios.data_with_covariates(), **request.param)
+    options = dict(request.param)
+    frame = _data_scenarios.data_with_covariates()
+    if options.pop("missing", False):
+        frame = frame[frame["time_idx"] % 7 != 3]
+    return _conftest.make_dataloaders(frame, **options)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from pytorch_forecasting import DeepAR
-from pytorch_forecasting.metrics import MAE, QuantileLoss
+from pytorch_forecasting.metrics import MAE, SMAPE, PoissonLoss, QuantileLoss
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 from drnn_forecast.prediction import predict_points, predict_quantiles, tidy_forecasts
@@ -109,6 +109,22 @@ def test_a_new_series_is_forecast(trained):
     new = result[result["Shop"] == 12]
     assert len(new) == 24
     assert new["q0.5"].between(100, 200).all()
+
+
+@pytest.mark.parametrize("loss", [MAE(), MAE() + SMAPE(), PoissonLoss()])
+def test_a_loss_without_quantiles_forecasts_points(loss):
+    frame = hourly_frame()
+    frame["Sold"] = frame["Sold"].clip(lower=0)
+    data = ForecastData.from_frame(frame, **COLUMNS).before(24)
+    splits = data.split(horizon=24, context_length=48, validation_windows=1)
+    model = DilatedRNNForecaster.from_dataset(
+        splits.training, hidden_size=4, num_layers=2, loss=loss, roles=data.roles.to_dict()
+    )
+    result = model.forecast(data.history, future=data.future)
+
+    assert list(result.columns) == ["Shop", "When", "prediction"]
+    assert len(result) == 2 * 24
+    assert (~result["prediction"].isna()).all()
 
 
 def test_a_model_without_roles_says_how_to_give_them():
