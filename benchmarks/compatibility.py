@@ -275,9 +275,9 @@ def main() -> None:
         "",
         "The rows of `DilatedRNNForecaster` are laws of its tests: losses in "
         "`tests/test_losses.py`, predictions in `tests/test_collection.py`, copies in "
-        "`tests/test_life.py` and `tests/test_pretrained.py`, dependencies in `tests/test_interpretation.py`, processes in "
-        "`tests/test_distributed.py`, pytorch-forecasting's own suite and grid in "
-        "`tests/test_host_suite.py`.",
+        "`tests/test_life.py` and `tests/test_pretrained.py`, dependencies in "
+        "`tests/test_interpretation.py`, processes in `tests/test_distributed.py`, and "
+        "pytorch-forecasting's own suite and grid in `tests/test_host_suite.py`.",
     ]
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n".join(lines) + "\n")
