@@ -59,6 +59,7 @@ def fit(
     patience: int = 10,
     gradient_clip_val: float | None = 1.0,
     checkpoint: Path | str | None = None,
+    resume_from: Path | str | None = None,
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
     trainer_kwargs: Mapping[str, Any] | None = None,
@@ -79,17 +80,24 @@ def fit(
         patience: Validations without a better loss after which training stops.
         gradient_clip_val: The largest gradient norm; None: no limit.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
+        resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
+            writes it, to go on from: weights, optimiser and epoch. It is a pickle: name only files
+            that you trust. None: a new run.
         progress: Whether to show Lightning's progress bar.
         callbacks: More callbacks for the trainer.
         trainer_kwargs: More arguments for the trainer; they win over those made here.
 
     Raises:
         ValueError: A number is out of range.
-        FileNotFoundError: The folder of `checkpoint` does not exist.
+        FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
         RuntimeError: The validation loss was never finite.
     """
     _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
     batch_size = min(batch_size, len(training))
+    resumed: dict[str, Any] = {}
+    if resume_from is not None:
+        # torch's safe default refuses the encoders and losses among the hyperparameters.
+        resumed = {"ckpt_path": _existing(resume_from), "weights_only": False}
     with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
@@ -115,6 +123,7 @@ def fit(
                 model,
                 training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
                 validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
+                **resumed,
             )
         seconds = time.perf_counter() - started
         validation_loss = _restore_best(model, best)
@@ -172,6 +181,13 @@ def _check_settings(
             f"The folder of `checkpoint`, {str(Path(checkpoint).parent)!r}, does not exist; "
             "make it first."
         )
+
+
+def _existing(path: Path | str) -> Path:
+    """Return the path of a checkpoint that is there."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"The checkpoint `resume_from`, {str(path)!r}, does not exist.")
+    return Path(path)
 
 
 def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:

@@ -131,6 +131,43 @@ def test_no_small_talk_reaches_the_user(datasets, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+class KeepEveryEpoch(Callback):
+    """Writes a checkpoint at the end of every epoch, and notes the weights that training ends with."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer, model):
+        trainer.save_checkpoint(self.folder / f"{trainer.current_epoch}.ckpt")
+
+    def on_train_end(self, trainer, model):
+        self.last = {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def test_a_resumed_run_goes_on_where_the_earlier_one_was(datasets, tmp_path):
+    # One batch holds all windows, so that their order makes no difference.
+    options = {**QUICK, "steps_per_epoch": None, "batch_size": 10_000}
+    make = build(datasets[0], dropout=0.0)
+    whole, resumed = KeepEveryEpoch(tmp_path), KeepEveryEpoch(tmp_path)
+    fit(make, *datasets, **{**options, "max_epochs": 3}, callbacks=[whole])
+    result = fit(
+        make,
+        *datasets,
+        **{**options, "max_epochs": 3},
+        seed=9,
+        callbacks=[resumed],
+        resume_from=tmp_path / "0.ckpt",
+    )
+
+    assert result.steps == 3
+    torch.testing.assert_close(resumed.last, whole.last)
+
+
+def test_a_run_that_is_not_there_cannot_be_resumed(datasets, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`resume_from`, .* does not exist"):
+        fit(build(datasets[0]), *datasets, resume_from=tmp_path / "none.ckpt", **QUICK)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
