@@ -205,7 +205,7 @@ def _with_actuals(
 ) -> pd.DataFrame:
     """Return the forecasts beside what came, in the columns of `Record.forecasts`."""
     windows, steps, _ = values.shape
-    tidy = _plain(tidy_forecasts(data, dataset, values, QUANTILES), data)
+    tidy = _plain(tidy_forecasts(data.target_rows(dataset), values, QUANTILES), data)
     return pd.DataFrame(
         {
             "series": tidy["series"],

@@ -12,6 +12,7 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
 
 from drnn_forecast.collection import QUIET_TRAINER
+from drnn_forecast.continuation import continued_dataset, continued_rows
 from drnn_forecast.frames import ForecastData, Roles
 from drnn_forecast.quiet import quiet_lightning
 
@@ -28,29 +29,21 @@ def forecast(
     (`q0.1`, ...), or `prediction` for a loss without quantiles, in target units.
 
     Args:
-        model: A trained model whose hyperparameters hold `roles`.
-        frame: Tidy history. Rows after a series' last target are future rows.
-        future: More future rows: series, time and the covariates known ahead.
+        model: A trained model. With `roles` among its hyperparameters it understands tidy frames;
+            without, frames with the columns of its dataset, the integer time index included.
+        frame: History. In a tidy frame, rows after a series' last target are future rows.
+        future: Future rows: series, time and the covariates known ahead.
 
     Raises:
-        ValueError: The model has no roles, or the frame is refused (see
-            `ForecastData.from_roles` and `forecast_dataset`).
+        ValueError: The frame is refused (see `ForecastData.from_roles` and `forecast_dataset`, or
+            `continued_dataset`).
         TypeError: A column has the wrong type.
     """
-    roles = model.hparams.get("roles")
-    if roles is None:
-        raise ValueError(
-            "`forecast` needs to know the columns of a tidy frame, but the model was made without "
-            "`roles`. Pass `roles=data.roles.to_dict()` to `from_dataset`, or use `predict`."
-        )
-    data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
-    dataset = data.forecast_dataset(model.dataset_parameters)
+    dataset, rows = _past_the_end(model, frame, future)
     if not has_quantiles(model):
-        rows = data.target_rows(dataset).reset_index(drop=True)
         return rows.assign(prediction=predict_points(model, dataset).reshape(-1))
     quantiles = loss_quantiles(model)
-    values = predict_quantiles(model, dataset, quantiles)
-    return tidy_forecasts(data, dataset, values, quantiles)
+    return tidy_forecasts(rows, predict_quantiles(model, dataset, quantiles), quantiles)
 
 
 def predict_quantiles(
@@ -124,24 +117,32 @@ def quantile_columns(quantiles: Sequence[float]) -> list[str]:
 
 
 def tidy_forecasts(
-    data: ForecastData,
-    dataset: TimeSeriesDataSet,
-    values: NDArray[np.float32],
-    quantiles: Sequence[float],
+    rows: pd.DataFrame, values: NDArray[np.float32], quantiles: Sequence[float]
 ) -> pd.DataFrame:
-    """Return series, time and one column per quantile; window by window, step by step.
+    """Return the rows, series and time of every target, with one column per quantile.
 
     Sorted within a row, so that quantiles drawn from samples do not cross either.
 
     Args:
-        data: Where `dataset` came from.
-        dataset: The windows that were forecast.
+        rows: One per window and step.
         values: `(windows, steps, quantiles)`.
         quantiles: Levels, ascending.
     """
-    rows = data.target_rows(dataset).reset_index(drop=True)
     flat = np.sort(values.reshape(len(rows), len(quantiles)), axis=-1)
     return rows.assign(**dict(zip(quantile_columns(quantiles), flat.T, strict=True)))
+
+
+def _past_the_end(
+    model: BaseModel, frame: pd.DataFrame, future: pd.DataFrame | None
+) -> tuple[TimeSeriesDataSet, pd.DataFrame]:
+    """Return the windows past the end of a frame, and series and time of their targets."""
+    roles, parameters = model.hparams.get("roles"), model.dataset_parameters
+    if roles is None:
+        dataset = continued_dataset(parameters, frame, future)
+        return dataset, continued_rows(parameters, dataset)
+    data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
+    dataset = data.forecast_dataset(parameters)
+    return dataset, data.target_rows(dataset).reset_index(drop=True)
 
 
 def _predict(

@@ -25,6 +25,7 @@ FLOORS = {
     "settings": 2,
     "checkpoint": 3,
     "collection": 3,
+    "continuation": 3,
     "frames": 3,
     "base": 4,
     "export": 4,

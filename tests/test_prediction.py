@@ -9,7 +9,7 @@ from pytorch_forecasting.metrics import MAE, SMAPE, PoissonLoss, QuantileLoss
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 from drnn_forecast.prediction import predict_points, predict_quantiles, tidy_forecasts
-from series import make_dataset
+from series import make_dataset, planted_frame
 
 
 def hourly_frame(num_series=2, length=24 * 20, tz=None):
@@ -127,10 +127,70 @@ def test_a_loss_without_quantiles_forecasts_points(loss):
     assert (~result["prediction"].isna()).all()
 
 
-def test_a_model_without_roles_says_how_to_give_them():
-    model = DilatedRNNForecaster.from_dataset(make_dataset(), num_layers=1)
-    with pytest.raises(ValueError, match=r"Pass `roles=data\.roles\.to_dict"):
-        model.forecast(hourly_frame())
+def plain_model(**options):
+    """Return a model of a dataset that the user made, without roles, on planted series."""
+    data = make_dataset(max_prediction_length=12, **options)
+    model = DilatedRNNForecaster.from_dataset(data, num_layers=2, season_length=24)
+    torch.nn.init.zeros_(model.head.output[-1].weight)
+    torch.nn.init.zeros_(model.head.output[-1].bias)
+    return model
+
+
+def next_levers(frame, steps=12):
+    """Return future rows with the known covariate of every planted series."""
+    last = frame.groupby("name")["time_idx"].max()
+    return pd.DataFrame(
+        [
+            {"name": name, "time_idx": end + step, "lever": 1.0}
+            for name, end in last.items()
+            for step in range(1, steps + 1)
+        ]
+    )
+
+
+def test_a_model_of_a_plain_dataset_forecasts_past_the_end_of_a_plain_frame():
+    frame = planted_frame(length=212)  # repeats every 24 steps, and so says what comes
+    history = frame[frame["time_idx"] < 200].sample(frac=1, random_state=0)
+    result = plain_model().forecast(history, future=next_levers(history))
+
+    assert list(result.columns[:2]) == ["name", "time_idx"]
+    expected = frame[frame["time_idx"] >= 200]
+    pd.testing.assert_frame_equal(
+        result[["name", "time_idx"]],
+        expected[["name", "time_idx"]].reset_index(drop=True),
+        check_dtype=False,
+    )
+    np.testing.assert_allclose(result["q0.5"], expected["target"], rtol=1e-4)
+
+
+def test_a_plain_frame_needs_no_future_where_nothing_else_is_known_ahead():
+    model = plain_model(time_varying_known_reals=["time_idx"])
+
+    assert len(model.forecast(planted_frame())) == 3 * 12
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda frame: (frame, None), r"`future` must give the variables known ahead, \['lever'\]"),
+        (
+            lambda frame: (frame, next_levers(frame).drop(columns="lever")),
+            r"`future` must have the columns .* \['lever'\] missing",
+        ),
+        (
+            lambda frame: (frame, next_levers(frame, steps=11)),
+            r"for every step to forecast, but 3 of 36 are missing, first \{'name': 's0', 'time_idx': 211\}",
+        ),
+        (
+            lambda frame: (frame.drop(columns="time_idx"), None),
+            r"`frame` must have the columns of the training dataset, \['time_idx'\] missing",
+        ),
+    ],
+)
+def test_a_plain_frame_that_cannot_be_continued_is_refused(change, message):
+    frame, future = change(planted_frame())
+    with pytest.raises(ValueError, match=message):
+        plain_model().forecast(frame, future=future)
 
 
 def test_a_subset_of_the_quantiles_is_the_same_in_any_order():
@@ -181,7 +241,7 @@ def test_crossing_samples_are_put_in_order():
     data = ForecastData.from_frame(hourly_frame(), **COLUMNS)
     dataset = data.split(horizon=24, context_length=48, validation_windows=1).validation
     values = np.random.default_rng(0).normal(size=(2, 24, 3)).astype("f4")
-    tidy = tidy_forecasts(data, dataset, values, [0.1, 0.5, 0.9])
+    tidy = tidy_forecasts(data.target_rows(dataset), values, [0.1, 0.5, 0.9])
 
     np.testing.assert_array_equal(
         tidy[["q0.1", "q0.5", "q0.9"]].to_numpy(), np.sort(values.reshape(-1, 3))

@@ -1,4 +1,8 @@
-"""The fast recurrence on the CPU: compiled kernels as an operator with its own backward pass."""
+"""The fast recurrence on the CPU: compiled kernels as an operator with its own backward pass.
+
+Chosen by measurement: `benchmarks/backend_candidates.py` has torch's operations step by step with
+the weights' gradients in one product, and the same with steps compiled by Inductor, beside it.
+"""
 
 from __future__ import annotations
 
