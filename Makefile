@@ -38,7 +38,7 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml
 
 # Every measurement again, into benchmarks/results/; close to an hour on a quiet machine.
 benchmark: $(VENV)/.benchmark
-	for script in layer_speed layer_costs backend_rule training_step batch_speed; do \
+	for script in layer_speed layer_costs backend_rule training_step batch_speed latency compatibility; do \
 		OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$script.py || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
 	$(BIN)/python benchmarks/learning_rates.py

@@ -14,8 +14,8 @@ import torch
 
 from drnn_forecast.layers import DilatedRNNLayer
 from drnn_forecast.recurrence.cpu import is_faster
-from layer_speed import inference_pass, taken_in_turns, training_pass
-from machine import RESULTS, markdown, setting
+from layer_speed import inference_pass, training_pass
+from machine import RESULTS, markdown, setting, taken_in_turns
 
 STEPS = 96
 HIDDEN_SIZES = (20, 64, 128, 256)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import torch
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData
 from drnn_forecast.export import INPUTS, export_onnx, network_inputs
-from machine import RESULTS, markdown, setting
+from machine import RESULTS, markdown, setting, taken_in_turns
 
 CONTEXT, HORIZON = 168, 48
 
@@ -83,20 +82,6 @@ def ways(cell_type: str, folder: Path) -> dict[str, Callable[[], object]]:
     }
 
 
-def timed(runs: dict[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
-    """Return the milliseconds of every repetition of every run; the runs take turns."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        for _ in range(3):
-            run()
-    for _ in range(repetitions):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
-
-
 def _doubled(value: object) -> object:
     """Return a tensor with its one row twice: an exporter takes a batch of one for fixed."""
     return torch.cat([value, value]) if isinstance(value, torch.Tensor) else value
@@ -116,7 +101,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for cell_type in ("LSTM", "GRU"):
-            times = timed(ways(cell_type, Path(folder)), arguments.repetitions)
+            times = taken_in_turns(ways(cell_type, Path(folder)), arguments.repetitions, warm_ups=3)
             forward = statistics.median(times["model.forward"])
             for name, values in times.items():
                 median = statistics.median(values)

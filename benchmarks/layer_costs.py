@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.layers import DilatedRNN
-from layer_speed import FEATURES, Work, taken_in_turns, training_pass
-from machine import RESULTS, markdown, setting
+from layer_speed import FEATURES, Work, training_pass
+from machine import RESULTS, markdown, setting, taken_in_turns
 
 LADDERS = {
     "time": [Work(steps, 32, 9, 20) for steps in (128, 256, 512, 1024, 2048, 4096, 8192)],

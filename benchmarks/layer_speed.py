@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 from drnn_forecast.dilations import dilation_schedule
 from drnn_forecast.layers import DilatedRNN
-from machine import RESULTS, setting
+from machine import RESULTS, setting, taken_in_turns
 
 FEATURES = 8
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -101,21 +100,6 @@ def contestants(work: Work, cell_type: str) -> dict[str, nn.Module]:
         for name, value in layer.state_dict().items():
             getattr(undilated, name.replace("_l0", f"_l{index}")).data.copy_(value)
     return {OURS: ours, TORCH: view, PEER: peer, UNDILATED: undilated}
-
-
-def taken_in_turns(
-    runs: dict[str, Callable[[], object]], repetitions: int
-) -> dict[str, list[float]]:
-    """Return the milliseconds of every repetition of every run; the runs take turns."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    for _ in range(repetitions):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return times
 
 
 def training_pass(network: nn.Module, input: Tensor, probe: Tensor) -> Callable[[], None]:

@@ -1,6 +1,8 @@
 """What a result was measured with, and tables of results, for the other scripts of this folder."""
 
 import platform
+import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,6 +30,22 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def taken_in_turns(
+    runs: dict[str, Callable[[], object]], repetitions: int, *, warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Return the milliseconds of every repetition of every run; the runs take turns."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        for _ in range(warm_ups):
+            run()
+    for _ in range(repetitions):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return times
 
 
 def markdown(table: pd.DataFrame) -> list[str]:

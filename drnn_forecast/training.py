@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -91,6 +92,7 @@ def fit(
         ValueError: A number is out of range.
         FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
         RuntimeError: The validation loss was never finite.
+        KeyboardInterrupt: The user stopped the training; nothing is written.
     """
     _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
     batch_size = min(batch_size, len(training))
@@ -118,7 +120,7 @@ def fit(
         }
         trainer = Trainer(**{**options, **(trainer_kwargs or {})})
         started = time.perf_counter()
-        with suppress(_DivergenceError):
+        with suppress(_DivergenceError), _interrupts_returned():
             trainer.fit(
                 model,
                 training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
@@ -137,6 +139,22 @@ def fit(
         stopped_by="divergence" if guard.has_diverged else _reason(stopper, timer),
         checkpoint=written,
     )
+
+
+@contextmanager
+def _interrupts_returned() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` where the user pressed Ctrl-C, and leave its handler as it was.
+
+    Lightning makes an exit of it, without a word, and has the process ignore the next one.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from stop
 
 
 class _DivergenceError(Exception):

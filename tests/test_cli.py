@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from drnn_forecast import DilatedRNNForecaster
 from drnn_forecast.cli import main
 
 FIT = ["--time", "ds", "--target", "y", "--series", "unique_id", "--horizon", "12"]
@@ -312,12 +314,13 @@ def test_a_bad_checkpoint_is_refused(here, capsys, content):
     assert expected in capsys.readouterr().err
 
 
-def test_an_interrupt_ends_cleanly(here, capsys, monkeypatch):
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
+def test_an_interrupt_in_training_is_said_and_leaves_no_file(here, capsys, monkeypatch):
+    def press_control_c(model):
+        signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("drnn_forecast.cli.fit_model", interrupted)
+    monkeypatch.setattr(DilatedRNNForecaster, "on_train_start", press_control_c)
     data = write(table(), here / "data.csv")
 
     assert run("fit", data, *FIT, *SMALL) == 130
     assert "interrupted" in capsys.readouterr().err
+    assert [path.name for path in here.iterdir()] == ["data.csv"]

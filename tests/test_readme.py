@@ -13,7 +13,22 @@ def test_the_python_of_the_readme_runs(number, tmp_path, monkeypatch):
     # The README trains for a while; here every trainer stops after two batches.
     code = BLOCKS[number].replace("max_epochs=10", "max_epochs=1, limit_train_batches=2")
     code = code.replace("max_seconds=60", "max_seconds=1")
-    exec(compile(code, f"README block {number}", "exec"), {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(compile(code, f"README block {number}", "exec"), names)
+
+    shapes = {
+        "quantiles": (8 * 14, 48, 7),  # of eight countries, 14 windows each
+        "samples": (8 * 14, 48, 200),
+        "forecast": (8 * 48, 2 + 7),
+        "output": (1000, 8, 20),
+    }
+    made = {name: tuple(names[name].shape) for name in shapes if name in names}
+    assert made
+    assert made == {name: shapes[name] for name in made}
+
+
+def test_the_readme_has_its_python():
+    assert len(BLOCKS) == 4
 
 
 def test_the_readme_shows_a_picture_that_is_there():

@@ -1,4 +1,5 @@
 import random
+import signal
 import warnings
 from functools import partial
 
@@ -129,6 +130,24 @@ def test_no_small_talk_reaches_the_user(datasets, capfd):
         warnings.simplefilter("error")
         fit(build(datasets[0]), *datasets, **QUICK)
     assert capfd.readouterr() == ("", "")
+
+
+class PressControlC(Callback):
+    """Sends the process the signal of Ctrl-C in the middle of an epoch."""
+
+    def on_train_batch_start(self, trainer, model, batch, batch_idx):
+        if batch_idx == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_reaches_the_caller_and_the_next_one_would_too(datasets, tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    options = {**QUICK, "checkpoint": tmp_path / "best.ckpt"}
+    with pytest.raises(KeyboardInterrupt):
+        fit(build(datasets[0]), *datasets, **options, callbacks=[PressControlC()])
+
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert list(tmp_path.iterdir()) == []
 
 
 class KeepEveryEpoch(Callback):
