@@ -1,7 +1,21 @@
+import signal
+
 import hypothesis
+import pytest
 import torch
 
 # A first call of a torch kernel is slow enough to upset deadlines; timings assert nothing here.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("project")
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def control_c():
+    """Return what presses Ctrl-C, heard even where the suite runs in the background.
+
+    A shell starts background jobs with the signal ignored, and Python leaves that as it is.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)

@@ -1,4 +1,3 @@
-import signal
 import subprocess
 import sys
 
@@ -314,11 +313,8 @@ def test_a_bad_checkpoint_is_refused(here, capsys, content):
     assert expected in capsys.readouterr().err
 
 
-def test_an_interrupt_in_training_is_said_and_leaves_no_file(here, capsys, monkeypatch):
-    def press_control_c(model):
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(DilatedRNNForecaster, "on_train_start", press_control_c)
+def test_an_interrupt_in_training_is_said_and_leaves_no_file(here, capsys, monkeypatch, control_c):
+    monkeypatch.setattr(DilatedRNNForecaster, "on_train_start", lambda model: control_c())
     data = write(table(), here / "data.csv")
 
     assert run("fit", data, *FIT, *SMALL) == 130

@@ -133,18 +133,21 @@ def test_no_small_talk_reaches_the_user(datasets, capfd):
 
 
 class PressControlC(Callback):
-    """Sends the process the signal of Ctrl-C in the middle of an epoch."""
+    """Presses Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, press):
+        self.press = press
 
     def on_train_batch_start(self, trainer, model, batch, batch_idx):
         if batch_idx == 2:
-            signal.raise_signal(signal.SIGINT)
+            self.press()
 
 
-def test_an_interrupt_reaches_the_caller_and_the_next_one_would_too(datasets, tmp_path):
+def test_an_interrupt_reaches_the_caller_and_the_next_one_would_too(datasets, tmp_path, control_c):
     handler = signal.getsignal(signal.SIGINT)
     options = {**QUICK, "checkpoint": tmp_path / "best.ckpt"}
     with pytest.raises(KeyboardInterrupt):
-        fit(build(datasets[0]), *datasets, **options, callbacks=[PressControlC()])
+        fit(build(datasets[0]), *datasets, **options, callbacks=[PressControlC(control_c)])
 
     assert signal.getsignal(signal.SIGINT) is handler
     assert list(tmp_path.iterdir()) == []
