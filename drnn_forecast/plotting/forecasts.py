@@ -1,4 +1,4 @@
-"""Draws arrays and frames that it is given; computes nothing."""
+"""Forecasts: fans over the horizon, windows, and errors by step."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drnn_forecast.plotting.canvas import COLOURS, new_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-COLOURS = {"history": "#333333", "actual": "#d95f02", "forecast": "#1b6ca8"}
 BANDS = (("q0.02", "q0.98", 0.18, "96 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
 
 
@@ -41,7 +42,7 @@ def fan_charts(
     """
     names = list(forecasts["series"].unique())
     rows = -(-len(names) // columns)
-    figure = _figure(7 * columns, 2.6 * rows + 1.2)
+    figure = new_figure(7 * columns, 2.6 * rows + 1.2)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         _draw_fan(axis, *(_of(frame, name) for frame in (forecasts, history, actuals)))
@@ -71,7 +72,7 @@ def error_by_horizon(
     Raises:
         ImportError: matplotlib is not installed.
     """
-    figure = _figure(10, 5.5)
+    figure = new_figure(10, 5.5)
     axis = figure.subplots()
     for index, (name, series) in enumerate(errors.items()):
         dashed = name.startswith("Seasonal naive")
@@ -90,65 +91,6 @@ def error_by_horizon(
     axis.set_xlim(1, max(series.index.max() for series in errors.values()))
     axis.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False, fontsize=11)
-    return figure
-
-
-def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
-    """Return a figure of how much each step of a forecast leans on each step of the past.
-
-    Args:
-        saliency: `(steps, encoder steps)`, the last column directly before the first step.
-        title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    steps, length = saliency.shape
-    figure = _figure(10, 4.5)
-    axis = figure.subplots()
-    extent = (-length - 0.5, -0.5, steps + 0.5, 0.5)
-    image = axis.imshow(saliency, aspect="auto", extent=extent, cmap="Blues")
-    axis.set_xlabel("time steps before the forecast")
-    axis.set_ylabel("step of the forecast")
-    axis.set_title(title, loc="left")
-    figure.colorbar(image, ax=axis, label="size of the gradient")
-    return figure
-
-
-def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
-    """Return a figure with one horizontal bar per name, the first one on top.
-
-    Args:
-        values: By name.
-        title: Of the figure.
-        label: Of the axis of values.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    figure = _figure(7, 1 + 0.35 * len(values))
-    axis = figure.subplots()
-    axis.barh(list(values), list(values.values()), color=COLOURS["forecast"])
-    axis.invert_yaxis()
-    axis.set_xlabel(label)
-    axis.set_title(title, loc="left")
-    axis.grid(axis="x", alpha=0.3)
-    return figure
-
-
-def lag_chart(by_lag: NDArray[np.floating], *, title: str) -> Figure:
-    """Return a figure of a quantity by lag, the first one being lag 1.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    figure = _figure(10, 3.5)
-    axis = figure.subplots()
-    axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
-    axis.set_xlabel("lag, time steps")
-    axis.set_ylabel("size of the gradient")
-    axis.set_title(title, loc="left")
-    axis.grid(axis="y", alpha=0.3)
     return figure
 
 
@@ -175,7 +117,7 @@ def window_chart(
         ImportError: matplotlib is not installed.
     """
     if axis is None:
-        axis = _figure(8, 3.5).subplots()
+        axis = new_figure(8, 3.5).subplots()
     ahead = np.arange(len(point))
     marker = "o" if len(point) == 1 else None
     for band in range(quantiles.shape[1] // 2):
@@ -229,14 +171,3 @@ def _draw_fan(
 def _of(frame: pd.DataFrame | None, name: object) -> pd.DataFrame | None:
     """Return the rows of one series, if there is a frame."""
     return None if frame is None else frame[frame["series"] == name]
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches, that belongs to nobody: pyplot would keep it open."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib; install it with `pip install 'drnn-forecast[plot]'`."
-        ) from error
-    return Figure(figsize=(width, height), layout="constrained")

@@ -1,0 +1,73 @@
+"""What a forecast leans on: maps of saliency, bars, and a quantity by lag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drnn_forecast.plotting.canvas import COLOURS, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
+    """Return a figure of how much each step of a forecast leans on each step of the past.
+
+    Args:
+        saliency: `(steps, encoder steps)`, the last column directly before the first step.
+        title: Of the figure.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    steps, length = saliency.shape
+    figure = new_figure(10, 4.5)
+    axis = figure.subplots()
+    extent = (-length - 0.5, -0.5, steps + 0.5, 0.5)
+    image = axis.imshow(saliency, aspect="auto", extent=extent, cmap="Blues")
+    axis.set_xlabel("time steps before the forecast")
+    axis.set_ylabel("step of the forecast")
+    axis.set_title(title, loc="left")
+    figure.colorbar(image, ax=axis, label="size of the gradient")
+    return figure
+
+
+def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
+    """Return a figure with one horizontal bar per name, the first one on top.
+
+    Args:
+        values: By name.
+        title: Of the figure.
+        label: Of the axis of values.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = new_figure(7, 1 + 0.35 * len(values))
+    axis = figure.subplots()
+    axis.barh(list(values), list(values.values()), color=COLOURS["forecast"])
+    axis.invert_yaxis()
+    axis.set_xlabel(label)
+    axis.set_title(title, loc="left")
+    axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def lag_chart(by_lag: NDArray[np.floating], *, title: str) -> Figure:
+    """Return a figure of a quantity by lag, the first one being lag 1.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    figure = new_figure(10, 3.5)
+    axis = figure.subplots()
+    axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
+    axis.set_xlabel("lag, time steps")
+    axis.set_ylabel("size of the gradient")
+    axis.set_title(title, loc="left")
+    axis.grid(axis="y", alpha=0.3)
+    return figure
