@@ -1,0 +1,52 @@
+"""The command `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from drnn_forecast.demo import demonstrate, score_text
+
+
+def demo(
+    *,
+    folder: Path | None = None,
+    seconds: float = 70,
+    num_series: int = 8,
+    validation_windows: int = 14,
+    test_windows: int = 28,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Trains on the sample in the package, and compares with LSTM, DeepAR and seasonal naive.
+
+    Args:
+        folder: Where to write; must not exist. By default drnn-demo, or drnn-demo-2, ...
+        seconds: Training time of each neural model.
+        num_series: Countries of the sample to use.
+        validation_windows: Windows of 48 hours per country that stop the training.
+        test_windows: Windows of 48 hours per country, at the end, that are scored.
+        seed: Of all training.
+        progress: Whether to show progress bars.
+    """
+    result = demonstrate(
+        _free_folder("drnn-demo") if folder is None else folder,
+        seconds=seconds,
+        num_series=num_series,
+        validation_windows=validation_windows,
+        test_windows=test_windows,
+        seed=seed,
+        progress=progress,
+        announce=lambda name: print(f"\n{name}", flush=True),
+    )
+    print(f"\n{score_text(result.comparison)}")
+    print("\nWritten:")
+    for path in sorted(result.folder.iterdir()):
+        print(f"  {path}")
+
+
+def _free_folder(name: str) -> Path:
+    """Return the first of `name`, `name-2`, `name-3`, ... that does not exist."""
+    number = 1
+    while (folder := Path(name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return folder
