@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from drnn_forecast.batching import BatchedTimeSeriesDataSet
     from drnn_forecast.comparison import compare
     from drnn_forecast.dilations import dilation_schedule
+    from drnn_forecast.ensemble import Ensemble
     from drnn_forecast.forecaster import DilatedRNNForecaster
     from drnn_forecast.frames import ForecastData
     from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
@@ -26,6 +27,7 @@ __all__ = [
     "DilatedRNN",
     "DilatedRNNForecaster",
     "DilatedRNNLayer",
+    "Ensemble",
     "ForecastData",
     "OutputFusion",
     "SeasonalNaive",
@@ -44,6 +46,7 @@ _HOMES = {
     "DilatedRNN": "layers",
     "DilatedRNNForecaster": "forecaster",
     "DilatedRNNLayer": "layers",
+    "Ensemble": "ensemble",
     "ForecastData": "frames",
     "OutputFusion": "layers",
     "SeasonalNaive": "baselines",

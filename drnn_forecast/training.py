@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import signal
 import time
@@ -36,6 +37,7 @@ class FitResult:
         stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`, or
             `"divergence"` where the training loss was no longer finite.
         checkpoint: The Lightning checkpoint of `model`, where one was asked for.
+        snapshots: The models of the best validations, best first, where they were asked for.
     """
 
     model: LightningModule
@@ -45,6 +47,7 @@ class FitResult:
     seconds: float
     stopped_by: str
     checkpoint: Path | None
+    snapshots: tuple[LightningModule, ...] = ()
 
 
 def fit(
@@ -59,6 +62,7 @@ def fit(
     batch_size: int = 128,
     patience: int = 10,
     gradient_clip_val: float | None = 1.0,
+    snapshots: int = 0,
     checkpoint: Path | str | None = None,
     resume_from: Path | str | None = None,
     progress: bool = True,
@@ -80,6 +84,8 @@ def fit(
         batch_size: Windows per step; at most the number of training windows is used.
         patience: Validations without a better loss after which training stops.
         gradient_clip_val: The largest gradient norm; None: no limit.
+        snapshots: How many models of the best validations to return as well, for an `Ensemble`;
+            fewer come back where there were fewer validations.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
             writes it, to go on from: weights, optimiser and epoch. It is a pickle: name only files
@@ -95,6 +101,7 @@ def fit(
         KeyboardInterrupt: The user stopped the training; nothing is written.
     """
     _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
+    checked_integer("snapshots", snapshots, minimum=0)
     batch_size = min(batch_size, len(training))
     resumed: dict[str, Any] = {}
     if resume_from is not None:
@@ -103,7 +110,8 @@ def fit(
     with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
-        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
+        kept = max(1, snapshots)
+        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=kept, save_weights_only=True)
         stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
         guard = _DivergenceGuard()
         timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
@@ -130,6 +138,7 @@ def fit(
         seconds = time.perf_counter() - started
         validation_loss = _restore_best(model, best)
         written = None if checkpoint is None else _written(trainer, Path(checkpoint))
+        copies = _snapshots(model, best) if snapshots else ()
     return FitResult(
         model=model.eval(),
         validation_loss=validation_loss,
@@ -138,6 +147,7 @@ def fit(
         seconds=seconds,
         stopped_by="divergence" if guard.has_diverged else _reason(stopper, timer),
         checkpoint=written,
+        snapshots=copies,
     )
 
 
@@ -212,9 +222,7 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     """Load the weights of the best validation loss into `model`, and return that loss."""
     score = best.best_model_score
     if score is not None:
-        # Lightning's own file of a moment ago; hyperparameters are more than plain tensors.
-        saved = torch.load(best.best_model_path, map_location="cpu", weights_only=False)
-        model.load_state_dict(saved["state_dict"])
+        _load_weights(model, best.best_model_path)
     # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
     weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if score is None or not math.isfinite(score) or not weights_are_finite:
@@ -223,6 +231,22 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
             "Lower `learning_rate`, or look for extreme values in the data."
         )
     return float(score)
+
+
+def _snapshots(model: LightningModule, best: ModelCheckpoint) -> tuple[LightningModule, ...]:
+    """Return copies of the model with the weights of each kept validation, best first."""
+    losses = {path: loss for path, loss in best.best_k_models.items() if torch.isfinite(loss)}
+    copies = []
+    for path in sorted(losses, key=losses.__getitem__):
+        copies.append(copy.deepcopy(model).eval())
+        _load_weights(copies[-1], path)
+    return tuple(copies)
+
+
+def _load_weights(model: LightningModule, path: str) -> None:
+    """Load the weights in Lightning's own file of a moment ago."""
+    # Its hyperparameters are more than the plain tensors that torch reads by default.
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=False)["state_dict"])
 
 
 def _written(trainer: Trainer, path: Path) -> Path:
