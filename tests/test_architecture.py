@@ -41,6 +41,7 @@ FLOORS = {
     "evaluation": 7,
     "comparison": 8,
     "demo": 9,
+    "report": 9,
     "cli": 10,
     "__main__": 11,
 }

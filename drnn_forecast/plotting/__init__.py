@@ -2,10 +2,20 @@
 
 from drnn_forecast.plotting.forecasts import error_by_horizon, fan_charts, window_chart
 from drnn_forecast.plotting.interpretation import bars, lag_chart, saliency_map
+from drnn_forecast.plotting.scores import (
+    calibration_chart,
+    cost_chart,
+    error_by_fold,
+    error_by_series,
+)
 
 __all__ = [
     "bars",
+    "calibration_chart",
+    "cost_chart",
+    "error_by_fold",
     "error_by_horizon",
+    "error_by_series",
     "fan_charts",
     "lag_chart",
     "saliency_map",

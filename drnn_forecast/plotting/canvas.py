@@ -19,3 +19,13 @@ def new_figure(width: float, height: float) -> Figure:
             "Plots need matplotlib; install it with `pip install 'drnn-forecast[plot]'`."
         ) from error
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def literal(text: object) -> str:
+    r"""Return a name as matplotlib shows it as it is: a dollar sign would begin a formula.
+
+    Example:
+        >>> print(literal("US$ and A$"))
+        US\$ and A\$
+    """
+    return str(text).replace("$", r"\$")

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.plotting.canvas import COLOURS, new_figure
+from drnn_forecast.plotting.canvas import COLOURS, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-BANDS = (("q0.02", "q0.98", 0.18, "96 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
+BANDS = (("q0.025", "q0.975", 0.18, "95 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
 
 
 def fan_charts(
@@ -30,7 +30,7 @@ def fan_charts(
     """Return a figure with one panel per series: history, forecast intervals and what came.
 
     Args:
-        forecasts: `series`, `time` and the quantiles `q0.02`, `q0.1`, `q0.5`, `q0.9`, `q0.98`.
+        forecasts: `series`, `time` and the quantiles `q0.025`, `q0.1`, `q0.5`, `q0.9`, `q0.975`.
         history: `series`, `time` and `actual`, as far back as it is to be shown.
         actuals: `series`, `time` and `actual` over the horizon; None: not drawn.
         unit: Of the target, for the axis.
@@ -46,14 +46,15 @@ def fan_charts(
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         _draw_fan(axis, *(_of(frame, name) for frame in (forecasts, history, actuals)))
-        axis.set_title(str(name), loc="left", fontweight="bold")
+        axis.set_title(literal(name), loc="left", fontweight="bold")
         axis.set_ylabel(unit)
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.suptitle(title, fontsize=15)
+    figure.suptitle(literal(title), fontsize=15)
+    ncols = min(len(labels), 3 * columns)
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize=11
+        handles, labels, loc="outside lower center", ncols=ncols, frameon=False, fontsize=11
     )
     return figure
 
@@ -79,7 +80,7 @@ def error_by_horizon(
         axis.plot(
             series.index,
             series.to_numpy(),
-            label=name,
+            label=literal(name),
             color=f"C{index}",
             linestyle="--" if dashed else "-",
             linewidth=1.5 if dashed else 2.2,
@@ -161,7 +162,7 @@ def _draw_fan(
     for frame, column, colour, label in lines:
         axis.plot(frame["time"], frame[column], color=COLOURS[colour], linewidth=1.6, label=label)
     axis.axvline(time.iloc[0], color="#999999", linewidth=1, linestyle=":")
-    locator = dates.AutoDateLocator(maxticks=7)
+    locator = dates.AutoDateLocator(minticks=3, maxticks=7)
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axis.grid(alpha=0.3)
