@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 COLOURS = {"history": "#333333", "actual": "#d95f02", "forecast": "#1b6ca8"}
-BANDS = (("q0.02", "q0.98", 0.18, "96 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
+BANDS = (("q0.025", "q0.975", 0.18, "95 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
 
 
 def fan_charts(
@@ -29,7 +29,7 @@ def fan_charts(
     """Return a figure with one panel per series: history, forecast intervals and what came.
 
     Args:
-        forecasts: `series`, `time` and the quantiles `q0.02`, `q0.1`, `q0.5`, `q0.9`, `q0.98`.
+        forecasts: `series`, `time` and the quantiles `q0.025`, `q0.1`, `q0.5`, `q0.9`, `q0.975`.
         history: `series`, `time` and `actual`, as far back as it is to be shown.
         actuals: `series`, `time` and `actual` over the horizon; None: not drawn.
         unit: Of the target, for the axis.

@@ -10,7 +10,7 @@ from drnn_forecast.plotting import error_by_horizon, fan_charts
 @pytest.fixture
 def forecasts():
     time = pd.date_range("2024-01-05", periods=24, freq="h")
-    levels = ["q0.02", "q0.1", "q0.5", "q0.9", "q0.98"]
+    levels = ["q0.025", "q0.1", "q0.5", "q0.9", "q0.975"]
     return pd.concat(
         [
             pd.DataFrame({"series": name, "time": time}).assign(
@@ -36,7 +36,7 @@ def test_a_fan_chart_has_a_panel_per_series_and_one_legend(forecasts, history):
     assert [axis.get_title(loc="left") for axis in shown] == ["a", "b", "c"]
     assert {axis.get_ylabel() for axis in shown} == {"MW"}
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["96 % interval", "80 % interval", "median forecast", "history"]
+    assert labels == ["95 % interval", "80 % interval", "median forecast", "history"]
     assert all(axis.get_legend() is None for axis in shown)
 
 
