@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from drnn_forecast.baselines import SeasonalNaive, deepar, dilated_rnn, lstm, residual_quantiles
+from drnn_forecast.baselines import SeasonalNaive, residual_quantiles
 from series import make_dataset, planted_frame
 
 
@@ -23,14 +23,6 @@ def test_seasonal_naive_repeats_the_values_one_season_ago(season):
 def test_a_season_longer_than_the_window_is_refused():
     with pytest.raises(ValueError, match="`season_length` must fit into every window, got 61"):
         SeasonalNaive(61).points(make_dataset())
-
-
-@pytest.mark.parametrize("make", [dilated_rnn, lstm, deepar])
-def test_every_model_is_built_from_a_dataset_with_its_options(make):
-    options = {"num_layers": 2} if make is dilated_rnn else {"rnn_layers": 2}
-    model = make(hidden_size=7, learning_rate=0.5, **options).build(make_dataset())
-
-    assert (model.hparams.hidden_size, model.hparams.learning_rate) == (7, 0.5)
 
 
 def quantiles_of(points, series, past_points, past_actuals, past_series, quantiles=(0.1, 0.5, 0.9)):

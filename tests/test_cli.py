@@ -94,7 +94,7 @@ def test_a_user_fits_and_predicts_with_two_commands(tmp_path):
     expected = future_of(frame)[["unique_id", "ds"]]
     pd.testing.assert_frame_equal(result[["unique_id", "ds"]], expected, check_dtype=False)
     quantiles = result.filter(like="q").drop(columns="unique_id")
-    assert list(quantiles) == ["q0.02", "q0.1", "q0.25", "q0.5", "q0.75", "q0.9", "q0.98"]
+    assert list(quantiles) == ["q0.025", "q0.1", "q0.25", "q0.5", "q0.75", "q0.9", "q0.975"]
     assert (quantiles.diff(axis=1).iloc[:, 1:] >= 0).all().all()
 
 
@@ -114,7 +114,7 @@ def test_without_a_file_the_forecast_goes_to_the_screen(here, capsys):
     capsys.readouterr()
 
     assert run("predict", "model.ckpt", data) == 0
-    assert capsys.readouterr().out.startswith("unique_id,ds,q0.02,")
+    assert capsys.readouterr().out.startswith("unique_id,ds,q0.025,")
 
 
 def test_a_yaml_file_stands_for_flags(here):

@@ -34,13 +34,13 @@ def test_the_final_forecast_covers_the_last_two_days_of_every_country(shown):
         zip(last["series"], last["time"], strict=True)
     )
     assert list(forecast.columns[2:]) == [
-        "q0.02",
+        "q0.025",
         "q0.1",
         "q0.25",
         "q0.5",
         "q0.75",
         "q0.9",
-        "q0.98",
+        "q0.975",
     ]
     assert (forecast.iloc[:, 2:].diff(axis=1).iloc[:, 1:] >= 0).all().all()
 

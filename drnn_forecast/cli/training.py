@@ -55,7 +55,7 @@ def fit(
         dropout: At least 0 and below 1.
         residual: Whether layers add their input to their output.
         head_size: Units of the head's hidden layers; by default those of the top layer.
-        quantiles: Levels to forecast, 0.5 among them; by default seven from 0.02 to 0.98.
+        quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
         learning_rate: Of the Adam optimiser.
         batch_size: Windows per step.
         max_epochs: The most epochs.
