@@ -37,6 +37,8 @@ class ForecastingModel(BaseModelWithCovariates):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
     _output_class = NetworkOutput
+    renewable_windows: tuple[Any, Any] = (None, None)
+    """Parameters of a dataset, and what `batching.renewable` made of it, for the next forecast."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -45,7 +47,9 @@ class ForecastingModel(BaseModelWithCovariates):
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled, without the graph of the last loss."""
         without_graph(self)
-        return super().__getstate__()
+        state = dict(super().__getstate__())
+        state.pop("renewable_windows", None)
+        return state
 
     @classmethod
     def load_from_checkpoint(

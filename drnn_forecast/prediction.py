@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
 
+from drnn_forecast.batching import BatchedTimeSeriesDataSet, renewable
 from drnn_forecast.collection import QUIET_TRAINER
 from drnn_forecast.continuation import continued_dataset, continued_rows
 from drnn_forecast.frames import ForecastData, Roles
@@ -18,6 +21,8 @@ from drnn_forecast.quiet import quiet_lightning
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
+
+BATCH_SIZE = 256
 
 
 def forecast(
@@ -40,10 +45,10 @@ def forecast(
         TypeError: A column has the wrong type.
     """
     dataset, rows = _past_the_end(model, frame, future)
+    values = _last_windows(model, dataset)
     if not has_quantiles(model):
-        return rows.assign(prediction=predict_points(model, dataset).reshape(-1))
-    quantiles = loss_quantiles(model)
-    return tidy_forecasts(rows, predict_quantiles(model, dataset, quantiles), quantiles)
+        return rows.assign(prediction=values.reshape(-1))
+    return tidy_forecasts(rows, values, loss_quantiles(model))
 
 
 def predict_quantiles(
@@ -51,7 +56,7 @@ def predict_quantiles(
     dataset: TimeSeriesDataSet,
     quantiles: Sequence[float],
     *,
-    batch_size: int = 256,
+    batch_size: int = BATCH_SIZE,
 ) -> NDArray[np.float32]:
     """Return the quantiles of every window, `(windows, steps, quantiles)`, in target units.
 
@@ -81,7 +86,7 @@ def predict_quantiles(
 
 
 def predict_points(
-    model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = 256
+    model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Return the point forecast of every window, `(windows, steps)`, in target units."""
     return _predict(model, dataset, batch_size, mode="prediction")
@@ -129,20 +134,49 @@ def tidy_forecasts(
         quantiles: Levels, ascending.
     """
     flat = np.sort(values.reshape(len(rows), len(quantiles)), axis=-1)
-    return rows.assign(**dict(zip(quantile_columns(quantiles), flat.T, strict=True)))
+    table = pd.DataFrame(flat, index=rows.index, columns=quantile_columns(quantiles))
+    return pd.concat([rows, table], axis=1)
 
 
 def _past_the_end(
     model: BaseModel, frame: pd.DataFrame, future: pd.DataFrame | None
-) -> tuple[TimeSeriesDataSet, pd.DataFrame]:
+) -> tuple[BatchedTimeSeriesDataSet, pd.DataFrame]:
     """Return the windows past the end of a frame, and series and time of their targets."""
     roles, parameters = model.hparams.get("roles"), model.dataset_parameters
     if roles is None:
         dataset = continued_dataset(parameters, frame, future)
         return dataset, continued_rows(parameters, dataset)
     data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
-    dataset = data.forecast_dataset(parameters)
-    return dataset, data.target_rows(dataset).reset_index(drop=True)
+    source, like = model.renewable_windows
+    if source is parameters:
+        dataset = data.forecast_dataset(parameters, like=like)
+    else:
+        dataset = data.forecast_dataset(parameters)
+        model.renewable_windows = parameters, renewable(dataset)
+    return dataset, data.target_rows(dataset)
+
+
+def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArray[np.float32]:
+    """Return quantiles `(windows, steps, quantiles)`, or points, of windows of full length.
+
+    As many as fit into one batch are read by the model where it is; a trainer would take longer
+    than the network. More go through a trainer, which brings them to the accelerator.
+    """
+    mode = "quantiles" if has_quantiles(model) else "prediction"
+    if len(dataset) > BATCH_SIZE:
+        return _predict(model, dataset, BATCH_SIZE, mode=mode)
+    x, _ = dataset.__getitems__(range(len(dataset))).gathered
+    was_training = model.training
+    if was_training:
+        model.eval()
+    try:
+        with torch.no_grad():
+            output = model(move_data_to_device(x, model.device))
+            read = model.to_quantiles if mode == "quantiles" else model.to_prediction
+            return read(output).cpu().numpy()
+    finally:
+        if was_training:
+            model.train()
 
 
 def _predict(

@@ -2,5 +2,6 @@
 
 from drnn_forecast.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.batching.errors import DatasetError
+from drnn_forecast.batching.renewal import renewable, renewed
 
-__all__ = ["BatchedTimeSeriesDataSet", "DatasetError"]
+__all__ = ["BatchedTimeSeriesDataSet", "DatasetError", "renewable", "renewed"]

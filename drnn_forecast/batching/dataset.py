@@ -154,6 +154,11 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             )
             self._assigned_index = index
 
+    @property
+    def window_rows(self) -> tuple[IntArray, IntArray]:
+        """First and last data row of every window, both inclusive, each `(windows,)`."""
+        return self._windows.first_row, self._windows.last_row
+
     def __len__(self) -> int:
         return len(self._windows)
 
@@ -310,15 +315,18 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         self._has_repeated_steps = not series.is_contiguous or bool((steps < 1).any())
         if self._has_repeated_steps:
             return super()._construct_index(data, predict_mode)
-        rule = WindowRule(
+        rule = self._window_rule(predict_mode)
+        windows = find_windows(time, steps, series, rule)
+        removals.explain_removals(self, data, series, rule, windows)
+        return windows
+
+    def _window_rule(self, predict_mode: bool) -> WindowRule:
+        return WindowRule(
             min_length=self.min_prediction_length + self.min_encoder_length,
             max_length=self.max_prediction_length + self.max_encoder_length,
             min_last_time=self.min_prediction_idx + self.min_prediction_length - 1,
             is_predicting=predict_mode,
         )
-        windows = find_windows(time, steps, series, rule)
-        removals.explain_removals(self, data, series, rule, windows)
-        return windows
 
     @property
     def _is_vectorised(self) -> bool:

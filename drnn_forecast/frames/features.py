@@ -1,6 +1,6 @@
 """The frame that a dataset reads, and what its columns are to pytorch-forecasting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,17 +82,29 @@ def model_frame(
         extra: Further columns to carry over as they are.
     """
     roles = panel.roles
-    columns: dict[str, Any] = {
-        TIME_INDEX: positions,
-        roles.group: ONLY_SERIES if roles.series is None else as_text(rows[roles.series]),
-        roles.target: rows[roles.target].to_numpy(np.float32),
-    }
+    group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
+    columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
+    columns = {TIME_INDEX: positions, roles.group: group, **columns}
+    columns |= {name: rows[name].to_numpy() for name in extra}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+
+
+def model_columns(
+    rows: Mapping[str, pd.Series] | pd.DataFrame, times: pd.DatetimeIndex, panel: Panel
+) -> dict[str, Any]:
+    """Return target, covariates and calendar features of rows, by name.
+
+    Args:
+        rows: Target and covariates.
+        times: The stamp of each row.
+        panel: Where the roles, the frequency and the kinds of the columns come from.
+    """
+    roles = panel.roles
+    columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:
         values = rows[name]
         real = is_real(panel.history[name])
         columns[name] = values.to_numpy(np.float64) if real else as_text(values)
     if roles.calendar:
-        times = pd.DatetimeIndex(rows[roles.time])
         columns |= calendar_features(times, panel.grid.freq)
-    columns |= {name: rows[name].to_numpy() for name in extra}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+    return columns

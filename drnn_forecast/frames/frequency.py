@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,10 @@ class Grid:
         if len(times) == 0:
             return np.empty(0, dtype=np.int64)
         if self.is_elapsed:
-            elapsed, step = times - self.origin, pd.Timedelta(self.offset)
-            on_grid = np.asarray(elapsed % step == pd.Timedelta(0))
-            return np.where(on_grid, np.asarray(elapsed // step), OFF_GRID)
+            # Of arrays, which divide several times as fast as an index of pandas.
+            elapsed = (times - self.origin).to_numpy()
+            steps, rest = np.divmod(elapsed, pd.Timedelta(self.offset).to_timedelta64())
+            return np.where(rest == np.timedelta64(0), steps, OFF_GRID)
         stamps = self.by_calendar(end=times.max().tz_localize(None))
         return np.asarray(stamps.as_unit(times.unit).get_indexer(times), dtype=np.int64)
 
@@ -147,6 +148,7 @@ def parse_frequency(freq: str) -> str:
     return offset.freqstr
 
 
+@cache
 def step_in_days(freq: str) -> float:
     """Return the length of a step in days (the first whole one of the year 2001)."""
     offset = to_offset(freq)

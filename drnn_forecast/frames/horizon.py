@@ -1,5 +1,6 @@
 """The windows right after the last observations."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting import TimeSeriesDataSet
 
-from drnn_forecast.frames.features import model_frame, variables
+from drnn_forecast.batching import BatchedTimeSeriesDataSet, renewed
+from drnn_forecast.frames.features import model_columns, variables
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.places import counted, series_place
 from drnn_forecast.frames.roles import TIME_INDEX
@@ -27,6 +29,7 @@ def make_forecast_dataset(
     future: pd.DataFrame,
     parameters: dict[str, Any],
     dataset_class: type[TimeSeriesDataSet],
+    like: BatchedTimeSeriesDataSet | None,
 ) -> TimeSeriesDataSet:
     """Return one window per series whose targets are the steps after its last observation.
 
@@ -37,6 +40,7 @@ def make_forecast_dataset(
         future: Rows with the known covariates.
         parameters: `get_parameters()` of the training dataset.
         dataset_class: The class to make.
+        like: What `renewable` returned for a dataset of the same parameters.
 
     Raises:
         ValueError: A variable of training is lacking, a series is too short, or known covariates
@@ -46,38 +50,73 @@ def make_forecast_dataset(
     lags = parameters.get("lags") or {}
     lag = max((max(steps) for steps in lags.values()), default=0)
     check_lengths(panel, parameters, lag)
-    recent = panel.steps_to_end < parameters["max_encoder_length"] + lag
-    ahead, positions = decoder_rows(panel, future, parameters["max_prediction_length"])
-    weight = [parameters["weight"]] if parameters.get("weight") else []
-    frame = pd.concat(
-        [
-            model_frame(panel.history[recent], panel.positions[recent], panel, extra=weight),
-            model_frame(ahead, positions, panel, extra=weight),
-        ],
-        ignore_index=True,
+    columns = window_columns(
+        panel,
+        future,
+        context=parameters["max_encoder_length"] + lag,
+        horizon=parameters["max_prediction_length"],
+        extra=[parameters["weight"]] if parameters.get("weight") else [],
     )
+    dataset = None if like is None else renewed(like, columns, parameters)
+    if dataset is not None:
+        return dataset
+    frame = pd.DataFrame(columns)
     return dataset_class.from_parameters(
         parameters, frame, predict=True, min_prediction_idx=int(frame[TIME_INDEX].min())
     )
 
 
-def decoder_rows(
-    panel: Panel, future: pd.DataFrame, horizon: int
-) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """Return the rows of the next `horizon` steps of every series, and their positions."""
-    roles = panel.roles
+def window_columns(
+    panel: Panel, future: pd.DataFrame, *, context: int, horizon: int, extra: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of a dataset for the last steps of every series and the next ones.
+
+    First come the rows of the history, then those ahead, which repeat the last ones but for time
+    and known covariates.
+
+    Args:
+        panel: The history.
+        future: Rows with the known covariates.
+        context: Steps of the history, at most.
+        horizon: Steps ahead.
+        extra: Further columns to carry over as they are.
+    """
+    roles, history = panel.roles, panel.history
+    recent = np.flatnonzero(panel.steps_to_end < context)
     last = np.repeat(panel.last_rows, horizon)
-    positions = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
-    rows = panel.history.iloc[last].reset_index(drop=True)
-    stamps = panel.grid.stamps(positions).astype(rows[roles.time].dtype)
-    rows = rows.assign(**{roles.time: stamps})
-    if not roles.known:
-        return rows, positions
+    rows = np.concatenate([recent, last])
+    ahead = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
+    positions = np.concatenate([panel.positions[recent], ahead])
+    times = panel.grid.stamps(positions)
+    values = {name: history[name].iloc[rows] for name in (roles.target, *roles.covariates)}
+    if roles.known:
+        found = known_rows(panel, future, panel.codes[last], ahead, times[len(recent) :])
+        for name in roles.known:
+            values[name] = pd.concat([history[name].iloc[recent], future[name].iloc[found]])
+    return {
+        TIME_INDEX: positions,
+        roles.group: panel.labels.to_numpy()[panel.codes[rows]],
+        **model_columns(values, times, panel),
+        **{name: history[name].to_numpy()[rows] for name in extra},
+    }
+
+
+def known_rows(
+    panel: Panel,
+    future: pd.DataFrame,
+    codes: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    times: pd.DatetimeIndex,
+) -> NDArray[np.int64]:
+    """Return which row of `future` holds each step ahead.
+
+    Raises:
+        ValueError: There is none for a step.
+    """
     given = future_positions(panel, future)
-    found = given.get_indexer(pd.MultiIndex.from_arrays([panel.codes[last], positions]))
-    check_reach(panel, rows, found < 0, horizon)
-    known = {name: future[name].iloc[found].to_numpy() for name in roles.known}
-    return rows.assign(**known), positions
+    found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    check_reach(panel, times, found < 0, len(times) // len(panel.names))
+    return found
 
 
 def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
@@ -87,7 +126,7 @@ def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
 
 
 def check_reach(
-    panel: Panel, rows: pd.DataFrame, is_missing: NDArray[np.bool_], horizon: int
+    panel: Panel, times: pd.DatetimeIndex, is_missing: NDArray[np.bool_], horizon: int
 ) -> None:
     """Raise where known covariates do not reach to the end of the horizon."""
     if not is_missing.any():
@@ -101,7 +140,7 @@ def check_reach(
         f"Known covariates {list(panel.roles.known)} must be given for the {horizon} steps after "
         f"the last observation, but {counted(of_first, 'future row')} "
         f"{'is' if of_first == 1 else 'are'} missing for "
-        f"{series_place(name, rows[panel.roles.time].iloc[first])} "
+        f"{series_place(name, times[first])} "
         f"({counted(lacking, 'series')} in all); add them as rows with an empty target, or in "
         "`future`."
     )

@@ -12,7 +12,7 @@ from pandas.api import types
 from drnn_forecast.frames import checks
 from drnn_forecast.frames.frequency import OFF_GRID, Grid, resolve_frequency
 from drnn_forecast.frames.kinds import is_real
-from drnn_forecast.frames.panel import Panel, series_codes
+from drnn_forecast.frames.panel import Panel, factorized, series_codes
 from drnn_forecast.frames.places import counted, first_place, some
 from drnn_forecast.frames.roles import Roles
 from drnn_forecast.frames.times import parse_times
@@ -30,16 +30,16 @@ def take_in(
         ValueError: The frame breaks another rule; the message names it.
     """
     rows = read_rows(frame, roles, roles.columns, "frame")
-    checks.check_dtypes(rows, roles)
-    checks.check_unique(rows, roles)
     codes = series_codes(rows, roles)
+    checks.check_dtypes(rows, roles)
+    checks.check_unique(rows, roles, codes)
     checks.check_observed(rows, roles, codes)
     is_past = up_to_last_target(rows[roles.target], codes)
-    history = rows[is_past].reset_index(drop=True)
+    history = rows if is_past.all() else rows[is_past].reset_index(drop=True)
     checks.check_values(history, roles)
     checks.check_static(history, roles, codes[is_past])
     later = future_rows(history, rows[~is_past], future, roles)
-    history, later, freq = on_grid(history, later, roles, fill_gaps=fill_gaps)
+    history, later, freq = on_grid(history, codes[is_past], later, roles, fill_gaps=fill_gaps)
     return history, later, dataclasses.replace(roles, freq=freq)
 
 
@@ -50,7 +50,8 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     checks.check_series_names(frame, roles, name)
     rows = frame.reset_index(drop=True)
     rows = rows.assign(**{roles.time: parse_times(rows[roles.time], name)})
-    backward = backward_rows(rows, roles)
+    codes, names = factorized(rows, roles)
+    backward = backward_rows(codes, pd.DatetimeIndex(rows[roles.time]).asi8)
     if backward:
         logger.warning(
             "Sorted `%s` by time: %s of time column %r came before the row above.",
@@ -58,22 +59,24 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
             counted(backward, "row"),
             roles.time,
         )
+    elif names.is_monotonic_increasing and (codes[1:] >= codes[:-1]).all():
+        return rows
     return rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
 
 
-def backward_rows(rows: pd.DataFrame, roles: Roles) -> int:
+def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     """Return how many rows are earlier than the row above them in their series."""
-    codes = series_codes(rows, roles)
     order = np.argsort(codes, kind="stable")
-    times, codes = pd.DatetimeIndex(rows[roles.time]).asi8[order], codes[order]
+    times, codes = times[order], codes[order]
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
 def up_to_last_target(target: pd.Series, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which rows are not after the last target of their series."""
-    numbers = np.arange(len(target))
-    last = pd.Series(numbers).where(target.notna().to_numpy()).groupby(codes).transform("max")
-    return numbers <= last.to_numpy()
+    observed = np.flatnonzero(target.notna().to_numpy())
+    last = np.zeros(codes.max() + 1, dtype=np.int64)
+    np.maximum.at(last, codes[observed], observed)
+    return np.arange(len(target)) <= last[codes]
 
 
 def future_rows(
@@ -88,7 +91,7 @@ def future_rows(
         return history.iloc[:0]
     rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     rows = rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
-    checks.check_unique(rows, roles)
+    checks.check_unique(rows, roles, series_codes(rows, roles))
     checks.check_future_values(rows, roles)
     return rows.reindex(columns=history.columns)
 
@@ -152,22 +155,29 @@ def check_after_history(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles)
 
 
 def on_grid(
-    history: pd.DataFrame, later: pd.DataFrame, roles: Roles, *, fill_gaps: bool
+    history: pd.DataFrame,
+    codes: NDArray[np.int64],
+    later: pd.DataFrame,
+    roles: Roles,
+    *,
+    fill_gaps: bool,
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Return the history without gaps, the future rows and the frequency they share."""
     times = pd.DatetimeIndex(history[roles.time])
-    codes = series_codes(history, roles)
-    names = [None] if roles.series is None else history[roles.series].drop_duplicates().tolist()
+    first_rows = np.flatnonzero(np.diff(codes, prepend=-1))
+    names = [None] if roles.series is None else history[roles.series].iloc[first_rows].tolist()
     freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
     grid = Grid(times.min(), freq)
     given = dataclasses.replace(roles, freq=freq)
-    for rows in (history, later):
-        positions = grid.positions(pd.DatetimeIndex(rows[roles.time]))
-        checks.check_on_grid(rows, given, positions == OFF_GRID, grid.origin)
     positions = grid.positions(times)
+    checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
+    of_later = grid.positions(pd.DatetimeIndex(later[roles.time]))
+    checks.check_on_grid(later, given, of_later == OFF_GRID, grid.origin)
     steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
     missing = np.append(0, steps - 1)
-    if missing.any() and fill_gaps:
+    if not missing.any():
+        return history, later, freq
+    if fill_gaps:
         return fill(history, given, grid, positions, missing), later, freq
     gaps = missing > 0
     checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.frames.frequency import Grid
-from drnn_forecast.frames.kinds import as_text
 from drnn_forecast.frames.places import shown
 from drnn_forecast.frames.roles import ONLY_SERIES, Roles
 
@@ -70,7 +69,7 @@ class Panel:
         """The name of each series as datasets hold it: text."""
         if self.roles.series is None:
             return pd.Index([ONLY_SERIES], dtype=object)
-        return pd.Index(as_text(self.history[self.roles.series].iloc[self.last_rows]))
+        return pd.Index([str(name) for name in self.names], dtype=object)
 
     def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the code of the series of each row; -1 where the history lacks it."""
@@ -89,6 +88,12 @@ class Panel:
 
 def series_codes(rows: pd.DataFrame, roles: Roles) -> NDArray[np.int64]:
     """Return the number of each row's series, in order of appearance."""
+    return factorized(rows, roles)[0]
+
+
+def factorized(rows: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.Index]:
+    """Return the number of each row's series, and their names, in order of appearance."""
     if roles.series is None:
-        return np.zeros(len(rows), dtype=np.int64)
-    return pd.factorize(rows[roles.series])[0].astype(np.int64)
+        return np.zeros(len(rows), dtype=np.int64), pd.Index([ONLY_SERIES])
+    codes, names = pd.factorize(rows[roles.series])
+    return codes.astype(np.int64), pd.Index(names)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pytorch_forecasting import TimeSeriesDataSet
 
+from drnn_forecast.batching import BatchedTimeSeriesDataSet
 from drnn_forecast.frames.panel import Panel
 
 
@@ -17,16 +19,33 @@ def target_rows(
         dataset: A dataset of its windows.
         steps: How many of each window's targets; None: all.
     """
-    index = dataset.decoded_index
-    first = index["time_idx_first_prediction"].to_numpy()
-    lengths = index["time_idx_last"].to_numpy() - first + 1
+    codes, first, lengths = target_spans(panel, dataset)
     if steps is not None:
         lengths = lengths.clip(max=steps)
     starts = np.cumsum(lengths) - lengths
     positions = np.repeat(first - starts, lengths) + np.arange(lengths.sum())
-    codes = np.repeat(panel.labels.get_indexer(index[panel.roles.group]), lengths)
-    rows = panel.history[list(panel.roles.keys)].iloc[panel.last_rows[codes]]
-    time = panel.history[panel.roles.time].dtype
-    return rows.assign(**{panel.roles.time: panel.grid.stamps(positions).astype(time)}).reset_index(
-        drop=True
-    )
+    stamps = panel.grid.stamps(positions).astype(panel.history[panel.roles.time].dtype)
+    columns = {panel.roles.time: stamps}
+    if panel.roles.series is not None:
+        series = panel.history[panel.roles.series].iloc[np.repeat(panel.last_rows[codes], lengths)]
+        columns = {panel.roles.series: series.array, **columns}
+    return pd.DataFrame(columns)
+
+
+def target_spans(
+    panel: Panel, dataset: TimeSeriesDataSet
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return of every window the series' code, the position of its first target, and how many.
+
+    The dataset's `decoded_index` says the same in ten times the time.
+    """
+    if isinstance(dataset, BatchedTimeSeriesDataSet):
+        begin, end = dataset.window_rows
+    else:
+        begin, end = (dataset.index[name].to_numpy() for name in ("index_start", "index_end"))
+    time = dataset.data["time"].numpy()
+    last = time[end]
+    lengths = dataset.calculate_decoder_length(last, last - time[begin] + 1)
+    groups = dataset.data["groups"].numpy()[begin, 0]
+    labels = dataset.transform_values(panel.roles.group, groups, inverse=True, group_id=True)
+    return panel.labels.get_indexer(labels), last - lengths + 1, lengths
