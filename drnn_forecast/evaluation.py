@@ -192,21 +192,6 @@ def calibration(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.Serie
     return pd.Series(observed, index=pd.Index(quantiles, name="level"), name="observed")
 
 
-def calibration(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.Series:
-    """Return the share of actuals at or below each quantile, a mean over series, by level.
-
-    Where a model is calibrated the share equals the level.
-
-    Args:
-        forecasts: `series`, `actual` and a column `q...` for each quantile.
-        quantiles: Levels.
-    """
-    columns = {f"{level:g}": f"q{level:g}" for level in quantiles}
-    shares = losses.calibration(forecasts, columns, id_col="series", target_col="actual")
-    observed = shares.set_index("series").mean()[list(columns)].to_numpy()
-    return pd.Series(observed, index=pd.Index(quantiles, name="level"), name="observed")
-
-
 def error_by_step(forecasts: pd.DataFrame) -> pd.Series:
     """Return the mean absolute error of the median at each step, indexed by step, target units."""
     errors = (forecasts["actual"] - forecasts["q0.5"]).abs()
