@@ -2,12 +2,17 @@
 
 from drnn_forecast.plotting.forecasts import error_by_horizon, fan_charts, window_chart
 from drnn_forecast.plotting.interpretation import bars, lag_chart, saliency_map
+from drnn_forecast.plotting.tuning import front_chart, history_chart, parallel_chart, slice_chart
 
 __all__ = [
     "bars",
     "error_by_horizon",
     "fan_charts",
+    "front_chart",
+    "history_chart",
     "lag_chart",
+    "parallel_chart",
     "saliency_map",
+    "slice_chart",
     "window_chart",
 ]
