@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drnn_forecast.memory import mean_recurrent_length
     from drnn_forecast.sample import load_sample
     from drnn_forecast.training import fit
+    from drnn_forecast.tuning import SearchSpace, tune
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "DilatedRNNLayer",
     "ForecastData",
     "OutputFusion",
+    "SearchSpace",
     "SeasonalNaive",
     "compare",
     "deepar",
@@ -37,6 +39,7 @@ __all__ = [
     "load_sample",
     "lstm",
     "mean_recurrent_length",
+    "tune",
 ]
 
 _HOMES = {
@@ -46,6 +49,7 @@ _HOMES = {
     "DilatedRNNLayer": "layers",
     "ForecastData": "frames",
     "OutputFusion": "layers",
+    "SearchSpace": "tuning",
     "SeasonalNaive": "baselines",
     "compare": "comparison",
     "deepar": "baselines",
@@ -55,6 +59,7 @@ _HOMES = {
     "load_sample": "sample",
     "lstm": "baselines",
     "mean_recurrent_length": "memory",
+    "tune": "tuning",
 }
 
 

@@ -38,6 +38,7 @@ FLOORS = {
     "baselines": 7,
     "evaluation": 7,
     "comparison": 8,
+    "tuning": 8,
     "demo": 9,
     "cli": 10,
     "__main__": 11,
@@ -142,6 +143,7 @@ def test_the_public_names_are_sorted_and_these():
         "DilatedRNNLayer",
         "ForecastData",
         "OutputFusion",
+        "SearchSpace",
         "SeasonalNaive",
         "compare",
         "deepar",
@@ -151,6 +153,7 @@ def test_the_public_names_are_sorted_and_these():
         "load_sample",
         "lstm",
         "mean_recurrent_length",
+        "tune",
     ]
 
 

@@ -12,7 +12,7 @@ from drnn_forecast.plotting.canvas import COLOURS, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOUR_MAP = "viridis_r"
+COLOUR_MAP = "viridis"
 """Low values, the good ones, are dark."""
 
 
@@ -42,7 +42,7 @@ def history_chart(
     axis.set_xlabel("trial")
     axis.set_ylabel(label)
     axis.set_title(title, loc="left")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(_ticks(integer=True))
     axis.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
     return figure
@@ -59,7 +59,7 @@ def parallel_chart(
     """Return a figure with an axis per parameter and a line per trial, coloured by its value.
 
     Args:
-        positions: Of every trial on every axis, from 0 to 1; the best trials come last, on top.
+        positions: Of every trial on every axis, mostly from 0 to 1; the last trials are on top.
         ticks: By parameter, what stands at a position.
         values: What gives the colour, in the order of `positions`.
         label: What the values are.
@@ -121,8 +121,8 @@ def slice_chart(
             values[shown],
             c=values.index[shown],
             cmap="Blues",
-            vmin=min(values.index) - 0.3 * len(values),
-            vmax=max(values.index),
+            vmin=0,
+            vmax=max(values.index.max(), 1),
             edgecolors=COLOURS["history"],
             linewidths=0.6,
         )
@@ -131,7 +131,7 @@ def slice_chart(
         if name in log:
             axis.set_xscale("log")
         elif pd.api.types.is_numeric_dtype(parameters[name]):
-            axis.xaxis.get_major_locator().set_params(integer=_is_whole(parameters[name]))
+            axis.xaxis.set_major_locator(_ticks(integer=_is_whole(parameters[name])))
     for axis in axes[:, 0]:
         axis.set_ylabel(label)
     for axis in axes.flat[parameters.shape[1] :]:
@@ -195,6 +195,13 @@ def _colours(values: pd.Series, label: str, figure: Figure, axis: Any) -> Any:
     colour = ScalarMappable(Normalize(values.min(), values.max()), COLOUR_MAP)
     figure.colorbar(colour, ax=axis, label=label)
     return colour
+
+
+def _ticks(*, integer: bool) -> Any:
+    """Return where an axis has its ticks."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(6, integer=integer)
 
 
 def _is_whole(values: pd.Series) -> bool:

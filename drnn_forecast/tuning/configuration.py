@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,7 @@ def resolve(values: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def hyperparameters(configuration: dict[str, Any]) -> dict[str, Any]:
+def hyperparameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a configuration the forecaster takes."""
     described = ("batch_size", "num_layers", "dilation_base", "start_exponent")
     return {name: value for name, value in configuration.items() if name not in described}

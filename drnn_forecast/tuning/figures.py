@@ -11,7 +11,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 
 from drnn_forecast.plotting import bars, front_chart, history_chart, parallel_chart, slice_chart
-from drnn_forecast.tuning.study import new_trials, quiet_optuna
+from drnn_forecast.tuning.study import loss_of, new_trials, quiet_optuna
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,6 +36,8 @@ LABELS = {
     "start_exponent": "starting exponent l0",
 }
 TRIALS_FOR_IMPORTANCES = 5
+BELOW = -0.15
+"""Where lists of dilations, which have neither base nor exponent, lie on those axes."""
 
 
 def study_figures(
@@ -79,7 +81,7 @@ def importances(study: Study) -> dict[str, float]:
         for trial in new_trials(study):
             copy.add_trial(
                 optuna.create_trial(
-                    value=trial.values[0], params=trial.params, distributions=trial.distributions
+                    value=loss_of(trial), params=trial.params, distributions=trial.distributions
                 )
             )
         return get_param_importances(copy, evaluator=FanovaImportanceEvaluator(seed=0))
@@ -102,7 +104,7 @@ def _parallel(complete: pd.DataFrame) -> Figure:
     ordered = complete.sort_values(LOSS, ascending=False)
     positions, ticks = {}, {}
     for name in (*ARCHITECTURE, *TRAINING):
-        if ordered[name].nunique() > 1:
+        if len(set(ordered[name].dropna())) > 1:
             positions[name], ticks[name] = _axis(ordered[name], is_log=name in LOGARITHMIC)
     return parallel_chart(
         pd.DataFrame(positions, index=ordered.index),
@@ -115,8 +117,7 @@ def _parallel(complete: pd.DataFrame) -> Figure:
 
 def _axis(values: pd.Series, *, is_log: bool) -> tuple[pd.Series, dict[float, str]]:
     """Return where values lie on an axis from 0 to 1, and what to write beside it."""
-    known = values.dropna()
-    levels = sorted(set(known))
+    levels = sorted(set(values.dropna()))
     if isinstance(levels[0], str):
         places = np.linspace(0, 1, len(levels))
         return values.map(dict(zip(levels, places, strict=True))), dict(
@@ -126,8 +127,9 @@ def _axis(values: pd.Series, *, is_log: bool) -> tuple[pd.Series, dict[float, st
     low, high = scale.min(), scale.max()
     shown = levels if len(levels) <= 5 else [levels[0], levels[-1]]
     heights = [(float(np.log(level) if is_log else level) - low) / (high - low) for level in shown]
-    texts = [f"{level:.3g}" for level in shown]
-    return (scale - low) / (high - low), dict(zip(heights, texts, strict=True))
+    ticks = dict(zip(heights, [f"{level:.3g}" for level in shown], strict=True))
+    places = (scale - low) / (high - low)
+    return places.fillna(BELOW), ticks | ({BELOW: "list"} if values.isna().any() else {})
 
 
 def _pareto(complete: pd.DataFrame, front: pd.DataFrame, cost: str) -> Figure:

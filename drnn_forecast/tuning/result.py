@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from drnn_forecast.forecaster import DilatedRNNForecaster
 from drnn_forecast.tuning.checkpoints import kept_checkpoints
 from drnn_forecast.tuning.figures import study_figures
-from drnn_forecast.tuning.study import best_trials
+from drnn_forecast.tuning.study import best_trials, loss_of, values_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ class TuningResult:
     @property
     def best_value(self) -> float:
         """The lowest validation loss; the mean over seeds of each one's lowest."""
-        return float(self.best_trial.values[0])
+        return loss_of(self.best_trial)
 
     @property
     def best_checkpoint(self) -> Path:
@@ -147,23 +147,21 @@ class TuningResult:
     def _row(self, trial: FrozenTrial) -> dict[str, Any]:
         """Return what the table says of a trial."""
         attributes = trial.user_attrs
-        values = trial.values or [None] * len(self.objectives)
+        values: list[float | None] = [*values_of(trial)] or [None] * len(self.objectives)
         reason = attributes.get("reason")
         if trial.state == TrialState.FAIL and reason is None:
             reason = "its worker died"
         run = attributes.get("run", {})
+        costs = {name: run.get(name) for name in ("training_seconds", "parameters")}
         return {
             "state": STATES[trial.state],
+            "validation_loss": None,
+            **costs,
             **dict(zip(self.objectives, values, strict=True)),
             "duplicate_of": attributes.get("duplicate_of"),
             "retry_of": trial.system_attrs.get("failed_trial"),
             "reason": reason,
             **attributes.get("configuration", {}),
-            **{
-                name: run.get(name)
-                for name in ("training_seconds", "parameters")
-                if name not in self.objectives
-            },
             "epochs": run.get("epochs"),
             "steps": run.get("steps"),
             "worker": attributes.get("worker"),

@@ -15,7 +15,15 @@ from drnn_forecast.tuning.problem import Problem
 from drnn_forecast.tuning.result import TuningResult
 from drnn_forecast.tuning.sampler import SeededSampler
 from drnn_forecast.tuning.storage import heartbeat_of, open_storage
-from drnn_forecast.tuning.study import FINISHED, best_trials, new_trials, open_study, quiet_optuna
+from drnn_forecast.tuning.study import (
+    FINISHED,
+    best_trials,
+    loss_of,
+    new_trials,
+    open_study,
+    quiet_optuna,
+)
+from drnn_forecast.tuning.trial import warm_up
 from drnn_forecast.tuning.worker import Worker
 
 
@@ -48,6 +56,8 @@ def search(
         study = open_study(opened, study_name, problem.setup(), sampler=sampler, pruner=pruner)
     with tqdm(total=n_trials, unit="trial", desc=study_name, disable=not progress) as bar:
         _show(bar, study)
+        if "training_seconds" in problem.objectives:
+            warm_up(problem)
         stopped_by = Worker(
             study,
             problem,
@@ -66,5 +76,5 @@ def _show(bar: tqdm, study: Study) -> None:
     bar.n = len(new_trials(study, FINISHED))
     best = best_trials(study)
     if best:
-        bar.set_postfix_str(f"best {best[0].values[0]:.6g} (trial {best[0].number})", refresh=False)
+        bar.set_postfix_str(f"best {loss_of(best[0]):.6g} (trial {best[0].number})", refresh=False)
     bar.refresh()

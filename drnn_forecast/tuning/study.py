@@ -1,4 +1,4 @@
-"""One study of Optuna: made, or taken up again where everything that decides a value is the same."""
+"""One study of Optuna: made, or resumed where everything that decides a value is the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_study(
     Raises:
         ValueError: The study exists with another search space, direction, budget or dataset.
     """
-    directions = ["minimize"] * len(setup["objectives"])
+    directions = [StudyDirection.MINIMIZE] * len(setup["objectives"])
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -45,11 +45,11 @@ def open_study(
         load_if_exists=True,
     )
     found = study.user_attrs.get(SETUP)
-    if study.directions != [StudyDirection.MINIMIZE] * len(directions):
+    if study.directions != directions:
         shown = ", ".join(direction.name.lower() for direction in study.directions)
         raise ValueError(
             f"`study_name` {name!r} exists in this storage with other directions: {shown}, where "
-            f"this study has {', '.join(directions)}. Choose another name."
+            f"this one has {len(directions)} to minimize. Choose another name."
         )
     if found is None and study.get_trials(deepcopy=False):
         raise ValueError(
@@ -80,7 +80,17 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     if len(study.directions) > 1:
         front = {trial.number for trial in study.best_trials}
         trials = [trial for trial in trials if trial.number in front]
-    return sorted(trials, key=lambda trial: (trial.values[0], trial.number))
+    return sorted(trials, key=lambda trial: (loss_of(trial), trial.number))
+
+
+def loss_of(trial: FrozenTrial) -> float:
+    """Return the validation loss of a complete trial."""
+    return float(values_of(trial)[0])
+
+
+def values_of(trial: FrozenTrial) -> list[float]:
+    """Return a trial's value of each objective; none where it has not finished."""
+    return list(trial.values or [])
 
 
 @contextmanager

@@ -17,9 +17,9 @@ from optuna import TrialPruned
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from drnn_forecast.training import FitResult, fit
-from drnn_forecast.tuning.configuration import draw, hyperparameters
+from drnn_forecast.tuning.configuration import draw, hyperparameters, smallest
 from drnn_forecast.tuning.problem import Problem
-from drnn_forecast.tuning.study import FINISHED, new_trials
+from drnn_forecast.tuning.study import FINISHED, new_trials, values_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def run_trial(trial: Trial, problem: Problem, checkpoint: Path) -> tuple[float, 
         trial.set_user_attr("duplicate_of", twin.number)
         if twin.state == TrialState.PRUNED:
             raise TrialPruned
-        return tuple(twin.values)
+        return tuple(values_of(twin))
     trial.set_user_attr("checkpoint", str(checkpoint))
     runs, is_pruned = _runs(trial, problem, configuration, checkpoint)
     means = {field.name: fmean(getattr(run, field.name) for run in runs) for field in fields(Run)}
@@ -65,6 +65,21 @@ def run_trial(trial: Trial, problem: Problem, checkpoint: Path) -> tuple[float, 
     if is_pruned:
         raise TrialPruned
     return tuple(means[objective] for objective in problem.objectives)
+
+
+def warm_up(problem: Problem) -> None:
+    """Train each cell for one step, so that no trial's seconds hold its kernels' compilation."""
+    cells = problem.space.cell_type
+    for cell_type in [cells] if isinstance(cells, str) else cells:
+        fit(
+            partial(problem.build, smallest(problem.space) | {"cell_type": cell_type}),
+            problem.training,
+            problem.validation,
+            max_epochs=1,
+            steps_per_epoch=1,
+            progress=False,
+            trainer_kwargs={**problem.trainer_kwargs, "limit_val_batches": 1},
+        )
 
 
 class _Reporter(Callback):
@@ -111,6 +126,7 @@ def _runs(
     runs: list[Run] = []
     for seed in problem.seeds:
         reporter = _Reporter(trial, [run.validation_loss for run in runs], problem.max_epochs)
+        reporters = [reporter] if len(problem.objectives) == 1 else []
         result = fit(
             partial(problem.build, configuration),
             problem.training,
@@ -122,10 +138,7 @@ def _runs(
             patience=problem.patience,
             checkpoint=checkpoint.with_suffix(f".seed{seed}.ckpt"),
             progress=False,
-            callbacks=[
-                *problem.fresh_callbacks(),
-                *([reporter] if len(problem.objectives) == 1 else []),
-            ],
+            callbacks=[*problem.fresh_callbacks(), *reporters],
             trainer_kwargs=problem.trainer_kwargs,
         )
         _keep_the_better(result, runs, checkpoint)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import optuna
+import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from optuna import TrialPruned
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
@@ -139,7 +140,7 @@ class Worker:
                 n_trials=1,
                 catch=(Exception,),
                 callbacks=[self._after],
-                gc_after_trial=True,
+                gc_after_trial=torch.cuda.is_available(),
             )
         except (ValueError, UpdateFinishedTrialError):
             if not self._was_taken_for_dead():
