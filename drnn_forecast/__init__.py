@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drnn_forecast.memory import mean_recurrent_length
     from drnn_forecast.sample import load_sample
     from drnn_forecast.training import fit
+    from drnn_forecast.tuning import SearchSpace, tune
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ __all__ = [
     "Ensemble",
     "ForecastData",
     "OutputFusion",
+    "SearchSpace",
     "SeasonalNaive",
     "compare",
     "deepar",
@@ -39,6 +41,7 @@ __all__ = [
     "load_sample",
     "lstm",
     "mean_recurrent_length",
+    "tune",
 ]
 
 _HOMES = {
@@ -49,6 +52,7 @@ _HOMES = {
     "Ensemble": "ensemble",
     "ForecastData": "frames",
     "OutputFusion": "layers",
+    "SearchSpace": "tuning",
     "SeasonalNaive": "baselines",
     "compare": "comparison",
     "deepar": "baselines",
@@ -58,6 +62,7 @@ _HOMES = {
     "load_sample": "sample",
     "lstm": "baselines",
     "mean_recurrent_length": "memory",
+    "tune": "tuning",
 }
 
 

@@ -40,6 +40,7 @@ FLOORS = {
     "ensemble": 7,
     "evaluation": 7,
     "comparison": 8,
+    "tuning": 8,
     "demo": 9,
     "report": 9,
     "cli": 10,
@@ -146,6 +147,7 @@ def test_the_public_names_are_sorted_and_these():
         "Ensemble",
         "ForecastData",
         "OutputFusion",
+        "SearchSpace",
         "SeasonalNaive",
         "compare",
         "deepar",
@@ -155,6 +157,7 @@ def test_the_public_names_are_sorted_and_these():
         "load_sample",
         "lstm",
         "mean_recurrent_length",
+        "tune",
     ]
 
 

@@ -8,6 +8,7 @@ from drnn_forecast.plotting.scores import (
     error_by_fold,
     error_by_series,
 )
+from drnn_forecast.plotting.tuning import front_chart, history_chart, parallel_chart, slice_chart
 
 __all__ = [
     "bars",
@@ -17,7 +18,11 @@ __all__ = [
     "error_by_horizon",
     "error_by_series",
     "fan_charts",
+    "front_chart",
+    "history_chart",
     "lag_chart",
+    "parallel_chart",
     "saliency_map",
+    "slice_chart",
     "window_chart",
 ]
