@@ -1,0 +1,72 @@
+"""The lowest dilation raised while the top one stays at 256: one bottom layer less at each step.
+
+    python -m benchmarks.paper.start_exponent [--full --device cuda]
+
+Noisy MNIST of 1000 steps, RNN cells of 20 units. From l0 = 1 on, all dilations share the divisor
+2^l0, and an output sees one step in so many; each network runs with an `OutputFusion` of that width
+and without. `score` is the accuracy on test images: all of them, in the quick setting the first
+1,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.paper.command import Options, carry_out
+from benchmarks.paper.figures import learning_curves, time_and_score
+from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.models import classifier
+from benchmarks.paper.training import Run, Setting
+from drnn_forecast.dilations import dilation_schedule
+
+QUICK = Setting("quick", steps=1500, batch_size=32, rows=10)
+FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+LAYERS, WIDTH = 9, 20
+EXPONENTS = (0, 1, 2, 3, 4, 5)
+
+
+def runs(options: Options) -> Iterator[Run]:
+    """Yield every exponent with fusion, then without; there is nothing to fuse at l0 = 0."""
+    for seed in options.seeds:
+        score_on = 10_000 if options.is_full else 1_000
+        task = PixelImages(options, length=1000, seed=seed, score_on=score_on)
+        for panel in ("with fusion", "without fusion"):
+            for exponent in EXPONENTS:
+                schedule = dilation_schedule(LAYERS - exponent, start_exponent=exponent)
+                width = 2**exponent if panel == "with fusion" else 1
+                build = partial(classifier, 1, WIDTH, CLASSES, schedule, "RNN", fusion_width=width)
+                yield Run(panel, name_of(exponent), seed, build, task)
+
+
+def name_of(exponent: int) -> str:
+    """Return a network's name in the figure."""
+    return f"{LAYERS - exponent} layers, {2**exponent} to 256"
+
+
+def figures(curves: pd.DataFrame) -> dict[str, Figure]:
+    """Return the curves of the accuracy, and the time and last accuracy against the exponent."""
+    title = "Starting exponent: RNN cells of 20 units, noisy MNIST of 1000 steps"
+    last = curves.groupby(["panel", "network", "seed"], sort=False).last().reset_index()
+    return {
+        "": time_and_score(
+            last,
+            title=title,
+            score="test accuracy",
+            ticks={name_of(exponent): str(2**exponent) for exponent in EXPONENTS},
+        ),
+        "_curves": learning_curves(
+            curves, title=title, value="score", label="test accuracy", ordered=True
+        ),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    carry_out("start_exponent", __doc__, runs, figures, quick=QUICK, full=FULL, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()
