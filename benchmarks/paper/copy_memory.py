@@ -25,7 +25,7 @@ from benchmarks.paper.models import symbol_model
 from benchmarks.paper.training import Run, Setting, drawn
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=4000, batch_size=32, learning_rate=3e-3)
+QUICK = Setting("quick", steps=2000, batch_size=32, learning_rate=3e-3)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
 SYMBOLS, BLANK, RECALL = 10, 8, 9
 CELLS = ("RNN", "GRU", "LSTM")

@@ -143,7 +143,8 @@ def idx_array(data: bytes, *, name: str) -> NDArray[np.uint8]:
             f"`{name}` must be an idx file of bytes and start with 000008, got {data[:3].hex()!r}."
         )
     start = 4 + 4 * data[3]
-    shape = tuple(int(size) for size in np.frombuffer(data[4:start], dtype=">u4"))
+    sizes = (data[place : place + 4] for place in range(4, start, 4))
+    shape = tuple(int.from_bytes(size, "big") for size in sizes)
     expected = start + int(np.prod(shape))
     if len(data) != expected:
         raise OSError(

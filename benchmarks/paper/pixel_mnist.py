@@ -22,7 +22,7 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=1200, batch_size=64, learning_rate=3e-3, rows=12)
+QUICK = Setting("quick", steps=1500, batch_size=64, learning_rate=3e-3, rows=15)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
 
 
