@@ -38,6 +38,7 @@ EXPERIMENTS = {  # the runs that the cheapest test of each script needs, and the
     "noisy_mnist": ("1000 steps, dilated RNN", "mnist"),
     "depth": ("2 layers", "mnist"),
     "start_exponent": ("4 layers, 32 to 256", "mnist"),
+    "start_time": ("4 layers, 32 to 256", "mnist"),
     "penn_treebank": ("1 x 174", "ptb"),
     "speakers": ("MFCC", "fsdd"),
 }

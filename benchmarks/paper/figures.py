@@ -66,31 +66,26 @@ def learning_curves(
     return figure
 
 
-def time_and_score(
-    last: pd.DataFrame, *, title: str, score: str, ticks: Mapping[str, str]
+def last_values(
+    last: pd.DataFrame, *, title: str, label: str, axis: str, ticks: Mapping[str, str]
 ) -> Figure:
-    """Return a figure of two panels against `network`: CPU seconds, and the score, by `panel`.
+    """Return a figure of the column `value` against `network`, with a line per `panel`.
 
     Args:
-        last: The last row of every run.
+        last: A row per panel, network and seed, with a `value`; seeds are averaged.
         title: Of the figure.
-        score: The label of the scores' axis.
+        label: Of the vertical axis, with its unit.
+        axis: The label of the horizontal axis.
         ticks: The label of every network, in order.
     """
-    figure = Figure(figsize=(12, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
     for panel, of in last.groupby("panel", sort=False):
-        mean = of.groupby("network", sort=False)[["cpu_seconds", "score"]].mean().reindex(ticks)
-        left.plot(list(ticks.values()), mean["cpu_seconds"], marker="o", label=panel)
-        right.plot(list(ticks.values()), mean["score"], marker="o", label=panel)
-    left.set_yscale("log", base=2)
-    left.yaxis.set_major_formatter("{x:g}")
-    left.set(ylabel="training time (CPU seconds)")
-    right.set(ylabel=score)
-    for axes in (left, right):
-        axes.set(xlabel="lowest dilation (time steps)")
-        axes.legend(frameon=False)
-    figure.suptitle(title, fontsize=13)
+        mean = of.groupby("network")["value"].mean().reindex(ticks)
+        axes.plot(list(ticks.values()), mean, marker="o", label=panel)
+    axes.set(xlabel=axis, ylabel=label, ylim=(0, None))
+    axes.set_title(title, fontsize=12)
+    figure.legend(loc="outside lower center", ncols=last["panel"].nunique(), frameon=False)
     return figure
 
 

@@ -138,9 +138,12 @@ def classifier(
     cell_type: str,
     *,
     fusion_width: int = 1,
+    backend: str = "auto",
 ) -> SequenceClassifier:
     """Return a classifier on a stack; dilations of 1 are an ordinary stack, as in `torch.nn`."""
-    encoder = DilatedRNN(input_size, hidden_size, dilations=dilations, cell_type=cell_type)
+    encoder = DilatedRNN(
+        input_size, hidden_size, dilations=dilations, cell_type=cell_type, backend=backend
+    )
     return SequenceClassifier(initialised(encoder), hidden_size, classes, fusion_width=fusion_width)
 
 
