@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types benchmark clean
+.PHONY: demo test lint types benchmark paper clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -43,6 +43,13 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
 	$(BIN)/python benchmarks/learning_rates.py
 	$(BIN)/python benchmarks/demo_scores.py
+
+# The paper's experiments in their quick settings, about an hour on one quiet core; what is finished
+# is skipped. Other data folders: DRNN_PAPER_DATA=... make paper.
+paper: $(VENV)/.benchmark
+	for experiment in copy_memory pixel_mnist noisy_mnist depth start_exponent start_time \
+		penn_treebank speakers report; do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.paper.$$experiment || exit 1; done
 
 $(VENV)/.benchmark: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable '.[benchmark]'

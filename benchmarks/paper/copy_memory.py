@@ -1,0 +1,125 @@
+"""Copy memory: ten symbols, a long wait, and the ten symbols again.
+
+    python -m benchmarks.paper.copy_memory [--full --device cuda]
+
+A network without memory can do no better than 10 ln 8 / (T + 20) nats a step: 0.0400 for T = 500
+and 0.0204 for T = 1000. `loss` is over all steps of fresh sequences; `score` is the share of the
+ten symbols that are recalled, in 256 other sequences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.paper.command import Options, carry_out
+from benchmarks.paper.figures import learning_curves
+from benchmarks.paper.models import symbol_model
+from benchmarks.paper.training import Run, Setting, drawn
+from drnn_forecast.dilations import dilation_schedule
+
+QUICK = Setting("quick", steps=2000, batch_size=32, learning_rate=3e-3)
+FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+SYMBOLS, BLANK, RECALL = 10, 8, 9
+CELLS = ("RNN", "GRU", "LSTM")
+HIDDEN = 10
+
+
+class CopyMemory:
+    """Remember ten symbols for T time steps.
+
+    Args:
+        length: T, time steps.
+        batch_size: Sequences.
+        seed: Of the sequences.
+        device: Of the tensors.
+    """
+
+    def __init__(self, length: int, batch_size: int, *, seed: int, device: torch.device) -> None:
+        self.length = length
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+
+    @property
+    def memoryless_loss(self) -> float:
+        """The least loss without memory, nats a step: the ten symbols are guessed."""
+        return 10 * math.log(8) / (self.length + 20)
+
+    def sequences(self, generator: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets `(T + 20, count)`: symbols 0 to 7, blanks and the signal."""
+        symbols = torch.randint(0, 8, (10, count), generator=generator)
+        input = torch.full((self.length + 20, count), BLANK)
+        target = input.clone()
+        input[:10], input[-11:], target[-10:] = symbols, RECALL, symbols
+        return input.to(self.device), target.to(self.device)
+
+    def loss(self, network: nn.Module, step: int) -> Tensor:
+        """Return the cross-entropy a step, nats, of fresh sequences."""
+        input, target = self.sequences(drawn(self.seed, step), self.batch_size)
+        return functional.cross_entropy(network(input).flatten(0, 1), target.flatten())
+
+    @torch.no_grad()
+    def score(self, network: nn.Module) -> float:
+        """Return the share of the ten symbols that are recalled; chance is 1/8."""
+        input, target = self.sequences(drawn(self.seed, 0), 256)
+        recalled = network(input)[-10:].argmax(dim=-1)
+        return (recalled == target[-10:]).float().mean().item()
+
+
+def runs(options: Options) -> Iterator[Run]:
+    """Yield the dilated networks, then undilated ones of their size and of the paper's."""
+    networks = {
+        f"dilated {cell}, 9 x {HIDDEN}": (HIDDEN, dilation_schedule(9), cell) for cell in CELLS
+    }
+    for layers, width in ((9, HIDDEN), (1, 256)):
+        for cell in CELLS:
+            networks[f"undilated {cell}, {layers} x {width}"] = (width, (1,) * layers, cell)
+    for length in (500, 1000):
+        for name, network in networks.items():
+            build = partial(symbol_model, SYMBOLS, *network)
+            for seed in options.seeds:
+                task = CopyMemory(
+                    length, options.setting.batch_size, seed=seed, device=options.device
+                )
+                yield Run(f"T = {length}", name, seed, build, task)
+
+
+def figures(curves: pd.DataFrame) -> dict[str, Figure]:
+    """Return the curves of the loss, above the line of a network without memory."""
+    chance = {f"T = {t}": (10 * math.log(8) / (t + 20), "no memory") for t in (500, 1000)}
+    return {
+        "": learning_curves(
+            curves,
+            title="Copy memory: mean and range over seeds",
+            value="loss",
+            label="cross-entropy (nats a step)",
+            chance=chance,
+            logarithmic=True,
+        )
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    seeds = (0, 1, 2)
+    carry_out(
+        "copy_memory",
+        __doc__,
+        runs,
+        figures,
+        quick=QUICK,
+        full=FULL,
+        seeds=seeds,
+        arguments=arguments,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Draws the curves of an experiment; computes nothing but means and ranges over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+def learning_curves(
+    curves: pd.DataFrame,
+    *,
+    title: str,
+    value: str,
+    label: str,
+    chance: Mapping[str, tuple[float, str]] | None = None,
+    logarithmic: bool = False,
+    ordered: bool = False,
+) -> Figure:
+    """Return a figure with a panel per `panel`: `value` against steps, a line per network.
+
+    The line is the mean over seeds, the band reaches from the least to the greatest; a network
+    whose name starts with "dilated" is drawn solid, any other dashed.
+
+    Args:
+        curves: The rows of a table of curves, of one setting.
+        title: Of the figure.
+        value: The column to draw.
+        label: Of the vertical axis, with its unit.
+        chance: A line and its name by panel.
+        logarithmic: The vertical axis.
+        ordered: The networks follow one another, as depths do: colours on a scale, solid lines.
+    """
+    panels = list(curves["panel"].unique())
+    networks = list(curves["network"].unique())
+    colours = colours_of(networks, ordered=ordered)
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(6 * columns + 1, 3.6 * rows + 0.8), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharey="row")
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        for network in networks:
+            of = curves[(curves["panel"] == panel) & (curves["network"] == network)]
+            if len(of):
+                solid = ordered or network.startswith("dilated")
+                _draw_line(axes, of, value, colours[network], network, solid=solid)
+        if chance and panel in chance:
+            level, name = chance[panel]
+            axes.axhline(level, color="black", linewidth=1, linestyle=":", label=name)
+        axes.set(title=panel, xlabel="training steps", ylabel=label)
+        axes.tick_params(labelleft=True)
+        if logarithmic:
+            axes.set_yscale("log")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    handles = {}
+    for axes in grid.flat[: len(panels)]:
+        handles |= {
+            name: line for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+    figure.suptitle(title, fontsize=13)
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False)
+    return figure
+
+
+def last_values(
+    last: pd.DataFrame, *, title: str, label: str, axis: str, ticks: Mapping[str, str]
+) -> Figure:
+    """Return a figure of the column `value` against `network`, with a line per `panel`.
+
+    Args:
+        last: A row per panel, network and seed, with a `value`; seeds are averaged.
+        title: Of the figure.
+        label: Of the vertical axis, with its unit.
+        axis: The label of the horizontal axis.
+        ticks: The label of every network, in order.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for panel, of in last.groupby("panel", sort=False):
+        mean = of.groupby("network")["value"].mean().reindex(ticks)
+        axes.plot(list(ticks.values()), mean, marker="o", label=panel)
+    axes.set(xlabel=axis, ylabel=label, ylim=(0, None))
+    axes.set_title(title, fontsize=12)
+    figure.legend(loc="outside lower center", ncols=last["panel"].nunique(), frameon=False)
+    return figure
+
+
+def colours_of(networks: list[str], *, ordered: bool) -> dict[str, object]:
+    """Return a colour for every network: from a scale where they are ordered."""
+    if ordered:
+        scale = mpl.colormaps["viridis"]
+        return {
+            name: scale(0.95 * index / max(1, len(networks) - 1))
+            for index, name in enumerate(networks)
+        }
+    palette = mpl.colormaps["tab10"].colors
+    return {name: palette[index % len(palette)] for index, name in enumerate(networks)}
+
+
+def _draw_line(
+    axes: Axes, of: pd.DataFrame, value: str, colour: object, name: str, *, solid: bool
+) -> None:
+    """Draw the mean and the range over seeds of one network."""
+    over_seeds = of.groupby("step")[value].agg(["mean", "min", "max"])
+    axes.plot(
+        over_seeds.index,
+        over_seeds["mean"],
+        color=colour,
+        linestyle="-" if solid else "--",
+        label=name,
+    )
+    axes.fill_between(
+        over_seeds.index, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.18, lw=0
+    )

@@ -1,0 +1,181 @@
+"""Heads on `DilatedRNN`, and the architectures that the paper compares it with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+
+OPEN_GATES: Final = {"RNN": (0, 0), "GRU": (0, 2), "LSTM": (1, 1)}
+"""Where the gates whose bias starts at 1 begin in torch's order, and how many they are."""
+
+
+class SequenceClassifier(nn.Module):
+    """One class for a whole sequence, read from an encoder's last output, or the last fused ones.
+
+    Args:
+        encoder: From `(time, batch, features)` to outputs `(time, batch, hidden)` and a state.
+        hidden_size: Features of the encoder's output.
+        classes: How many.
+        fusion_width: g; the last g outputs are joined by an `OutputFusion`. 1: none.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, hidden_size: int, classes: int, *, fusion_width: int = 1
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.fusion = OutputFusion(hidden_size, fusion_width) if fusion_width > 1 else None
+        self.head = nn.Linear(hidden_size, classes)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits `(batch, classes)` of sequences `(time, batch, features)`."""
+        output, _ = self.encoder(input)
+        if self.fusion is not None:
+            output, _ = self.fusion(output[-self.fusion.width :])
+        return self.head(output[-1])
+
+
+class SymbolModel(nn.Module):
+    """The logits of a symbol at every step, from the symbols up to that step.
+
+    Args:
+        encoder: From `(time, batch, symbols)` to outputs `(time, batch, hidden)` and a state.
+        hidden_size: Features of the encoder's output.
+        symbols: How many there are; they enter as one-hot vectors.
+    """
+
+    def __init__(self, encoder: nn.Module, hidden_size: int, symbols: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(hidden_size, symbols)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the logits `(time, batch, symbols)` of integers `(time, batch)`."""
+        one_hot = functional.one_hot(input, self.head.out_features)
+        output, _ = self.encoder(one_hot.to(self.head.weight.dtype))
+        return self.head(output)
+
+
+class SkipRNN(nn.Module):
+    """A stack of layers that read their state from one step ago and from `skip` steps ago.
+
+    c_t = f(x_t, c_(t-1), c_(t-skip)): the regular skip connection that the paper compares with
+    (Chang et al., 2017, section 3.2).
+
+    Args:
+        input_size: Features of the input.
+        hidden_size: Units of every layer.
+        num_layers: How many.
+        skip: Time steps.
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, *, num_layers: int, skip: int, cell_type: str
+    ) -> None:
+        super().__init__()
+        self.skip = skip
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(
+            DilatedRNNLayer(size + hidden_size, hidden_size, dilation=1, cell_type=cell_type)
+            for size in sizes
+        )
+
+    def forward(self, input: Tensor) -> tuple[Tensor, None]:
+        """Return the top layer's output `(time, batch, hidden)`; no state is kept."""
+        for layer in self.layers:
+            input = self._run(layer, input)
+        return input, None
+
+    def _run(self, layer: nn.Module, input: Tensor) -> Tensor:
+        """Return a layer's output: within `skip` steps the far state is known, so it is input."""
+        far = input.new_zeros(self.skip, input.shape[1], layer.hidden_size)
+        state, outputs = None, []
+        for block in input.split(self.skip):
+            far, state = layer(torch.cat([block, far[: len(block)]], dim=-1), state)
+            outputs.append(far)
+        return torch.cat(outputs)
+
+
+class DilatedCNN(nn.Module):
+    """Causal convolutions of two taps with growing dilations, ReLU and residual connections.
+
+    Args:
+        input_size: Features of the input.
+        channels: Of every layer.
+        dilations: Time steps, one per layer; their sum plus one is what an output sees.
+    """
+
+    def __init__(self, input_size: int, channels: int, *, dilations: Sequence[int]) -> None:
+        super().__init__()
+        sizes = [input_size] + [channels] * (len(dilations) - 1)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(size, channels, kernel_size=2, dilation=dilation)
+            for size, dilation in zip(sizes, dilations, strict=True)
+        )
+
+    def forward(self, input: Tensor) -> tuple[Tensor, None]:
+        """Return the outputs `(time, batch, channels)`; no state is kept."""
+        hidden = input.permute(1, 2, 0)
+        for index, layer in enumerate(self.layers):
+            padded = functional.pad(hidden, (layer.dilation[0], 0))
+            output = functional.relu(layer(padded))
+            hidden = output + hidden if index else output
+        return hidden.permute(2, 0, 1), None
+
+
+def classifier(
+    input_size: int,
+    hidden_size: int,
+    classes: int,
+    dilations: Sequence[int],
+    cell_type: str,
+    *,
+    fusion_width: int = 1,
+    backend: str = "auto",
+) -> SequenceClassifier:
+    """Return a classifier on a stack; dilations of 1 are an ordinary stack, as in `torch.nn`."""
+    encoder = DilatedRNN(
+        input_size, hidden_size, dilations=dilations, cell_type=cell_type, backend=backend
+    )
+    return SequenceClassifier(initialised(encoder), hidden_size, classes, fusion_width=fusion_width)
+
+
+def symbol_model(
+    symbols: int, hidden_size: int, dilations: Sequence[int], cell_type: str
+) -> SymbolModel:
+    """Return a model of symbols on a stack; dilations of 1 are an ordinary stack."""
+    encoder = DilatedRNN(symbols, hidden_size, dilations=dilations, cell_type=cell_type)
+    return SymbolModel(initialised(encoder), hidden_size, symbols)
+
+
+@torch.no_grad()
+def initialised(encoder: nn.Module) -> nn.Module:
+    """Return the encoder with orthogonal weights in every gate, which carry a signal far.
+
+    Both gates of a GRU and the forget gate of an LSTM start with a bias of 1, as in the paper's
+    TensorFlow cells; all other biases with 0. Nine layers of torch's own initial weights, or of
+    TensorFlow's, pass on so little that a short run learns nothing from 500 steps ago.
+    """
+    for layer in encoder.modules():
+        if isinstance(layer, DilatedRNNLayer):
+            hidden = layer.hidden_size
+            for weight in (layer.weight_ih_l0, layer.weight_hh_l0):
+                for gate in weight.split(hidden):
+                    nn.init.orthogonal_(gate)
+            layer.bias_ih_l0.zero_()
+            layer.bias_hh_l0.zero_()
+            first, count = OPEN_GATES[layer.cell_type]
+            layer.bias_ih_l0[first * hidden : (first + count) * hidden] = 1
+    return encoder
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Return how many numbers a network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())

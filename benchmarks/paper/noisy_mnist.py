@@ -1,0 +1,92 @@
+"""MNIST followed by uniform noise: dilated RNN and GRU beside four other architectures.
+
+    python -m benchmarks.paper.noisy_mnist [--full --device cuda]
+
+The full setting pads 784 pixels to 1000 and 2000 steps. The quick one pads them to 1000, RNN cells
+only. The convolutions' dilations double until an output sees the whole sequence. `score` is the
+accuracy on test images: all of them, in the quick setting the first 1,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+from torch import nn
+
+from benchmarks.paper.command import Options, carry_out
+from benchmarks.paper.figures import learning_curves
+from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.models import (
+    DilatedCNN,
+    SequenceClassifier,
+    SkipRNN,
+    classifier,
+    initialised,
+)
+from benchmarks.paper.training import Run, Setting
+from drnn_forecast.dilations import dilation_schedule
+
+QUICK = Setting("quick", steps=1500, batch_size=32, rows=10, learning_rate=3e-3)
+FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+LAYERS, WIDTH = 9, 20
+
+
+def runs(options: Options) -> Iterator[Run]:
+    """Yield every architecture at every length."""
+    for length in (1000, 2000) if options.is_full else (1000,):
+        for seed in options.seeds:
+            task = PixelImages(
+                options,
+                length=length,
+                seed=seed,
+                score_on=10_000 if options.is_full else 1_000,
+            )
+            cells = ("RNN", "GRU", "LSTM") if options.is_full else ("RNN",)
+            for name, build in architectures(length, cells).items():
+                yield Run(f"noisy MNIST, {length} steps", name, seed, build, task)
+
+
+def architectures(length: int, cells: Sequence[str]) -> dict[str, Callable[[], nn.Module]]:
+    """Return what builds every network, by its name in the figure."""
+    schedule = dilation_schedule(LAYERS)
+    size = f"{LAYERS} x {WIDTH}"
+    found = {}
+    for cell in cells:
+        found[f"dilated {cell}, {size}"] = partial(classifier, 1, WIDTH, CLASSES, schedule, cell)
+        found[f"skip {cell}, {size}, skip 256"] = partial(skipping, cell)
+        found[f"undilated {cell}, {size}"] = partial(
+            classifier, 1, WIDTH, CLASSES, (1,) * LAYERS, cell
+        )
+    depth = (length - 1).bit_length()  # dilations 1, 2, ... add up to all steps but the last
+    found[f"dilated CNN, {depth} x {WIDTH}"] = partial(convolving, depth)
+    return found
+
+
+def skipping(cell: str) -> nn.Module:
+    """Return a classifier on layers that see one step and 256 steps back."""
+    encoder = SkipRNN(1, WIDTH, num_layers=LAYERS, skip=256, cell_type=cell)
+    return SequenceClassifier(initialised(encoder), WIDTH, CLASSES)
+
+
+def convolving(depth: int) -> nn.Module:
+    """Return a classifier on dilated convolutions."""
+    return SequenceClassifier(
+        DilatedCNN(1, WIDTH, dilations=dilation_schedule(depth)), WIDTH, CLASSES
+    )
+
+
+def figures(curves: pd.DataFrame) -> dict[str, Figure]:
+    """Return the curves of the accuracy."""
+    title = "Pixel-by-pixel MNIST, then noise"
+    return {"": learning_curves(curves, title=title, value="score", label="test accuracy")}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    carry_out("noisy_mnist", __doc__, runs, figures, quick=QUICK, full=FULL, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Penn Treebank by character: a dilated GRU beside undilated ones with as many parameters.
+
+    python -m benchmarks.paper.penn_treebank [--full --device cuda]
+
+Windows of text are drawn at random and read from a zero state. `score` is in bits per character on
+the test part, in the quick setting on its first 100,000 characters: windows overlap by half and
+only their second half counts, so that every character has its past.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.paper.command import Options, carry_out
+from benchmarks.paper.data import load_characters
+from benchmarks.paper.figures import learning_curves
+from benchmarks.paper.models import symbol_model
+from benchmarks.paper.training import Run, Setting, drawn
+from drnn_forecast.dilations import dilation_schedule
+
+QUICK = Setting("quick", steps=3000, batch_size=32, rows=12, learning_rate=3e-3)
+FULL = Setting("full", steps=60_000, batch_size=64, rows=60)
+LAYERS = 5
+
+
+class Characters:
+    """Name the next character.
+
+    Args:
+        training: The text to learn.
+        test: The text that is scored.
+        window: Characters that are read at once.
+        options: The batch size and the device.
+        seed: Of the windows.
+    """
+
+    def __init__(
+        self, training: str, test: str, *, window: int, options: Options, seed: int
+    ) -> None:
+        self.alphabet = sorted(set(training) | set(test))
+        code = {character: index for index, character in enumerate(self.alphabet)}
+        self.training, self.test = (
+            torch.tensor([code[character] for character in text]) for text in (training, test)
+        )
+        self.window = window
+        self.batch_size = options.setting.batch_size
+        self.device = options.device
+        self.seed = seed
+
+    def loss(self, network: nn.Module, step: int) -> Tensor:
+        """Return the cross-entropy a character, nats, of windows of the training text."""
+        starts = torch.randint(
+            len(self.training) - self.window,
+            (self.batch_size,),
+            generator=drawn(self.seed, step),
+        )
+        return self.entropies(network, self.training, starts).mean()
+
+    @torch.no_grad()
+    def score(self, network: nn.Module) -> float:
+        """Return the bits per character of the test text, each with its past in the window."""
+        half = self.window // 2
+        starts = torch.arange(0, len(self.test) - self.window, half)
+        late = [
+            self.entropies(network, self.test, some)[-half:].flatten() for some in starts.split(128)
+        ]
+        return torch.cat(late).mean().item() / math.log(2)
+
+    def entropies(self, network: nn.Module, text: Tensor, starts: Tensor) -> Tensor:
+        """Return the cross-entropy `(window, batch)`, nats, of each character but the first."""
+        steps = torch.arange(self.window + 1).unsqueeze(1)
+        characters = text[starts + steps].to(self.device)
+        logits = network(characters[:-1])
+        flat = functional.cross_entropy(
+            logits.flatten(0, 1), characters[1:].flatten(), reduction="none"
+        )
+        return flat.view(characters[1:].shape)
+
+
+def runs(options: Options) -> Iterator[Run]:
+    """Yield the dilated stack, the same undilated, and one wide undilated layer of its size."""
+    width, wide = (512, 1490) if options.is_full else (64, 174)
+    training, test = (load_characters(options.data, part) for part in ("train", "test"))
+    if not options.is_full:
+        test = test[:100_000]
+    networks = {
+        f"dilated GRU, {LAYERS} x {width}": (width, dilation_schedule(LAYERS)),
+        f"undilated GRU, {LAYERS} x {width}": (width, (1,) * LAYERS),
+        f"undilated GRU, 1 x {wide}": (wide, (1,)),
+    }
+    for seed in options.seeds:
+        window = 400 if options.is_full else 128
+        task = Characters(training, test, window=window, options=options, seed=seed)
+        for name, (hidden_size, dilations) in networks.items():
+            build = partial(symbol_model, len(task.alphabet), hidden_size, dilations, "GRU")
+            yield Run("Penn Treebank", name, seed, build, task)
+
+
+def figures(curves: pd.DataFrame) -> dict[str, Figure]:
+    """Return the curves of the bits per character."""
+    label = "bits per character, test"
+    return {"": learning_curves(curves, title="Characters", value="score", label=label)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    carry_out("penn_treebank", __doc__, runs, figures, quick=QUICK, full=FULL, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Pixel-by-pixel MNIST, plain and permuted: dilated stacks beside undilated ones of one size.
+
+    python -m benchmarks.paper.pixel_mnist [--full --device cuda]
+
+The full setting reads all 784 pixels, with nine layers and dilations to 256; the quick one reads
+images pooled to 14 x 14, 196 steps, with eight layers and dilations to 128. `score` is the accuracy
+on test images: all of them, in the quick setting the first 2,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks.paper.command import Options, carry_out
+from benchmarks.paper.figures import learning_curves
+from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.models import classifier
+from benchmarks.paper.training import Run, Setting
+from drnn_forecast.dilations import dilation_schedule
+
+QUICK = Setting("quick", steps=1500, batch_size=64, learning_rate=3e-3, rows=15)
+FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+
+
+def runs(options: Options) -> Iterator[Run]:
+    """Yield the cells, dilated and not, on plain and on permuted images."""
+    width, num_layers = (50, 9) if options.is_full else (20, 8)
+    schedules = {"dilated": dilation_schedule(num_layers), "undilated": (1,) * num_layers}
+    for permuted in (False, True):
+        for seed in options.seeds:
+            task = PixelImages(
+                options,
+                pool=1 if options.is_full else 2,
+                permuted=permuted,
+                seed=seed,
+                score_on=10_000 if options.is_full else 2_000,
+            )
+            panel = f"{'permuted' if permuted else 'plain'}, {task.length} steps"
+            for cell in ("GRU", "RNN", "LSTM"):
+                for kind, dilations in schedules.items():
+                    build = partial(classifier, 1, width, CLASSES, dilations, cell)
+                    name = f"{kind} {cell}, {num_layers} x {width}"
+                    yield Run(panel, name, seed, build, task)
+
+
+def figures(curves: pd.DataFrame) -> dict[str, Figure]:
+    """Return the curves of the accuracy."""
+    title = "Pixel-by-pixel MNIST"
+    return {"": learning_curves(curves, title=title, value="score", label="test accuracy")}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    carry_out("pixel_mnist", __doc__, runs, figures, quick=QUICK, full=FULL, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()
