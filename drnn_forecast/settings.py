@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.utils import get_embedding_size
 
 from drnn_forecast.dilations import checked_integer, resolve_dilations
+from drnn_forecast.layers import Cell
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -35,6 +37,22 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
             stacklevel=3,
         )
     return dilations
+
+
+def importable_cell(cell_type: Cell) -> Cell:
+    """Return `cell_type` if a checkpoint can name it.
+
+    Raises:
+        ValueError: It is a function or class that cannot be imported, such as a lambda.
+    """
+    try:
+        pickle.dumps(cell_type)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "`cell_type` must be importable, since checkpoints keep its name, "
+            f"got {cell_type!r}. Define it at the top level of a module."
+        ) from error
+    return cell_type
 
 
 def embedding_sizes(

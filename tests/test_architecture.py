@@ -140,12 +140,14 @@ def test_the_public_names_are_sorted_and_these():
     assert drnn_forecast.__all__ == sorted(drnn_forecast.__all__)
     assert drnn_forecast.__all__ == [
         "BatchedTimeSeriesDataSet",
+        "DilatedCell",
         "DilatedRNN",
         "DilatedRNNForecaster",
         "DilatedRNNLayer",
         "Ensemble",
         "ForecastData",
         "OutputFusion",
+        "RecurrentCell",
         "SeasonalNaive",
         "compare",
         "deepar",
