@@ -42,8 +42,9 @@ class DilatedRNNForecaster(ForecastingModel):
 
     Args:
         hidden_size: Units of every layer, or a list with one width per layer.
-        num_layers: L, the number of dilated layers; None derives the depth whose largest
-            dilation is at most half of what the encoder reads (`from_dataset` only).
+        num_layers: L, the number of dilated layers; None derives the depth with the shortest
+            memory paths over what the encoder reads, by `recommend_dilations` (`from_dataset`
+            only).
         dilation_base: M, the ratio between neighbouring dilations; None is 2.
         start_exponent: l0, the lowest dilation is M^l0; None is 0.
         dilations: Time steps, one per layer, lowest first, in place of the three above.
