@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from drnn_forecast.ensemble import Ensemble
     from drnn_forecast.forecaster import DilatedRNNForecaster
     from drnn_forecast.frames import ForecastData
-    from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+    from drnn_forecast.layers import (
+        DilatedCell,
+        DilatedRNN,
+        DilatedRNNLayer,
+        OutputFusion,
+        RecurrentCell,
+    )
     from drnn_forecast.memory import mean_recurrent_length
     from drnn_forecast.sample import load_sample
     from drnn_forecast.training import fit
@@ -25,12 +31,14 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchedTimeSeriesDataSet",
+    "DilatedCell",
     "DilatedRNN",
     "DilatedRNNForecaster",
     "DilatedRNNLayer",
     "Ensemble",
     "ForecastData",
     "OutputFusion",
+    "RecurrentCell",
     "SearchSpace",
     "SeasonalNaive",
     "compare",
@@ -46,12 +54,14 @@ __all__ = [
 
 _HOMES = {
     "BatchedTimeSeriesDataSet": "batching",
+    "DilatedCell": "layers",
     "DilatedRNN": "layers",
     "DilatedRNNForecaster": "forecaster",
     "DilatedRNNLayer": "layers",
     "Ensemble": "ensemble",
     "ForecastData": "frames",
     "OutputFusion": "layers",
+    "RecurrentCell": "layers",
     "SearchSpace": "tuning",
     "SeasonalNaive": "baselines",
     "compare": "comparison",

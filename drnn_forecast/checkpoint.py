@@ -17,12 +17,18 @@ def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no whole checkpoint, or one of another class.
+        ValueError: It is no whole checkpoint, one of another class, or names a class that is not
+            there.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{str(path)!r} names a class that cannot be imported here: {error}. Make the module "
+            "that defines it importable, such as that of a cell of your own."
+        ) from error
     except (RuntimeError, OSError, EOFError, UnpicklingError, ValueError, KeyError) as error:
         raise ValueError(
             f"{str(path)!r} is not a whole Lightning checkpoint: it is truncated, or another kind "

@@ -29,57 +29,21 @@ def dilation_schedule(
     return tuple(base**exponent for exponent in range(start, start + layers))
 
 
-def deepest_schedule(
-    length: int, *, dilation_base: int = 2, start_exponent: int = 0
-) -> tuple[int, ...]:
-    """Return the longest schedule whose largest dilation is at most half of `length` time steps.
-
-    Half, so that the top layer still joins at least two steps of such a sequence. The lowest
-    layer is kept even where it alone is longer.
-
-    Raises:
-        ValueError: An argument is below its minimum (1, 2 and 0): with M = 1 every depth fits,
-            so the number of layers has to be given.
-        TypeError: An argument is not an integer.
-
-    Example:
-        >>> deepest_schedule(168)
-        (1, 2, 4, 8, 16, 32, 64)
-    """
-    limit = checked_integer("length", length, minimum=1) / 2
-    if dilation_base == 1:
-        raise ValueError(
-            "`num_layers` must be given when `dilation_base` is 1, got None: "
-            "no length limits the depth of an undilated stack. Pass `num_layers`."
-        )
-    num_layers = 1
-    while (
-        dilation_schedule(
-            num_layers + 1, dilation_base=dilation_base, start_exponent=start_exponent
-        )[-1]
-        <= limit
-    ):
-        num_layers += 1
-    return dilation_schedule(num_layers, dilation_base=dilation_base, start_exponent=start_exponent)
-
-
 def resolve_dilations(
     dilations: Iterable[int] | None = None,
     *,
     num_layers: int | None = None,
     dilation_base: int | None = None,
     start_exponent: int | None = None,
-    length: int | None = None,
 ) -> tuple[int, ...]:
     """Return the dilations that a user's choice of arguments means, in time steps.
 
     A list is taken as it is. Otherwise the schedule of L `num_layers`, M `dilation_base`
-    (None: 2) and l0 `start_exponent` (None: 0); `num_layers=None` derives the depth from
-    `length`, the time steps that the network will read (see `deepest_schedule`).
+    (None: 2) and l0 `start_exponent` (None: 0).
 
     Raises:
-        ValueError: A list and a schedule are both given, an argument is out of range, or neither
-            `num_layers` nor `length` is known.
+        ValueError: A list and a schedule are both given, an argument is out of range, or there is
+            neither a list nor `num_layers`.
         TypeError: An argument is not an integer.
     """
     schedule = {
@@ -98,14 +62,12 @@ def resolve_dilations(
         return checked_dilations(dilations)
     base = 2 if dilation_base is None else dilation_base
     start = 0 if start_exponent is None else start_exponent
-    if num_layers is not None:
-        return dilation_schedule(num_layers, dilation_base=base, start_exponent=start)
-    if length is None:
+    if num_layers is None:
         raise ValueError(
             "`num_layers` must be given when the length of the history is unknown, got None. "
             "Pass `num_layers` or `dilations`, or build the model with `from_dataset`."
         )
-    return deepest_schedule(length, dilation_base=base, start_exponent=start)
+    return dilation_schedule(num_layers, dilation_base=base, start_exponent=start)
 
 
 def checked_dilations(dilations: Iterable[int]) -> tuple[int, ...]:

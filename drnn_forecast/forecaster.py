@@ -28,11 +28,11 @@ from drnn_forecast.interpretation import (
     interpretation_figures,
     window_figures,
 )
-from drnn_forecast.layers import DilatedRNN, OutputFusion
+from drnn_forecast.layers import Cell, DilatedRNN, OutputFusion
 from drnn_forecast.losses import complete_loss, output_size
 from drnn_forecast.prediction import forecast
 from drnn_forecast.pretrained import from_pretrained, save_pretrained
-from drnn_forecast.settings import embedding_sizes, pop_dilations
+from drnn_forecast.settings import embedding_sizes, importable_cell, pop_dilations
 
 
 class DilatedRNNForecaster(ForecastingModel):
@@ -42,12 +42,16 @@ class DilatedRNNForecaster(ForecastingModel):
 
     Args:
         hidden_size: Units of every layer, or a list with one width per layer.
-        num_layers: L, the number of dilated layers; None derives the depth whose largest
-            dilation is at most half of what the encoder reads (`from_dataset` only).
+        num_layers: L, the number of dilated layers; None derives the depth with the shortest
+            memory paths over what the encoder reads, by `recommend_dilations` (`from_dataset`
+            only).
         dilation_base: M, the ratio between neighbouring dilations; None is 2.
         start_exponent: l0, the lowest dilation is M^l0; None is 0.
         dilations: Time steps, one per layer, lowest first, in place of the three above.
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`; or a class of your own that makes a
+            `RecurrentCell` of an input size and a hidden size. Checkpoints keep its name, so it
+            has to be importable; `save_pretrained` refuses it.
+        input_kernel_size: k, as in `DilatedRNNLayer`, of every layer; 1 is the paper's.
         dropout: Between layers and in the head, at least 0 and below 1.
         residual: Add the input of each layer but the first to its output.
         season_length: One or several seasons, time steps; the forecast is then the difference,
@@ -83,7 +87,8 @@ class DilatedRNNForecaster(ForecastingModel):
         dilation_base: int | None = None,
         start_exponent: int | None = None,
         dilations: Sequence[int] | None = None,
-        cell_type: str = "GRU",
+        cell_type: Cell = "GRU",
+        input_kernel_size: int = 1,
         dropout: float = 0.1,
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
@@ -117,6 +122,7 @@ class DilatedRNNForecaster(ForecastingModel):
             start_exponent=start_exponent,
         )
         num_layers = dilation_base = start_exponent = None
+        cell_type = importable_cell(cell_type)
         if context_length is not None:
             context_length = checked_integer("context_length", context_length, minimum=1)
         loss = QuantileLoss() if loss is None else loss
@@ -303,6 +309,7 @@ class DilatedRNNForecaster(ForecastingModel):
             parts.hidden_size,
             dilations=parts.dilations,
             cell_type=parts.cell_type,
+            input_kernel_size=parts.input_kernel_size,
             dropout=parts.dropout,
             residual=parts.residual,
         )

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.utils import get_embedding_size
 
 from drnn_forecast.dilations import checked_integer, resolve_dilations
+from drnn_forecast.layers import Cell
+from drnn_forecast.memory import recommend_dilations
+
+SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
-    """Return the dilations that the options mean for `dataset`, and take them out of these."""
+    """Return the dilations that the options mean for `dataset`, and take them out of these.
+
+    Without a list and without `num_layers`, the depth is that of the best schedule of its base
+    and start by `recommend_dilations`.
+    """
     length = dataset.max_encoder_length
     context = options.get("context_length")
     if context is not None:
         length = min(length, checked_integer("context_length", context, minimum=1))
+    chosen = options.pop("dilations", None)
+    depth, base, start = (options.pop(name, None) for name in SCHEDULE)
+    if chosen is None and depth is None:
+        best = recommend_dilations(
+            max(length, 1),
+            dilation_base=2 if base is None else base,
+            start_exponent=0 if start is None else start,
+        )[0]
+        depth = len(best.dilations)
     dilations = resolve_dilations(
-        options.pop("dilations", None),
-        num_layers=options.pop("num_layers", None),
-        dilation_base=options.pop("dilation_base", None),
-        start_exponent=options.pop("start_exponent", None),
-        length=max(length, 1),
+        chosen, num_layers=depth, dilation_base=base, start_exponent=start
     )
     unused = [dilation for dilation in dilations if dilation >= length]
     if unused:
@@ -35,6 +49,22 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
             stacklevel=3,
         )
     return dilations
+
+
+def importable_cell(cell_type: Cell) -> Cell:
+    """Return `cell_type` if a checkpoint can name it.
+
+    Raises:
+        ValueError: It is a function or class that cannot be imported, such as a lambda.
+    """
+    try:
+        pickle.dumps(cell_type)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "`cell_type` must be importable, since checkpoints keep its name, "
+            f"got {cell_type!r}. Define it at the top level of a module."
+        ) from error
+    return cell_type
 
 
 def embedding_sizes(

@@ -8,10 +8,16 @@ import torch
 from torch import Tensor
 
 
-def cell_step(cell_type: str, x: Tensor, state: tuple[Tensor, ...], weights) -> tuple[Tensor, ...]:
-    """Return h (for an LSTM h and c) after one step; all `(batch, hidden)`."""
+def cell_step(cell_type: str, xs, state: tuple[Tensor, ...], weights) -> tuple[Tensor, ...]:
+    """Return h (for an LSTM h and c) after one step; all `(batch, hidden)`.
+
+    `xs` are the inputs x_t, x_(t - dilation), ... of the kernel, the missing ones None.
+    """
     weight_ih, weight_hh, bias_ih, bias_hh = weights
-    from_input = x @ weight_ih.T + bias_ih
+    from_input = bias_ih
+    for x, weight in zip(xs, weight_ih.chunk(len(xs), 1), strict=True):
+        if x is not None:
+            from_input = from_input + x @ weight.T
     from_state = state[0] @ weight_hh.T + bias_hh
     if cell_type == "RNN":
         return (torch.tanh(from_input + from_state),)
@@ -25,21 +31,28 @@ def cell_step(cell_type: str, x: Tensor, state: tuple[Tensor, ...], weights) -> 
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-def dilated_layer(cell_type: str, x: Tensor, weights, dilation: int) -> Tensor:
-    """Return h_t = f(x_t, h_(t - dilation)) for every t, `(time, batch, hidden)`."""
+def dilated_layer(cell_type: str, x: Tensor, weights, dilation: int, kernel: int = 1) -> Tensor:
+    """Return h_t = f(x_t, h_(t - dilation)) for every t, `(time, batch, hidden)`.
+
+    With a kernel, the input map of f is the sum over j of W_j x_(t - j dilation).
+    """
     zeros = x.new_zeros(x.shape[1], weights[1].shape[1])
     start = (zeros, zeros) if cell_type == "LSTM" else (zeros,)
     states: list[tuple[Tensor, ...]] = []
     for t in range(len(x)):
         before = states[t - dilation] if t >= dilation else start
-        states.append(cell_step(cell_type, x[t], before, weights))
+        sources = [t - j * dilation for j in range(kernel)]
+        xs = [x[source] if source >= 0 else None for source in sources]
+        states.append(cell_step(cell_type, xs, before, weights))
     return torch.stack([state[0] for state in states])
 
 
-def dilated_stack(cell_type: str, x: Tensor, layers, dilations, residual: bool = False) -> Tensor:
+def dilated_stack(
+    cell_type: str, x: Tensor, layers, dilations, residual: bool = False, kernel: int = 1
+) -> Tensor:
     """Return the top layer's outputs; `layers` holds the four weights of each layer."""
     for index, (weights, dilation) in enumerate(zip(layers, dilations, strict=True)):
-        output = dilated_layer(cell_type, x, weights, dilation)
+        output = dilated_layer(cell_type, x, weights, dilation, kernel)
         x = output + x if residual and index else output
     return x
 

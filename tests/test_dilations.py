@@ -6,7 +6,6 @@ import pytest
 from drnn_forecast.dilations import (
     checked_dilations,
     common_divisor,
-    deepest_schedule,
     dilation_schedule,
     resolve_dilations,
 )
@@ -27,16 +26,6 @@ def test_the_paper_reaches_256_with_nine_layers():
     assert dilation_schedule(9) == (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 24, 168, 336, 1000])
-@pytest.mark.parametrize("base", [2, 3, 4])
-@pytest.mark.parametrize("start", [0, 2])
-def test_the_deepest_schedule_stops_at_half_of_the_length(length, base, start):
-    schedule = deepest_schedule(length, dilation_base=base, start_exponent=start)
-
-    assert len(schedule) == 1 or schedule[-1] <= length / 2
-    assert schedule[-1] * base > length / 2
-
-
 @pytest.mark.parametrize(
     ("dilations", "divisor"), [((1,), 1), ((4, 8, 16), 4), ((6, 10), 2), ((24, 168), 24)]
 )
@@ -51,10 +40,6 @@ def test_a_list_is_taken_as_it_is():
 
 def test_a_schedule_is_resolved_from_depth_base_and_start():
     assert resolve_dilations(num_layers=2, dilation_base=3, start_exponent=1) == (3, 9)
-
-
-def test_a_missing_depth_follows_from_the_length():
-    assert resolve_dilations(length=168) == deepest_schedule(168)
 
 
 @pytest.mark.parametrize(
@@ -90,11 +75,6 @@ def test_a_missing_depth_follows_from_the_length():
             "`start_exponent` exclude each other",
         ),
         ({}, ValueError, "`num_layers` must be given when the length"),
-        (
-            {"dilation_base": 1, "length": 24},
-            ValueError,
-            "`num_layers` must be given when `dilation_base` is 1",
-        ),
     ],
 )
 def test_an_impossible_choice_of_dilations_is_refused(arguments, error, message):

@@ -282,7 +282,7 @@ def test_predict_returns_quantiles_in_target_units(levered):
 
 def test_an_unknown_depth_follows_from_what_the_encoder_reads():
     assert make_model(num_layers=None).hparams.dilations == (1, 2, 4, 8, 16)
-    assert make_model(num_layers=None, context_length=20).hparams.dilations == (1, 2, 4, 8)
+    assert make_model(num_layers=None, context_length=20).hparams.dilations == (1, 2, 4)
 
 
 def test_a_dilation_that_no_window_can_use_is_warned_of_once():

@@ -88,7 +88,8 @@ def contributions(
     """Return dilation and contribution of every layer, lowest first.
 
     A layer's contribution is the mean change of the outputs, in target units, where its recurrent
-    weights are zero, so that nothing reaches it from one dilation ago.
+    weights are zero, so that nothing reaches it from one dilation ago. NaN for a cell of the
+    user's own, whose recurrent weights are unknown.
 
     Args:
         model: A trained `DilatedRNNForecaster`.
@@ -101,6 +102,9 @@ def contributions(
         whole = to_list(model(x)["prediction"])[target]
         result = []
         for number, layer in enumerate(model.encoder.layers):
+            if not hasattr(layer, "weight_hh_l0"):
+                result.append((layer.dilation, float("nan")))
+                continue
             name = f"encoder.layers.{number}.weight_hh_l0"
             cut = {name: torch.zeros_like(layer.weight_hh_l0)}
             ablated = to_list(functional_call(model, cut, (x,))["prediction"])[target]

@@ -1,4 +1,4 @@
-"""The recurrence in torch's own cells: what faster ones are compared with and fall back to."""
+"""The recurrence folded by phases, and in torch's own cells: what faster ones fall back to."""
 
 from __future__ import annotations
 
@@ -21,15 +21,33 @@ def torch_recurrence(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Return the output `(time, batch, hidden)` and the state after the last step.
 
-    The phases of a dilation never meet, so time-major steps fold into lanes: `time / s` steps
-    of `s * batch` lanes are the same memory as `time` steps of `batch`. Whole blocks of s
-    steps run first, as a view, then the remainder with the lanes that have it.
-
     Args:
         cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
         input: `(time, batch, features)`, at least one step.
         state: h, and for an LSTM also c, each `(dilation, batch, hidden)`, oldest first.
         weights: The two weights and the two biases, as torch lays them out.
+    """
+    return folded_recurrence(
+        lambda steps, parts: torch_cells(cell_type, steps, parts, weights), input, state
+    )
+
+
+def folded_recurrence(
+    run: Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, tuple[Tensor, ...]]],
+    input: Tensor,
+    state: tuple[Tensor, ...],
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the output `(time, batch, hidden)` and the state after the last step.
+
+    The phases of a dilation never meet, so time-major steps fold into lanes: `time / s` steps
+    of `s * batch` lanes are the same memory as `time` steps of `batch`. Whole blocks of s
+    steps run first, as a view, then the remainder with the lanes that have it.
+
+    Args:
+        run: An undilated recurrence: from `(steps, lanes, features)` and the parts of a state,
+            `(lanes, size)`, to outputs `(steps, lanes, hidden)` and the state after them.
+        input: `(time, batch, features)`, at least one step.
+        state: Parts `(dilation, batch, size)`, oldest first.
     """
     time, batch, features = input.shape
     dilation = len(state[0])
@@ -39,12 +57,12 @@ def torch_recurrence(
     outputs = []
     if blocks:
         folded = input[:whole].reshape(blocks, dilation * batch, features)
-        output, parts = torch_cells(cell_type, folded, parts, weights)
+        output, parts = run(folded, parts)
         outputs.append(output.view(whole, batch, -1))
     if rest:
         folded = input[whole:].reshape(1, rest * batch, features)
         oldest = tuple(part[: rest * batch] for part in parts)
-        output, newest = torch_cells(cell_type, folded, oldest, weights)
+        output, newest = run(folded, oldest)
         outputs.append(output.view(rest, batch, -1))
         parts = tuple(
             torch.cat([part[rest * batch :], new]) for part, new in zip(parts, newest, strict=True)
