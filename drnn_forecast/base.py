@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 
-from drnn_forecast.checkpoint import WRITTEN_BY, check_checkpoint
+from drnn_forecast.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
 from drnn_forecast.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.losses import (
     point_forecast,
@@ -70,6 +70,19 @@ class ForecastingModel(BaseModelWithCovariates):
         """
         check_checkpoint(checkpoint_path, cls.__name__)
         return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def setup(self, stage: str) -> None:
+        """Let the trainer read the model's own checkpoints under torch's safe default."""
+        super().setup(stage)
+        strategy = self.trainer.strategy
+        if not isinstance(strategy.checkpoint_io, OwnClasses):
+            strategy.checkpoint_io = OwnClasses(strategy.checkpoint_io, self._written_objects)
+
+    def _written_objects(self) -> dict[str, Any]:
+        """Return what a checkpoint holds beside numbers."""
+        checkpoint = {"hyper_parameters": dict(self.hparams)}
+        self.on_save_checkpoint(checkpoint)
+        return checkpoint
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add to a checkpoint what upstream adds, and the name of the class."""

@@ -25,22 +25,14 @@ INPUTS = (
 
 
 class ForecastNetwork(nn.Module):
-    """A forecaster of one target as a function of tensors, for `torch.export` and ONNX.
+    """A forecaster as a function of tensors, for `torch.export` and ONNX.
 
     Args:
-        model: A model of one target.
-
-    Raises:
-        ValueError: It has several targets.
+        model: A trained model.
     """
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()
-        if len(model.target_names) > 1:
-            raise ValueError(
-                f"An exported network has one target, got {model.target_names}. Train a model "
-                "for each."
-            )
         self.model = model
 
     def forward(
@@ -51,36 +43,48 @@ class ForecastNetwork(nn.Module):
         decoder_cat: Tensor,
         decoder_cont: Tensor,
         target_scale: Tensor,
-    ) -> Tensor:
-        """Return the prediction in target units, `(batch, steps, outputs)`."""
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Return the prediction in target units, `(batch, steps, outputs)`; one per target.
+
+        The arguments are those of a batch, but `target_scale` is `(batch, 2)`, and for several
+        targets `(batch, targets, 2)`.
+        """
+        is_several = len(self.model.target_names) > 1
         values = (
             encoder_cat,
             encoder_cont,
             encoder_lengths,
             decoder_cat,
             decoder_cont,
-            target_scale,
+            list(target_scale.unbind(1)) if is_several else target_scale,
         )
-        return self.model(dict(zip(INPUTS, values, strict=True)))["prediction"]
+        prediction = self.model(dict(zip(INPUTS, values, strict=True)))["prediction"]
+        return tuple(prediction) if is_several else prediction
 
 
 def network_inputs(x: dict[str, Any]) -> tuple[Tensor, ...]:
     """Return the tensors of a batch that a `ForecastNetwork` takes."""
-    scale = to_list(x["target_scale"])[0].to(x["encoder_cont"].dtype)
+    scales = [scale.to(x["encoder_cont"].dtype) for scale in to_list(x["target_scale"])]
+    scale = scales[0] if len(scales) == 1 else torch.stack(scales, dim=1)
     return (*(x[name] for name in INPUTS[:-1]), scale)
+
+
+def output_names(model: BaseModel) -> list[str]:
+    """Return the names of an exported network's outputs: `prediction`, for several one a target."""
+    names = model.target_names
+    return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
 
 
 def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) -> None:
     """Write the network as ONNX: the batch is free, the steps are those of the example.
 
     Args:
-        model: A model of one target.
+        model: A trained model; its outputs are named by `output_names`.
         x: An example batch of at least two windows, of full encoder length.
         path: Where to write.
 
     Raises:
         ImportError: `onnx` or `onnxscript` is not installed.
-        ValueError: The model has several targets.
     """
     try:
         import onnx  # noqa: F401
@@ -100,7 +104,7 @@ def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) 
             network,
             inputs,
             input_names=list(INPUTS),
-            output_names=["prediction"],
+            output_names=output_names(model),
             dynamic_shapes=tuple({0: batch} for _ in inputs),
             dynamo=True,
             verbose=False,

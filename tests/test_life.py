@@ -2,12 +2,16 @@
 
 import copy
 import pickle
+import shutil
+from pickle import UnpicklingError
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.tuner import Tuner
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TorchNormalizer
+from pytorch_forecasting.metrics import MAE, SMAPE, NormalDistributionLoss, QuantileLoss
 
 from drnn_forecast import BatchedTimeSeriesDataSet
 from drnn_forecast.forecaster import DilatedRNNForecaster
@@ -99,9 +103,14 @@ def test_every_optimizer_name_trains(dataset, optimizer):
 
 def test_ranger_trains_where_its_package_is_installed(dataset):
     pytest.importorskip("pytorch_optimizer", reason="ranger is of the package pytorch_optimizer")
-    model = make_model(dataset, optimizer="ranger")
-    trainer = pl.Trainer(max_epochs=1, enable_checkpointing=False, limit_train_batches=2, **TRAINER)
+    model = make_model(dataset, optimizer="ranger", learning_rate=1e-2)
+    before = copy.deepcopy(model.state_dict())
+    trainer = pl.Trainer(max_epochs=1, enable_checkpointing=False, limit_train_batches=4, **TRAINER)
     trainer.fit(model, loader(dataset))
+
+    after = model.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    assert all(torch.isfinite(value).all() for value in after.values())
 
 
 def test_training_without_a_plateau_scheduler_has_none(dataset):
@@ -133,11 +142,7 @@ def test_a_model_trains_and_predicts_in_another_precision(precision, is_batched)
     assert torch.isfinite(prediction).all()
 
 
-@pytest.mark.filterwarnings("ignore:Environment variable TORCH_FORCE_NO_WEIGHTS:UserWarning")
 def test_the_learning_rate_finder_suggests_one(dataset, tmp_path, monkeypatch):
-    # Lightning's finder reads its own checkpoint back under torch's safe default, which refuses
-    # the dataset's encoders, and has no argument for it.
-    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     monkeypatch.chdir(tmp_path)
     model = make_model(dataset)
     trainer = pl.Trainer(max_epochs=1, enable_checkpointing=False, **TRAINER)
@@ -150,16 +155,72 @@ def test_the_learning_rate_finder_suggests_one(dataset, tmp_path, monkeypatch):
         update_attr=False,
     )
     assert 1e-4 <= finder.suggestion() <= 1.0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks:UserWarning")
+@pytest.mark.parametrize(
+    ("normalizer", "loss"),
+    [
+        (EncoderNormalizer(), QuantileLoss()),
+        (GroupNormalizer(groups=["name"]), NormalDistributionLoss()),
+        (TorchNormalizer(method="robust"), MAE() + SMAPE()),
+    ],
+    ids=["encoder", "group", "torch"],
+)
+def test_a_trainer_reads_checkpoints_of_the_model_under_the_safe_default(
+    normalizer, loss, tmp_path
+):
+    data = make_dataset(target_normalizer=normalizer)
+    model = make_model(data, loss=loss)
+    best = ModelCheckpoint(tmp_path, monitor="val_loss")
+    few = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches": 1, **TRAINER}
+    trainer = pl.Trainer(max_epochs=1, callbacks=[best], **few)
+    trainer.fit(model, loader(data), loader(data))
+    trained = copy.deepcopy(model.state_dict())
+    torch.nn.init.zeros_(model.head.from_state.weight)
+
+    trainer.test(model, loader(data), ckpt_path="best", verbose=False)
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in trained.items())
+    longer = pl.Trainer(max_epochs=2, enable_checkpointing=False, **few)
+    longer.fit(model, loader(data), ckpt_path=best.best_model_path)
+    assert longer.global_step == 4
+
+
+class Intruder:
+    """A class that no model holds."""
+
+
+def test_a_checkpoint_with_another_class_is_refused_under_the_safe_default(dataset, tmp_path):
+    model = make_model(dataset)
+    few = {"limit_train_batches": 1, "enable_checkpointing": False, **TRAINER}
+    trainer = pl.Trainer(max_epochs=1, **few)
+    trainer.fit(model, loader(dataset))
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    content = torch.load(tmp_path / "model.ckpt", weights_only=False)
+    torch.save({**content, "more": Intruder()}, tmp_path / "other.ckpt")
+
+    with pytest.raises(UnpicklingError, match="Intruder"):
+        pl.Trainer(max_epochs=2, **few).fit(
+            model, loader(dataset), ckpt_path=tmp_path / "other.ckpt"
+        )
 
 
 # torch looks at the gradients of the encoder's inputs while it compiles.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-def test_a_compiled_encoder_gives_the_same_forecast_and_the_same_names(dataset):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("backend", ["eager", "inductor"])
+def test_a_compiled_encoder_gives_the_same_forecast_and_the_same_names(
+    dataset, backend, tmp_path, monkeypatch
+):
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("Inductor needs a C++ compiler, and there is no g++")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     model = make_model(dataset).eval()
     x, _ = first_batch(dataset)
-    expected = model(x)["prediction"]
     names = list(model.state_dict())
-    model.encoder.compile(backend="eager")
-
-    torch.testing.assert_close(model(x)["prediction"], expected)
+    with torch.no_grad():
+        expected = model(x)["prediction"]
+        model.encoder.compile(backend=backend)
+        torch.testing.assert_close(model(x)["prediction"], expected)
     assert list(model.state_dict()) == names

@@ -35,10 +35,12 @@ def take_in(
     checks.check_unique(rows, roles, codes)
     checks.check_observed(rows, roles, codes)
     is_past = up_to_last_target(rows[roles.target], codes)
-    history = rows if is_past.all() else rows[is_past].reset_index(drop=True)
+    history, tail = rows, rows.iloc[:0]
+    if not is_past.all():
+        history, tail = rows[is_past].reset_index(drop=True), rows[~is_past]
     checks.check_values(history, roles)
     checks.check_static(history, roles, codes[is_past])
-    later = future_rows(history, rows[~is_past], future, roles)
+    later = future_rows(history, tail, future, roles)
     history, later, freq = on_grid(history, codes[is_past], later, roles, fill_gaps=fill_gaps)
     return history, later, dataclasses.replace(roles, freq=freq)
 

@@ -30,7 +30,12 @@ class Panel:
         """The grid that starts at the earliest stamp of all series."""
         if self.roles.freq is None:
             raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
-        return Grid(self.history[self.roles.time].min(), self.roles.freq)
+        return Grid(self.times.min(), self.roles.freq)
+
+    @cached_property
+    def times(self) -> pd.DatetimeIndex:
+        """The stamp of each row."""
+        return pd.DatetimeIndex(self.history[self.roles.time])
 
     @cached_property
     def codes(self) -> NDArray[np.int64]:
@@ -40,7 +45,7 @@ class Panel:
     @cached_property
     def positions(self) -> NDArray[np.int64]:
         """The position of each row on the grid (time steps)."""
-        return self.grid.positions(pd.DatetimeIndex(self.history[self.roles.time]))
+        return self.grid.positions(self.times)
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -62,7 +67,7 @@ class Panel:
         """The name of each series, as it stands in the frame."""
         if self.roles.series is None:
             return (ONLY_SERIES,)
-        return tuple(self.history[self.roles.series].iloc[self.last_rows].tolist())
+        return tuple(self.history[self.roles.series].array[self.last_rows].tolist())
 
     @cached_property
     def labels(self) -> pd.Index:

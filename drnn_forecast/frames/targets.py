@@ -1,5 +1,7 @@
 """From the windows of a dataset back to series and time stamps."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,11 +26,12 @@ def target_rows(
         lengths = lengths.clip(max=steps)
     starts = np.cumsum(lengths) - lengths
     positions = np.repeat(first - starts, lengths) + np.arange(lengths.sum())
-    stamps = panel.grid.stamps(positions).astype(panel.history[panel.roles.time].dtype)
-    columns = {panel.roles.time: stamps}
+    stamps = panel.grid.stamps(positions).astype(panel.times.dtype)
+    columns: dict[str, Any] = {panel.roles.time: stamps}
     if panel.roles.series is not None:
-        series = panel.history[panel.roles.series].iloc[np.repeat(panel.last_rows[codes], lengths)]
-        columns = {panel.roles.series: series.array, **columns}
+        series = panel.history[panel.roles.series].array
+        rows = np.repeat(panel.last_rows[codes], lengths)
+        columns = {panel.roles.series: series[rows], **columns}
     return pd.DataFrame(columns)
 
 
