@@ -116,7 +116,7 @@ def _costs(results: Results, metric: str, label: str) -> Picture:
     title = "Time against accuracy"
     figure = cost_chart(numbers.costs(results, metric), label=label, title=f"{metric} against time")
     caption = (
-        f"{metric} against the seconds of training and prediction, a mean over seeds and folds; "
+        f"{metric} against the seconds of training and prediction, a mean over seeds; "
         "bars span one deviation over seeds. The best place is the lower left."
     )
     return Picture("time_against_accuracy", "errors", title, caption, figure)

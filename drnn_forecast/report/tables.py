@@ -76,6 +76,8 @@ def _summary(results: Results) -> Table:
         "Mean ± standard deviation over seeds. The best of a column is bold: the smallest error, "
         "the coverage nearest to its promise. A width is only good beside its coverage."
     )
+    if any(name.endswith("before") for name in metrics):
+        note += " Before: without the calibration on validation windows."
     return Table("table", "Scores and costs", note, ["model", *metrics, *others], rows)
 
 
@@ -84,7 +86,7 @@ def _significance(results: Results) -> Table:
     frame = results.significance
     note = (
         "A small p-value says that the difference is more than chance among these series; it does "
-        "not say which model is better, nor by how much. Empty: too few series for a test."
+        "not say which model is better, nor by how much."
     )
     return _plain("significance", "Paired tests over series", note, frame)
 
