@@ -230,6 +230,12 @@ def test_settings_and_p_values_are_shown(page, results):
     assert '<td data-value="0.004" class="number">0.004</td>' in text
 
 
+def test_columns_in_which_nothing_stands_are_left_out(results):
+    without = replace(results, runs=results.runs.assign(failure=None, learning_rate=np.nan))
+    assert "failure" in tables(results)["runs"].columns
+    assert not {"failure", "learning rate"} & set(tables(without)["runs"].columns)
+
+
 def test_costs_are_those_of_the_table_for_every_model_with_an_error(results):
     points = costs(results, "MASE")
     expected = results.table["training s"] + results.table["prediction s"]

@@ -6,12 +6,14 @@ import pandas as pd
 
 from drnn_forecast.report import numbers
 from drnn_forecast.report.results import Results
+from drnn_forecast.report.text import metric_text
 
 
 def findings(results: Results) -> list[str]:
     """Return the order of the models, and who is best by each metric."""
     table, metric = results.table, numbers.headline(results)
-    order = [f"{model} {mean:.3g}" for model, mean in table[metric].dropna().sort_values().items()]
+    ranking = table[metric].dropna().sort_values(kind="stable")
+    order = [f"{model} {metric_text(metric, mean)}" for model, mean in ranking.items()]
     wins: dict[str, list[str]] = {}
     for name in filter(numbers.is_ranked, numbers.metrics(table)):
         best = numbers.best_model(table, name)
