@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -229,24 +230,49 @@ def test_settings_and_p_values_are_shown(page, results):
     assert '<td data-value="0.004" class="number">0.004</td>' in text
 
 
-def test_costs_are_means_over_the_runs(results):
-    table = costs(results, "MASE")
-    runs = results.runs[results.runs["model"] == "Oracle"]
-    expected = (runs["training_seconds"] + runs["prediction_seconds"]).mean()
+def test_columns_in_which_nothing_stands_are_left_out(results):
+    without = replace(results, runs=results.runs.assign(failure=None, learning_rate=np.nan))
+    assert "failure" in tables(results)["runs"].columns
+    assert not {"failure", "learning rate"} & set(tables(without)["runs"].columns)
 
-    assert table.loc["Oracle", "seconds"] == pytest.approx(expected)
-    assert list(table.index) == [*MODELS, "Oracle"]
+
+def test_costs_are_those_of_the_table_for_every_model_with_an_error(results):
+    points = costs(results, "MASE")
+    expected = results.table["training s"] + results.table["prediction s"]
+
+    assert list(points.index) == [*MODELS, "Oracle"]
+    pd.testing.assert_series_equal(points["seconds"], expected.drop("Broken"), check_names=False)
+
+
+def test_the_coverage_before_calibration_is_shown_and_never_best():
+    whole = drawn_results(models={"A": 1.0, "B": 2.0}, series=("a", "b"))
+    before = whole.table.assign(**{"coverage 80 % before": 0.8, "coverage 80 % before ±": 0.01})
+    summary = tables(replace(whole, table=before))["table"]
+    place = summary.columns.index("coverage 80 % before")
+
+    assert [row[place].text for row in summary.rows] == ["80.0 % ± 1.0"] * 2
+    assert not any(row[place].is_best for row in summary.rows)
+    assert "Before: without the calibration" in summary.note
+
+
+def test_metrics_that_lack_the_same_series_share_a_sentence():
+    whole = drawn_results(series=("a", "b"), undefined=["a"])
+    scaled = whole.scores[whole.scores["metric"] == "MASE"].assign(metric="RMSSE")
+    both = replace(whole, scores=pd.concat([whole.scores, scaled]))
+    assert "MASE and RMSSE are undefined for 1 of 2 series, left out of their means: a." in (
+        warnings(both)
+    )
 
 
 def test_results_without_a_single_forecast_still_make_a_page(tmp_path):
     failures = {(model, seed): "ValueError: no" for model in ("A", "B") for seed in (0, 1)}
     whole = drawn_results(models={"A": 1.0, "B": 1.0, "C": 1.0}, seeds=(0, 1), failures=failures)
-    nothing = type(whole)(
+    nothing = replace(
+        whole,
         table=whole.table.loc[["A", "B"]],
         scores=whole.scores.head(0),
         forecasts=whole.forecasts.head(0),
         runs=whole.runs[whole.runs["model"] != "C"],
-        history=whole.history,
         significance=whole.significance.head(0),
         settings={},
     )

@@ -6,12 +6,14 @@ import pandas as pd
 
 from drnn_forecast.report import numbers
 from drnn_forecast.report.results import Results
+from drnn_forecast.report.text import metric_text
 
 
 def findings(results: Results) -> list[str]:
     """Return the order of the models, and who is best by each metric."""
     table, metric = results.table, numbers.headline(results)
-    order = [f"{model} {mean:.3g}" for model, mean in table[metric].dropna().sort_values().items()]
+    ranking = table[metric].dropna().sort_values(kind="stable")
+    order = [f"{model} {metric_text(metric, mean)}" for model, mean in ranking.items()]
     wins: dict[str, list[str]] = {}
     for name in filter(numbers.is_ranked, numbers.metrics(table)):
         best = numbers.best_model(table, name)
@@ -51,13 +53,17 @@ def _undefined(results: Results) -> list[str]:
     """Return which metrics leave out which series."""
     scores = results.scores
     missing = scores[scores["value"].isna()]
-    sentences = []
+    metrics: dict[tuple[str, ...], list[str]] = {}
     for metric, part in missing.groupby("metric", sort=False):
-        names = [str(name) for name in part["series"].unique()]
-        shown = _listed(names[:5]) if len(names) <= 5 else f"{', '.join(names[:5])}, ..."
+        names = tuple(str(name) for name in part["series"].unique())
+        metrics.setdefault(names, []).append(str(metric))
+    sentences = []
+    for names, group in metrics.items():
+        shown = _listed(list(names)) if len(names) <= 5 else f"{', '.join(names[:5])}, ..."
+        verb, mean = ("is", "its mean") if len(group) == 1 else ("are", "their means")
         sentences.append(
-            f"{metric} is undefined for {len(names)} of {scores['series'].nunique()} series, left "
-            f"out of its mean: {shown}."
+            f"{_listed(group)} {verb} undefined for {len(names)} of {scores['series'].nunique()} "
+            f"series, left out of {mean}: {shown}."
         )
     return sentences
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,9 +13,6 @@ from drnn_forecast.report.results import Results
 
 PREFERRED = ("MASE", "RMSSE", "MAE")
 """What models are ranked by in pictures: the first of these that any model has."""
-
-TARGETS = {"coverage 80 %": 0.8, "coverage 95 %": 0.95}
-"""Metrics whose best value is not the smallest."""
 
 
 def headline(results: Results) -> str:
@@ -30,13 +28,17 @@ def metrics(table: pd.DataFrame) -> list[str]:
 
 
 def is_ranked(metric: str) -> bool:
-    """Return whether one value of a metric is better than another: a width alone is not."""
-    return not metric.startswith("width")
+    """Return whether a model can be best by a metric.
+
+    Not by a width alone, nor by the coverage before calibration, of which nothing is kept.
+    """
+    return not metric.startswith("width") and not metric.endswith("before")
 
 
 def distance_from_best(values: pd.Series, metric: str) -> pd.Series:
-    """Return how far values are from the best possible one: 0, or the promised coverage."""
-    return (values - TARGETS.get(metric, 0.0)).abs()
+    """Return how far values are from the best possible one: the promised coverage, or 0."""
+    promise = re.match(r"coverage (\d+) %", metric)
+    return (values - int(promise[1]) / 100).abs() if promise else values.abs()
 
 
 def best_model(table: pd.DataFrame, metric: str) -> str | None:
@@ -74,11 +76,15 @@ def by_step(results: Results) -> dict[str, pd.Series]:
 
 def costs(results: Results, metric: str) -> pd.DataFrame:
     """Return `seconds`, `error` and `spread` of every model that has an error."""
-    runs = results.runs
-    seconds = (runs["training_seconds"] + runs["prediction_seconds"]).groupby(runs["model"]).mean()
     table = results.table
-    frame = pd.DataFrame({"error": table[metric], "spread": table[f"{metric} ±"]})
-    return frame.assign(seconds=seconds.reindex(frame.index)).dropna(subset=["error", "seconds"])
+    frame = pd.DataFrame(
+        {
+            "seconds": table["training s"] + table["prediction s"],
+            "error": table[metric],
+            "spread": table[f"{metric} ±"],
+        }
+    )
+    return frame.dropna(subset=["seconds", "error"])
 
 
 @dataclass(frozen=True)

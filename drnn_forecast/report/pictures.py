@@ -20,6 +20,7 @@ from drnn_forecast.plotting import (
 )
 from drnn_forecast.report import numbers
 from drnn_forecast.report.results import Results
+from drnn_forecast.report.text import metric_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,7 +117,7 @@ def _costs(results: Results, metric: str, label: str) -> Picture:
     title = "Time against accuracy"
     figure = cost_chart(numbers.costs(results, metric), label=label, title=f"{metric} against time")
     caption = (
-        f"{metric} against the seconds of training and prediction, a mean over seeds and folds; "
+        f"{metric} against the seconds of training and prediction, a mean over seeds; "
         "bars span one deviation over seeds. The best place is the lower left."
     )
     return Picture("time_against_accuracy", "errors", title, caption, figure)
@@ -132,10 +133,8 @@ def _fans(results: Results, metric: str, unit: str) -> Iterator[Picture]:
         found = {shown: rows for shown, rows in found.items() if len(rows)}
         if not found:
             continue
-        labels = {
-            shown: f"{shown.series} ({metric} {errors.loc[shown.series, model]:.3g})"
-            for shown in found
-        }
+        own = {shown: metric_text(metric, errors.loc[shown.series, model]) for shown in found}
+        labels = {shown: f"{shown.series} ({metric} {own[shown]})" for shown in found}
         ahead = pd.concat([rows.assign(series=labels[shown]) for shown, rows in found.items()])
         past = pd.concat(
             [_past(results.history, shown, rows, labels[shown]) for shown, rows in found.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from drnn_forecast.report import numbers
 from drnn_forecast.report.results import Results
+from drnn_forecast.report.text import metric_text, number_text
 
 P_VALUES = ("p value", "p vs best baseline")
 
@@ -76,6 +76,8 @@ def _summary(results: Results) -> Table:
         "Mean ± standard deviation over seeds. The best of a column is bold: the smallest error, "
         "the coverage nearest to its promise. A width is only good beside its coverage."
     )
+    if any(name.endswith("before") for name in metrics):
+        note += " Before: without the calibration on validation windows."
     return Table("table", "Scores and costs", note, ["model", *metrics, *others], rows)
 
 
@@ -84,7 +86,7 @@ def _significance(results: Results) -> Table:
     frame = results.significance
     note = (
         "A small p-value says that the difference is more than chance among these series; it does "
-        "not say which model is better, nor by how much. Empty: too few series for a test."
+        "not say which model is better, nor by how much."
     )
     return _plain("significance", "Paired tests over series", note, frame)
 
@@ -108,7 +110,9 @@ def _runs(results: Results) -> Table:
 
 
 def _plain(name: str, title: str, note: str, frame: pd.DataFrame) -> Table:
-    """Return a frame as it is."""
+    """Return a frame as it is, without the columns in which nothing stands."""
+    if len(frame):
+        frame = frame.loc[:, ~(frame.isna() | (frame == "")).all()]
     labels = [column.replace("_", " ") for column in frame]
     rows = [
         [_cell(value, label) for value, label in zip(row, labels, strict=True)]
@@ -118,53 +122,21 @@ def _plain(name: str, title: str, note: str, frame: pd.DataFrame) -> Table:
 
 
 def _metric(metric: str, mean: float, spread: float | None, *, is_best: bool) -> Cell:
-    """Return a metric with its spread, to the same decimal place; coverage in per cent."""
-    if pd.isna(mean):
-        return Cell("undefined")
-    is_coverage = metric.startswith("coverage")
-    unit = " %" if is_coverage or metric.startswith("width") else ""
-    factor = 100 if is_coverage else 1
-    decimals = 1 if unit else _decimals(mean)
-    text = f"{factor * mean:,.{decimals}f}{unit}"
-    if spread is not None and not pd.isna(spread):
-        text += f" ± {factor * spread:,.{decimals}f}"
-    return Cell(text, float(mean), is_best)
+    """Return a metric with its spread; one that is undefined has no value to sort by."""
+    text = metric_text(metric, mean, spread)
+    return Cell(text) if pd.isna(mean) else Cell(text, float(mean), is_best)
 
 
 def _cell(value: Any, label: str) -> Cell:
     """Return a number, a text or nothing."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if pd.isna(value) or value == "":
         return Cell("")
     if isinstance(value, str | bool) or not hasattr(value, "__float__"):
         return _text(value)
     number = float(value)
-    return Cell(f"{number:.2g}" if label in P_VALUES else _number(number), number)
+    return Cell(f"{number:.2g}" if label in P_VALUES else number_text(number), number)
 
 
 def _text(value: object) -> Cell:
     """Return a text."""
     return Cell(str(value), str(value), is_text=True)
-
-
-def _number(value: float) -> str:
-    """Return a number with at least three significant digits, thousands apart.
-
-    Example:
-        >>> [_number(value) for value in (1234567.0, 12.345, 0.00123456, 3.0, 508.2)]
-        ['1,234,567', '12.3', '0.00123', '3', '508']
-    """
-    if not math.isfinite(value):
-        return str(value)
-    if value == round(value) or abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def _decimals(value: float) -> int:
-    """Return how many decimals show three significant digits.
-
-    Example:
-        >>> [_decimals(value) for value in (1234.5, 12.34, 1.234, 0.01234, 0.0)]
-        [0, 1, 2, 4, 2]
-    """
-    return 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
