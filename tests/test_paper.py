@@ -151,6 +151,14 @@ def test_the_memoryless_loss_is_that_of_guessing_among_eight_symbols():
     assert loss.item() == pytest.approx(task.memoryless_loss) == pytest.approx(0.0400, abs=5e-5)
 
 
+def test_the_head_starts_with_the_frequencies_of_the_answers():
+    task = CopyMemory(30, 4000, seed=0, device=torch.device("cpu"))
+    _, target = task.sequences(torch.Generator().manual_seed(0), 4000)
+    counted = torch.bincount(target.flatten(), minlength=10) / target.numel()
+    found = symbol_model(task.frequencies, 4, (1,), "RNN").head.bias.softmax(dim=0)
+    torch.testing.assert_close(found, counted, rtol=0.05, atol=2e-4)
+
+
 @pytest.mark.parametrize("cell_type", ["RNN", "GRU", "LSTM"])
 def test_a_skip_layer_reads_one_step_and_skip_steps_back(cell_type):
     torch.manual_seed(0)
@@ -181,7 +189,7 @@ def test_the_convolutions_see_the_sum_of_their_dilations_and_no_future():
 
 @pytest.mark.parametrize("cell_type", ["RNN", "GRU", "LSTM"])
 def test_a_stack_of_dilation_one_is_that_of_torch(cell_type):
-    network = symbol_model(7, 4, (1, 1), cell_type).double()
+    network = symbol_model([1 / 7] * 7, 4, (1, 1), cell_type).double()
     stack = getattr(nn, cell_type)(7, 4, 2).double()
     stack.load_state_dict(
         {
@@ -210,9 +218,9 @@ def test_a_classifier_reads_the_last_output_or_the_fused_last_ones():
 
 
 @pytest.mark.parametrize(
-    ("cell_type", "open_gates"), [("RNN", [0]), ("GRU", [1, 1, 0]), ("LSTM", [0, 1, 0, 0])]
+    ("cell_type", "open_gates"), [("RNN", [0]), ("GRU", [0, 0, 0]), ("LSTM", [0, 1, 0, 0])]
 )
-def test_every_gate_starts_orthogonal_and_the_keeping_ones_open(cell_type, open_gates):
+def test_every_gate_starts_orthogonal_and_forget_gates_open(cell_type, open_gates):
     torch.manual_seed(0)
     layer = initialised(DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type)).layers[0]
     for weight in (layer.weight_ih_l0, layer.weight_hh_l0):

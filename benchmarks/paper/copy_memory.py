@@ -53,6 +53,12 @@ class CopyMemory:
         """The least loss without memory, nats a step: the ten symbols are guessed."""
         return 10 * math.log(8) / (self.length + 20)
 
+    @property
+    def frequencies(self) -> list[float]:
+        """How often each symbol is the answer; never, of the signal, is taken for 0.0001."""
+        total = self.length + 20
+        return [10 / 8 / total] * 8 + [(self.length + 10) / total, 1e-4]
+
     def sequences(self, generator: torch.Generator, count: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets `(T + 20, count)`: symbols 0 to 7, blanks and the signal."""
         symbols = torch.randint(0, 8, (10, count), generator=generator)
@@ -84,11 +90,11 @@ def runs(options: Options) -> Iterator[Run]:
             networks[f"undilated {cell}, {layers} x {width}"] = (width, (1,) * layers, cell)
     for length in (500, 1000):
         for name, network in networks.items():
-            build = partial(symbol_model, SYMBOLS, *network)
             for seed in options.seeds:
                 task = CopyMemory(
                     length, options.setting.batch_size, seed=seed, device=options.device
                 )
+                build = partial(symbol_model, task.frequencies, *network)
                 yield Run(f"T = {length}", name, seed, build, task)
 
 

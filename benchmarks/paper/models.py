@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
-
-OPEN_GATES: Final = {"RNN": (0, 0), "GRU": (0, 2), "LSTM": (1, 1)}
-"""Where the gates whose bias starts at 1 begin in torch's order, and how many they are."""
 
 
 class SequenceClassifier(nn.Module):
@@ -148,20 +144,28 @@ def classifier(
 
 
 def symbol_model(
-    symbols: int, hidden_size: int, dilations: Sequence[int], cell_type: str
+    frequencies: Sequence[float], hidden_size: int, dilations: Sequence[int], cell_type: str
 ) -> SymbolModel:
-    """Return a model of symbols on a stack; dilations of 1 are an ordinary stack."""
+    """Return a model of symbols on a stack; dilations of 1 are an ordinary stack.
+
+    `frequencies` has one positive number per symbol: how often it is the answer. The head starts
+    with their logarithms, so that no training is spent, and no layer saturated, on learning them.
+    """
+    symbols = len(frequencies)
     encoder = DilatedRNN(symbols, hidden_size, dilations=dilations, cell_type=cell_type)
-    return SymbolModel(initialised(encoder), hidden_size, symbols)
+    model = SymbolModel(initialised(encoder), hidden_size, symbols)
+    with torch.no_grad():
+        model.head.bias.copy_(torch.tensor(frequencies).log())
+    return model
 
 
 @torch.no_grad()
 def initialised(encoder: nn.Module) -> nn.Module:
     """Return the encoder with orthogonal weights in every gate, which carry a signal far.
 
-    Both gates of a GRU and the forget gate of an LSTM start with a bias of 1, as in the paper's
-    TensorFlow cells; all other biases with 0. Nine layers of torch's own initial weights, or of
-    TensorFlow's, pass on so little that a short run learns nothing from 500 steps ago.
+    The forget gates of an LSTM start with a bias of 1, all other biases with 0. Nine layers of
+    torch's own initial weights, or of TensorFlow's, pass on so little that a short run learns
+    nothing from 500 steps ago.
     """
     for layer in encoder.modules():
         if isinstance(layer, DilatedRNNLayer):
@@ -171,8 +175,8 @@ def initialised(encoder: nn.Module) -> nn.Module:
                     nn.init.orthogonal_(gate)
             layer.bias_ih_l0.zero_()
             layer.bias_hh_l0.zero_()
-            first, count = OPEN_GATES[layer.cell_type]
-            layer.bias_ih_l0[first * hidden : (first + count) * hidden] = 1
+            if layer.cell_type == "LSTM":
+                layer.bias_ih_l0[hidden : 2 * hidden] = 1
     return encoder
 
 

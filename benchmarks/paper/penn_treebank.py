@@ -50,6 +50,8 @@ class Characters:
         self.training, self.test = (
             torch.tensor([code[character] for character in text]) for text in (training, test)
         )
+        counts = torch.bincount(self.training, minlength=len(self.alphabet)) + 1
+        self.frequencies: list[float] = (counts / counts.sum()).tolist()
         self.window = window
         self.batch_size = options.setting.batch_size
         self.device = options.device
@@ -100,7 +102,7 @@ def runs(options: Options) -> Iterator[Run]:
         window = 400 if options.is_full else 128
         task = Characters(training, test, window=window, options=options, seed=seed)
         for name, (hidden_size, dilations) in networks.items():
-            build = partial(symbol_model, len(task.alphabet), hidden_size, dilations, "GRU")
+            build = partial(symbol_model, task.frequencies, hidden_size, dilations, "GRU")
             yield Run("Penn Treebank", name, seed, build, task)
 
 
