@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.paper.command import Options, carry_out
 from benchmarks.paper.figures import learning_curves
-from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.images import CHANCE, CLASSES, PixelImages
 from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
@@ -41,7 +41,11 @@ def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     title = "Depth: RNN cells of 20 units, dilations 1, 2, 4, ..."
     draw = partial(learning_curves, curves, title=title, ordered=True)
     return {
-        "": draw(value="score", label="test accuracy"),
+        "": draw(
+            value="score",
+            label="test accuracy",
+            chance=dict.fromkeys(curves["panel"], CHANCE),
+        ),
         "_loss": draw(value="loss", label="training loss (nats)"),
     }
 

@@ -122,7 +122,9 @@ def runs(options: Options) -> Iterator[Run]:
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     """Return the curves of the accuracy."""
     title = "Six speakers of digits, from raw waveform and from MFCC"
-    return {"": learning_curves(curves, title=title, value="score", label="test accuracy")}
+    chance = dict.fromkeys(curves["panel"], (1 / SPEAKERS, "chance"))
+    draw = partial(learning_curves, curves, title=title, chance=chance)
+    return {"": draw(value="score", label="test accuracy")}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
