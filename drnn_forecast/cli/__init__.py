@@ -10,8 +10,9 @@ from jsonargparse import auto_cli
 from drnn_forecast.cli.demonstration import demo
 from drnn_forecast.cli.prediction import predict
 from drnn_forecast.cli.training import fit
+from drnn_forecast.cli.tuning import tune
 
-COMMANDS = (demo, fit, predict)
+COMMANDS = (demo, fit, predict, tune)
 
 
 def main(args: Sequence[str] | None = None) -> int:
