@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from jsonargparse import auto_cli
 
 from drnn_forecast.cli.demonstration import demo
+from drnn_forecast.cli.memory import memory
 from drnn_forecast.cli.prediction import predict
 from drnn_forecast.cli.training import fit
 
-COMMANDS = (demo, fit, predict)
+COMMANDS = (demo, fit, memory, predict)
 
 
 def main(args: Sequence[str] | None = None) -> int:
