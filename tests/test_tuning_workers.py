@@ -10,7 +10,9 @@ from pathlib import Path
 import optuna
 import psycopg
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy import NullPool
 
 from servers import find_program, free_port
 
@@ -50,7 +52,7 @@ def postgres():
             yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
         finally:
             server.send_signal(signal.SIGINT)  # at once, whoever is connected
-            server.wait(PATIENCE)
+            server.communicate(timeout=PATIENCE)
 
 
 def answers(port):
@@ -84,7 +86,8 @@ def end(worker):
 
 def trials_of(storage):
     url = storage.replace("postgresql:", "postgresql+psycopg:")
-    return optuna.load_study(study_name="drnn_forecast", storage=url).trials
+    opened = RDBStorage(url, engine_kwargs={"poolclass": NullPool})
+    return optuna.load_study(study_name="drnn_forecast", storage=opened).trials
 
 
 def check_that_a_killed_worker_loses_nothing(storage, folder):

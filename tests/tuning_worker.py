@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback
+from optuna.pruners import NopPruner
 
 from drnn_forecast import BatchedTimeSeriesDataSet, tune
 from drnn_forecast.tuning import Range, SearchSpace
@@ -41,6 +42,7 @@ def main(storage, n_trials, folder, hang=None):
         max_epochs=1,
         steps_per_epoch=2,
         heartbeat_seconds=1,
+        pruner=NopPruner(),
         callbacks=[] if hang is None else [Hang(Path(hang))],
         progress=False,
     )
