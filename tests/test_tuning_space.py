@@ -83,9 +83,7 @@ def test_a_seasonal_list_is_a_choice_beside_the_schedules():
     assert (found["dilation_base"], found["start_exponent"]) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("contexts", "expected"), [((12, 24, 36, 60), 36), (Range(12, 60), 25)]
-)
+@pytest.mark.parametrize(("contexts", "expected"), [((12, 24, 36, 60), 36), (Range(12, 60), 25)])
 def test_a_context_too_short_for_a_list_is_lengthened_as_little_as_the_space_allows(
     contexts, expected
 ):
