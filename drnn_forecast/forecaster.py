@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from drnn_forecast.base import ForecastingModel
 from drnn_forecast.collection import WindowData
 from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
-from drnn_forecast.features import FeatureReader, last_steps, steps_before
+from drnn_forecast.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.interpretation import (
     Interpretation,
@@ -28,7 +28,7 @@ from drnn_forecast.interpretation import (
     interpretation_figures,
     window_figures,
 )
-from drnn_forecast.layers import DilatedRNN, OutputFusion
+from drnn_forecast.layers import DilatedRNN, OutputFusion, SegmentEmbedding, checked_widths
 from drnn_forecast.losses import complete_loss, output_size
 from drnn_forecast.prediction import forecast
 from drnn_forecast.pretrained import from_pretrained, save_pretrained
@@ -87,8 +87,13 @@ class DilatedRNNForecaster(ForecastingModel):
         dropout: float = 0.1,
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
+        level_anchor: bool = False,
+        season_mix: str = "state",
         context_length: int | None = None,
+        segment_length: int | None = None,
+        orthogonal: bool = False,
         head_size: int | None = None,
+        relative_loss: bool = False,
         max_prediction_length: int = 1,
         output_size: int | Sequence[int] = 7,
         target: str | Sequence[str] | None = None,
@@ -228,6 +233,9 @@ class DilatedRNNForecaster(ForecastingModel):
             cat, cont, lengths = last_steps(cat, cont, lengths, context)
         # Time-major, so that the dilated layers fold without a copy.
         features = self.encoder_features(cat.transpose(0, 1), cont.transpose(0, 1))
+        if self.segments is not None:
+            features, lengths = whole_segments(features, lengths, self.segments.length)
+            features = self.segments(features)
         output, _ = self.encoder(features)
         if self.fusion is None:
             return steps_before(output, lengths, 1)[0]
@@ -298,13 +306,20 @@ class DilatedRNNForecaster(ForecastingModel):
     def _build_encoder(self) -> None:
         """Make the dilated stack and, where its dilations share a divisor, the fusion."""
         parts = self.hparams
+        size = self.encoder_features.size
+        self.segments = None
+        if parts.segment_length is not None:
+            width = checked_widths(parts.hidden_size, len(parts.dilations))[0]
+            self.segments = SegmentEmbedding(size, width, parts.segment_length)
+            size = width
         self.encoder = DilatedRNN(
-            self.encoder_features.size,
+            size,
             parts.hidden_size,
             dilations=parts.dilations,
             cell_type=parts.cell_type,
             dropout=parts.dropout,
             residual=parts.residual,
+            orthogonal=parts.orthogonal,
         )
         divisor = common_divisor(parts.dilations)
         width = self.encoder.hidden_sizes[-1]
@@ -319,7 +334,7 @@ class DilatedRNNForecaster(ForecastingModel):
         parts = self.hparams
         losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
         self.target_heads = nn.ModuleList(
-            TargetHead(loss, output_size=size, season_length=parts.season_length)
+            TargetHead(loss, output_size=size, season_length=parts.season_length, level_anchor=parts.level_anchor, fixed_mix=parts.max_prediction_length if parts.season_mix=="fixed" else None)
             for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
         for name in to_list(parts.target):

@@ -45,7 +45,13 @@ class TargetHead(nn.Module):
     """
 
     def __init__(
-        self, loss: Metric, *, output_size: int, season_length: int | Sequence[int] | None
+        self,
+        loss: Metric,
+        *,
+        output_size: int,
+        season_length: int | Sequence[int] | None,
+        level_anchor: bool = False,
+        fixed_mix: int | None = None,
     ) -> None:
         super().__init__()
         if season_length is not None and isinstance(loss, WITHOUT_LOCATION):
@@ -53,7 +59,7 @@ class TargetHead(nn.Module):
                 "`season_length` needs a loss with a location in the target's own units, "
                 f"got {type(loss).__name__}. Pass `season_length=None` or another loss."
             )
-        self.anchor = None if season_length is None else SeasonalAnchor(season_length)
+        self.anchor = None if season_length is None else SeasonalAnchor(season_length, level_anchor, fixed_mix)
         self.output_size = output_size
         self.num_shifted = 1 if isinstance(loss, DistributionLoss) else output_size
         self.ranks = (
@@ -164,11 +170,14 @@ class SeasonalAnchor(nn.Module):
         TypeError: A season is not an integer.
     """
 
-    def __init__(self, season_length: int | Sequence[int]) -> None:
+    def __init__(self, season_length: int | Sequence[int], level=False, fixed_mix=None) -> None:
         super().__init__()
         self.season_lengths = checked_seasons(season_length)
+        self.level = level
         # One season needs no weights.
-        self.num_weights = len(self.season_lengths) if len(self.season_lengths) > 1 else 0
+        n = len(self.season_lengths) + level
+        self.num_weights = n if n > 1 and not fixed_mix else 0
+        self.mix = nn.Parameter(torch.zeros(fixed_mix, n)) if fixed_mix and n > 1 else None
 
     def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
         """Return the anchor of every step, `(batch, steps)`, in the units of `history`.
@@ -179,7 +188,14 @@ class SeasonalAnchor(nn.Module):
             logits: Before the softmax over seasons, `(batch, steps, num_weights)`.
         """
         values, valid = seasonal_values(history, lengths, self.season_lengths, logits.shape[1])
-        if self.num_weights:
+        if self.level:
+            mask = torch.arange(history.shape[1], device=lengths.device) < lengths.unsqueeze(1)
+            mean = (history * mask).sum(1) / lengths.clamp(min=1)
+            values = torch.cat([values, mean[:, None, None].expand(-1, values.shape[1], 1)], -1)
+            valid = torch.cat([valid, (lengths > 0).unsqueeze(1)], -1)
+        if self.mix is not None:
+            logits = self.mix[: logits.shape[1]].unsqueeze(0)
+        if self.num_weights or self.mix is not None:
             weights = logits.masked_fill(~valid.unsqueeze(1), -torch.inf).softmax(-1)
         else:
             weights = valid.unsqueeze(1).to(values.dtype)

@@ -18,6 +18,15 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
     context = options.get("context_length")
     if context is not None:
         length = min(length, checked_integer("context_length", context, minimum=1))
+    segment = options.get("segment_length")
+    if segment is not None:
+        checked_integer("segment_length", segment, minimum=1)
+        if length % segment:
+            raise ValueError(
+                f"`segment_length` must divide the {length} time steps that the encoder reads, "
+                f"got {segment}. Change it, `context_length` or `max_encoder_length`."
+            )
+        length //= segment
     dilations = resolve_dilations(
         options.pop("dilations", None),
         num_layers=options.pop("num_layers", None),

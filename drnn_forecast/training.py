@@ -15,12 +15,15 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint, Timer
 from lightning.pytorch.utilities.seed import isolate_rng
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.dilations import checked_integer
 from drnn_forecast.quiet import quiet_lightning
+from drnn_forecast.schedule import SCHEDULES, CosineSchedule, NoSchedule
+
+REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,10 @@ class FitResult:
     """What a training run gave.
 
     Attributes:
-        model: The model with the weights of its best validation loss, in evaluation mode.
-        validation_loss: The lowest mean of the model's own loss over the validation windows.
+        model: The model with the weights of its best validation loss, or its last weights where
+            nothing was validated, in evaluation mode.
+        validation_loss: The lowest mean of the model's own loss over the validation windows; None
+            without these.
         epochs: Epochs begun.
         steps: Optimiser steps done.
         seconds: Wall-clock time of training and validation.
@@ -39,7 +44,7 @@ class FitResult:
     """
 
     model: LightningModule
-    validation_loss: float
+    validation_loss: float | None
     epochs: int
     steps: int
     seconds: float
@@ -50,7 +55,7 @@ class FitResult:
 def fit(
     build: Callable[[], LightningModule],
     training: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet,
+    validation: TimeSeriesDataSet | None,
     *,
     seed: int = 0,
     max_epochs: int = 100,
@@ -59,6 +64,8 @@ def fit(
     batch_size: int = 128,
     patience: int = 10,
     gradient_clip_val: float | None = 1.0,
+    schedule: str = "model",
+    ema_decay: float | None = None,
     checkpoint: Path | str | None = None,
     resume_from: Path | str | None = None,
     progress: bool = True,
@@ -72,7 +79,9 @@ def fit(
     Args:
         build: Makes the model; called once the seed is set.
         training: Windows to learn from, drawn in random order.
-        validation: Windows whose loss stops the training and chooses the weights.
+        validation: Windows whose loss stops the training and chooses the weights; None: the
+            whole budget is spent and the last weights are kept, as for a final model whose
+            settings were chosen before.
         seed: Of initial weights, order of windows and dropout.
         max_epochs: The most epochs.
         max_seconds: The most seconds, after which a last validation follows; None: no limit.
@@ -80,6 +89,11 @@ def fit(
         batch_size: Windows per step; at most the number of training windows is used.
         patience: Validations without a better loss after which training stops.
         gradient_clip_val: The largest gradient norm; None: no limit.
+        schedule: `"model"`: the learning rate follows the model's own rule, such as
+            `reduce_on_plateau_patience`; `"cosine"`: it falls along half a cosine to zero where
+            `max_epochs` or `max_seconds` ends the run.
+        ema_decay: Keep the exponential moving average of the weights, this share of it at each
+            step, in place of the weights themselves; None: no average.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
             writes it, to go on from: weights, optimiser and epoch. It is a pickle: name only files
@@ -91,10 +105,11 @@ def fit(
     Raises:
         ValueError: A number is out of range.
         FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
-        RuntimeError: The validation loss was never finite.
+        RuntimeError: The validation loss was never finite, or training diverged without one.
         KeyboardInterrupt: The user stopped the training; nothing is written.
     """
     _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
+    _check_course(schedule, ema_decay)
     batch_size = min(batch_size, len(training))
     resumed: dict[str, Any] = {}
     if resume_from is not None:
@@ -105,17 +120,25 @@ def fit(
         model = build()
         best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
         stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
+        judges = [] if validation is None else [best, stopper]
         guard = _DivergenceGuard()
         timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
         options = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [best, stopper, timer, guard, *callbacks],
+            "callbacks": [
+                *judges,
+                timer,
+                guard,
+                *_course(schedule, ema_decay, max_seconds, is_judged=validation is not None),
+                *callbacks,
+            ],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
             "num_sanity_val_steps": 0,
+            "enable_checkpointing": validation is not None,
             "accelerator": "auto",
         }
         trainer = Trainer(**{**options, **(trainer_kwargs or {})})
@@ -124,11 +147,19 @@ def fit(
             trainer.fit(
                 model,
                 training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
-                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
+                None
+                if validation is None
+                else validation.to_dataloader(
+                    train=False, batch_size=2 * batch_size, num_workers=0
+                ),
                 **resumed,
             )
         seconds = time.perf_counter() - started
-        validation_loss = _restore_best(model, best)
+        validation_loss = None
+        if validation is not None:
+            validation_loss = _restore_best(model, best)
+        elif guard.has_diverged:
+            raise RuntimeError(f"The training loss was no longer finite. {REMEDY}")
         written = None if checkpoint is None else _written(trainer, Path(checkpoint))
     return FitResult(
         model=model.eval(),
@@ -201,6 +232,29 @@ def _check_settings(
         )
 
 
+def _check_course(schedule: str, ema_decay: float | None) -> None:
+    """Refuse a schedule that there is not, and a decay that averages nothing."""
+    if schedule not in SCHEDULES:
+        raise ValueError(f"`schedule` must be one of {', '.join(SCHEDULES)}, got {schedule!r}.")
+    if ema_decay is not None and not 0 < ema_decay < 1:
+        raise ValueError(f"`ema_decay` must be None or between 0 and 1, got {ema_decay}.")
+
+
+def _course(
+    schedule: str, ema_decay: float | None, max_seconds: float | None, *, is_judged: bool
+) -> list[Callback]:
+    """Return what changes learning rate and weights over a run."""
+    course: list[Callback] = []
+    if schedule == "cosine":
+        course.append(CosineSchedule(max_seconds))
+    elif not is_judged:
+        # The model's own schedule would wait for a validation loss.
+        course.append(NoSchedule())
+    if ema_decay is not None:
+        course.append(EMAWeightAveraging(decay=ema_decay))
+    return course
+
+
 def _existing(path: Path | str) -> Path:
     """Return the path of a checkpoint that is there."""
     if not Path(path).is_file():
@@ -219,8 +273,7 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if score is None or not math.isfinite(score) or not weights_are_finite:
         raise RuntimeError(
-            "Training never reached a finite validation loss. "
-            "Lower `learning_rate`, or look for extreme values in the data."
+            f"Training never reached a finite validation loss. {REMEDY}"
         )
     return float(score)
 

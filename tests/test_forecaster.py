@@ -122,7 +122,10 @@ def test_quantiles_never_cross(dataset, batch):
 
 
 @pytest.mark.parametrize("context_length", [None, 20])
-@pytest.mark.parametrize("schedule", [{"num_layers": 3}, {"dilations": (2, 4)}])
+@pytest.mark.parametrize(
+    "schedule",
+    [{"num_layers": 3}, {"dilations": (2, 4)}, {"dilations": (1, 2), "segment_length": 5}],
+)
 def test_the_content_of_padding_changes_no_forecast(context_length, schedule):
     data = make_dataset(min_encoder_length=2)
     x, _ = first_batch(data, batch_size=len(data))
@@ -137,16 +140,20 @@ def test_the_content_of_padding_changes_no_forecast(context_length, schedule):
     torch.testing.assert_close(model(padded)["prediction"], expected, rtol=0, atol=0)
 
 
-def test_a_window_gives_the_same_forecast_alone_and_in_a_ragged_batch():
+@pytest.mark.parametrize("segment_length", [None, 12])
+@pytest.mark.parametrize("length", [30, 36])
+def test_a_window_gives_the_same_forecast_alone_and_in_a_ragged_batch(segment_length, length):
     data = make_dataset(min_encoder_length=2)
     x, _ = first_batch(data, batch_size=len(data))
-    model = make_model(data, season_length=24)
-    row = int((x["encoder_lengths"] == 30).nonzero()[0])
+    model = make_model(
+        data, num_layers=None, dilations=(1, 2), season_length=24, segment_length=segment_length
+    )
+    row = int((x["encoder_lengths"] == length).nonzero()[0])
     alone = {
         name: value[row : row + 1] for name, value in x.items() if isinstance(value, torch.Tensor)
     }
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
-        alone[name] = alone[name][:, :30]
+        alone[name] = alone[name][:, :length]
 
     expected = model(x)["prediction"][row : row + 1]
     torch.testing.assert_close(model(alone)["prediction"], expected, **FLOAT)
@@ -173,6 +180,22 @@ def test_the_encoder_reads_only_the_last_context_length_steps(dataset, batch):
     assert reached.tolist() == list(range(40, 60))
 
 
+def test_segments_read_the_whole_context_and_nothing_else(dataset, batch):
+    model = make_model(
+        dataset, num_layers=None, dilations=(1, 2), context_length=40, segment_length=10
+    )
+    x = copy.copy(batch[0])
+    x["encoder_cont"] = x["encoder_cont"].clone().requires_grad_()
+
+    (gradient,) = torch.autograd.grad(model.encode(x).sum(), x["encoder_cont"])
+    reached = gradient.abs().sum((0, 2)).nonzero().flatten()
+    assert reached.tolist() == list(range(20, 60))
+
+
+def test_segments_shorten_what_an_unknown_depth_follows_from():
+    assert make_model(segment_length=5, num_layers=None).hparams.dilations == (1, 2, 4)
+
+
 def test_a_context_longer_than_the_window_reads_all_of_it(dataset, batch):
     whole, longer = make_model(dataset), make_model(dataset, context_length=500)
 
@@ -190,14 +213,23 @@ def test_a_common_divisor_is_bridged_by_fusion(dataset, batch):
 
 @pytest.mark.parametrize("season_length", [None, 24, (24, 48)])
 @pytest.mark.parametrize("dilations", [(1, 2), (2, 4)])
-def test_a_window_without_history_is_forecast_from_what_is_known_ahead(season_length, dilations):
+@pytest.mark.parametrize("segment_length", [None, 10])
+def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
+    season_length, dilations, segment_length
+):
     data = make_dataset(
         min_encoder_length=0,
         min_prediction_idx=0,
         target_normalizer=GroupNormalizer(groups=["name"]),
     )
     x, y = first_batch(data, batch_size=len(data))
-    model = make_model(data, num_layers=None, dilations=dilations, season_length=season_length)
+    model = make_model(
+        data,
+        num_layers=None,
+        dilations=dilations,
+        season_length=season_length,
+        segment_length=segment_length,
+    )
     prediction = model(x)["prediction"]
 
     assert (x["encoder_lengths"] == 0).any()
@@ -206,9 +238,10 @@ def test_a_window_without_history_is_forecast_from_what_is_known_ahead(season_le
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_batch_of_windows_without_any_history_is_forecast(batch):
+@pytest.mark.parametrize("segment_length", [None, 10])
+def test_a_batch_of_windows_without_any_history_is_forecast(segment_length):
     data = make_dataset(min_encoder_length=0, target_normalizer=GroupNormalizer(groups=["name"]))
-    model = make_model(data, season_length=24)
+    model = make_model(data, season_length=24, segment_length=segment_length)
     x = copy.copy(first_batch(data)[0])
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
         x[name] = x[name][:, :0]
@@ -324,6 +357,23 @@ def test_chosen_embedding_sizes_leave_the_others_as_they_are():
         ({"cell_type": "CNN"}, ValueError, "`cell_type` must be one of RNN, GRU, LSTM"),
         ({"dropout": 1.5}, ValueError, r"`dropout` must be at least 0 and below 1, got 1\.5"),
         ({"context_length": 0}, ValueError, "`context_length` must be at least 1, got 0"),
+        ({"segment_length": 0}, ValueError, "`segment_length` must be at least 1, got 0"),
+        ({"segment_length": 2.5}, TypeError, "`segment_length` must be an integer"),
+        (
+            {"segment_length": 7},
+            ValueError,
+            "`segment_length` must divide the 60 time steps that the encoder reads, got 7",
+        ),
+        (
+            {"segment_length": 24, "context_length": 36},
+            ValueError,
+            "must divide the 36 time steps that the encoder reads, got 24",
+        ),
+        (
+            {"segment_length": 120},
+            ValueError,
+            "must divide the 60 time steps that the encoder reads, got 120",
+        ),
         ({"head_size": 0}, ValueError, "`head_size` must be at least 1, got 0"),
         ({"season_length": 0}, ValueError, "`season_length` must be at least 1, got 0"),
         (
