@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
 from pytorch_forecasting.utils import OutputMixIn
-import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric

@@ -19,7 +19,7 @@ from drnn_forecast.base import ForecastingModel
 from drnn_forecast.collection import WindowData
 from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
 from drnn_forecast.features import FeatureReader, last_steps, steps_before, whole_segments
-from drnn_forecast.heads import MultiHorizonHead, TargetHead
+from drnn_forecast.heads import MultiHorizonHead, SeasonalAnchor, TargetHead
 from drnn_forecast.interpretation import (
     Interpretation,
     averages_by_variable,
@@ -32,7 +32,13 @@ from drnn_forecast.layers import DilatedRNN, OutputFusion, SegmentEmbedding, che
 from drnn_forecast.losses import complete_loss, output_size
 from drnn_forecast.prediction import forecast
 from drnn_forecast.pretrained import from_pretrained, save_pretrained
-from drnn_forecast.settings import embedding_sizes, pop_dilations
+from drnn_forecast.settings import (
+    check_relative_loss,
+    check_seasons,
+    check_transformations,
+    embedding_sizes,
+    pop_dilations,
+)
 
 
 class DilatedRNNForecaster(ForecastingModel):
@@ -180,9 +186,13 @@ class DilatedRNNForecaster(ForecastingModel):
             "max_prediction_length": dataset.max_prediction_length,
             **kwargs,
         }
+        check_seasons(options.get("season_length"), dataset)
+        check_transformations(dataset)
         options["dilations"] = pop_dilations(options, dataset)
         options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
         options["loss"] = loss = complete_loss(options.get("loss"), dataset)
+        if options.get("relative_loss"):
+            check_relative_loss(loss, dataset)
         losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
         sizes = list(map(output_size, losses, dataset.target_normalizers))
         options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
@@ -334,15 +344,15 @@ class DilatedRNNForecaster(ForecastingModel):
         parts = self.hparams
         losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
         self.target_heads = nn.ModuleList(
-            TargetHead(loss, output_size=size, season_length=parts.season_length, level_anchor=parts.level_anchor, fixed_mix=parts.max_prediction_length if parts.season_mix=="fixed" else None)
+            TargetHead(loss, output_size=size, anchor=self._anchor())
             for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
         for name in to_list(parts.target):
-            if parts.season_length is not None and name not in parts.x_reals:
+            if self._is_anchored and name not in parts.x_reals:
                 raise ValueError(
-                    f"`season_length` needs the real target {name!r} among the encoder's "
-                    f"variables, got {list(parts.x_reals)}. Add it to the dataset's "
-                    "`time_varying_unknown_reals`, or pass `season_length=None`."
+                    "`season_length` and `level_anchor` need the real target "
+                    f"{name!r} among the encoder's variables, got {list(parts.x_reals)}. "
+                    "Add it to the dataset's `time_varying_unknown_reals`, or leave both out."
                 )
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
         width = self.encoder.hidden_sizes[-1]
@@ -357,8 +367,23 @@ class DilatedRNNForecaster(ForecastingModel):
             dropout=parts.dropout,
         )
 
+    @property
+    def _is_anchored(self) -> bool:
+        return self.hparams.season_length is not None or self.hparams.level_anchor
+
+    def _anchor(self) -> SeasonalAnchor | None:
+        """Return an anchor for one target."""
+        parts = self.hparams
+        if not self._is_anchored:
+            return None
+        return SeasonalAnchor(
+            parts.season_length,
+            level=parts.level_anchor,
+            horizon=parts.max_prediction_length if parts.season_mix == "fixed" else None,
+        )
+
     def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
-        if self.hparams.season_length is None:
+        if not self._is_anchored:
             return [None] * len(self.target_heads)
         return [x["encoder_cont"][..., position] for position in self.target_positions]

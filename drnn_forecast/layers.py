@@ -163,7 +163,9 @@ class DilatedRNN(nn.Module):
         )
         if orthogonal:
             for layer in self.layers:
-                for gate in layer.weight_hh_l0.chunk(layer.weight_hh_l0.shape[0] // layer.hidden_size):
+                for gate in layer.weight_hh_l0.chunk(
+                    layer.weight_hh_l0.shape[0] // layer.hidden_size
+                ):
                     nn.init.orthogonal_(gate)
                 for w in layer.weight_ih_l0.chunk(layer.weight_hh_l0.shape[0] // layer.hidden_size):
                     nn.init.xavier_uniform_(w)

@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import MAE, QuantileLoss
 from pytorch_forecasting.utils import get_embedding_size
+from torchmetrics import Metric
 
-from drnn_forecast.dilations import checked_integer, resolve_dilations
+from drnn_forecast.dilations import checked_integer, checked_seasons, resolve_dilations
+
+LOGARITHMS = {"log": 0, "log1p": -1}
+"""Transformations of a normaliser, and what every target must lie above for them."""
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -44,6 +49,61 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
             stacklevel=3,
         )
     return dilations
+
+
+def check_seasons(season_length: int | Sequence[int] | None, dataset: TimeSeriesDataSet) -> None:
+    """Refuse a season that no window of `dataset` holds.
+
+    Raises:
+        ValueError: A season is longer than the longest window.
+    """
+    if season_length is None:
+        return
+    longest = max(checked_seasons(season_length))
+    if longest > dataset.max_encoder_length:
+        raise ValueError(
+            f"`season_length` must be at most the {dataset.max_encoder_length} time steps of the "
+            f"longest window, got {longest}. Leave it out, or raise `max_encoder_length`."
+        )
+
+
+def check_transformations(dataset: TimeSeriesDataSet) -> None:
+    """Refuse a target that its normaliser takes the logarithm of where there is none.
+
+    Raises:
+        ValueError: A value is 0 or below (`"log"`), or -1 or below (`"log1p"`).
+    """
+    for name, normalizer, values in zip(
+        dataset.target_names, dataset.target_normalizers, dataset.data["target"], strict=True
+    ):
+        transformation = getattr(normalizer, "transformation", None)
+        bound = LOGARITHMS.get(transformation) if isinstance(transformation, str) else None
+        if bound is not None and float(values.min()) <= bound:
+            raise ValueError(
+                f"The normaliser of {name!r} has `transformation={transformation!r}`, which needs "
+                f"targets above {bound}, got {float(values.min()):g}. Change the target, or use "
+                "another transformation, such as 'softplus'."
+            )
+
+
+def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
+    """Refuse what a loss relative to each window's scale has no meaning for.
+
+    Raises:
+        ValueError: There are several targets, the loss is not proportional to the target's units,
+            or the normaliser's scale is not in these units.
+    """
+    normalizer = dataset.target_normalizer
+    if type(loss) not in (MAE, QuantileLoss):
+        raise ValueError(
+            "`relative_loss` needs one target with MAE or QuantileLoss, which grow with the "
+            f"target's units, got {type(loss).__name__}. Pass `relative_loss=False`."
+        )
+    if getattr(normalizer, "transformation", None) is not None:
+        raise ValueError(
+            "`relative_loss` needs a normaliser whose scale is in the target's units, got "
+            f"`transformation={normalizer.transformation!r}`. Pass `relative_loss=False`."
+        )
 
 
 def embedding_sizes(

@@ -118,7 +118,10 @@ def fit(
     with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
-        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True)
+        # Lightning writes averaged weights into whole checkpoints only.
+        best = ModelCheckpoint(
+            folder, monitor="val_loss", save_top_k=1, save_weights_only=ema_decay is None
+        )
         stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
         judges = [] if validation is None else [best, stopper]
         guard = _DivergenceGuard()
@@ -272,9 +275,7 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
     weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if score is None or not math.isfinite(score) or not weights_are_finite:
-        raise RuntimeError(
-            f"Training never reached a finite validation loss. {REMEDY}"
-        )
+        raise RuntimeError(f"Training never reached a finite validation loss. {REMEDY}")
     return float(score)
 
 

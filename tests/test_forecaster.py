@@ -9,6 +9,7 @@ import torch
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, MultiNormalizer
 from pytorch_forecasting.metrics import (
     MAE,
+    SMAPE,
     MultiLoss,
     NormalDistributionLoss,
     PoissonLoss,
@@ -377,9 +378,24 @@ def test_chosen_embedding_sizes_leave_the_others_as_they_are():
         ({"head_size": 0}, ValueError, "`head_size` must be at least 1, got 0"),
         ({"season_length": 0}, ValueError, "`season_length` must be at least 1, got 0"),
         (
+            {"season_length": (24, 61)},
+            ValueError,
+            r"`season_length` must be at most the 60 time steps of the longest window, got 61",
+        ),
+        (
+            {"level_anchor": True, "loss": PoissonLoss()},
+            ValueError,
+            "need a loss with a location .* got PoissonLoss",
+        ),
+        (
+            {"relative_loss": True, "loss": SMAPE()},
+            ValueError,
+            "`relative_loss` needs one target with MAE or QuantileLoss, .* got SMAPE",
+        ),
+        (
             {"season_length": 24, "loss": PoissonLoss()},
             ValueError,
-            "needs a loss with a location .* got PoissonLoss",
+            "need a loss with a location .* got PoissonLoss",
         ),
         (
             {"embedding_sizes": {"nome": (3, 2)}},
@@ -401,8 +417,42 @@ def test_a_hyperparameter_out_of_range_is_refused(dataset, arguments, error, mes
 
 def test_an_anchor_needs_the_target_among_the_inputs():
     data = make_dataset(time_varying_unknown_reals=["other"])
-    with pytest.raises(ValueError, match="`season_length` needs the real target 'target'"):
+    with pytest.raises(ValueError, match="need the real target 'target'"):
         make_model(data, season_length=24)
+
+
+@pytest.mark.parametrize("loss", [MAE(), QuantileLoss([0.1, 0.5])])
+@pytest.mark.parametrize("weight", [None, 3.0])
+def test_a_relative_loss_counts_errors_in_units_of_each_windows_scale(loss, weight):
+    frame = planted_frame(noise=0.1)
+    frame["target"] *= frame["name"].map({"s0": 1.0, "s1": 1e3, "s2": 1e-3})
+    frame["weight"] = weight
+    data = make_dataset(frame, weight=None if weight is None else "weight")
+    loader = data.to_dataloader(train=False, batch_size=len(data), num_workers=0)
+    x, y = next(iter(loader))
+    model = make_model(data, loss=loss, relative_loss=True)
+
+    scale = x["target_scale"][:, 1:2].float()
+    errors = model.loss.loss(model(x)["prediction"] / scale.unsqueeze(-1), y[0] / scale)
+    expected = errors.mean() * (1 if weight is None else weight)
+    (log,) = pl.Trainer(**TRAINER).validate(model, loader, verbose=False)
+    assert scale.max() / scale.min() > 1e5
+    assert log["val_loss"] == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("transformation", "lowest"), [("log", 0.0), ("log1p", -1.0)])
+def test_a_target_without_a_logarithm_is_refused(transformation, lowest):
+    frame = planted_frame()
+    data = make_dataset(frame, target_normalizer=EncoderNormalizer(transformation=transformation))
+    data.data["target"][0][7] = lowest
+    with pytest.raises(ValueError, match=f"which needs targets above {lowest:g}, got {lowest:g}"):
+        make_model(data)
+
+
+def test_a_relative_loss_needs_a_scale_in_target_units():
+    data = make_dataset(target_normalizer=EncoderNormalizer(transformation="softplus"))
+    with pytest.raises(ValueError, match=r"scale is in the target's units, got .*'softplus'"):
+        make_model(data, relative_loss=True)
 
 
 def test_a_longer_horizon_than_trained_is_refused(dataset):

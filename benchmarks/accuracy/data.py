@@ -34,7 +34,7 @@ def ett(name: str) -> ForecastData:
     past = frame.iloc[: 12 * ETT_MONTH]
     standardised = (frame - past.mean()) / past.std(ddof=0)
     tidy = standardised.melt(ignore_index=False, var_name="series").reset_index()
-    return _with_roles(tidy.rename(columns={"date": "time"}), calendar=True)
+    return _with_roles(tidy.rename(columns={"date": "time"}), calendar=False)
 
 
 def europe() -> ForecastData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from data import before
 from numpy.typing import NDArray
 from pytorch_forecasting import TimeSeriesDataSet
 
-from data import before
 from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 from drnn_forecast.prediction import predict_points
 
@@ -94,7 +95,9 @@ def train(task: Task, part: str, seed: int, change: Change = Change()) -> dict[s
     """Return the record of one run, and keep its model for the ensembles if it is of the test."""
     data, training, held_out = windows(task, part, change)
     options = {**task.fit, **change.fit}
-    build = partial(DilatedRNNForecaster.from_dataset, training, **{**task.model, **change.model})
+    # A loss remembers its last batch, so every model gets one of its own.
+    model = copy.deepcopy({**task.model, **change.model})
+    build = partial(DilatedRNNForecaster.from_dataset, training, **model)
     cpu, wall = time.process_time(), time.perf_counter()
     result = fit(build, training, None, seed=seed, progress=False, **options)
     record = {

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dataclasses import replace
-
 import pandas as pd
 import torch
+from data import ett, m4
 from pytorch_forecasting import EncoderNormalizer
 from pytorch_forecasting.metrics import MAE, SMAPE
-from utilsforecast import losses
-
-from data import ett, m4
 from runs import Task
+from utilsforecast import losses
 
 SHARED_MODEL: dict[str, Any] = {"logging_metrics": torch.nn.ModuleList()}
 SHARED_FIT: dict[str, Any] = {"schedule": "cosine", "batch_size": 128}
@@ -105,12 +103,12 @@ ETT = {
             "segment_length": 24,
             "dilations": (1, 2, 7),
             "season_length": 1,
-            "head_size": 128,
-            "dropout": 0.1,
+            "head_size": 64,
+            "dropout": 0.0,
             "learning_rate": 2e-3,
             "loss": MAE(),
         },
-        fit={**SHARED_FIT, "steps_per_epoch": 300, "max_epochs": 1},
+        fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 1},
     )
     for name in ("ETTh1", "ETTh2")
 }
