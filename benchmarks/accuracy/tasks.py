@@ -52,13 +52,15 @@ HOURLY = Task(
         "segment_length": 24,
         "dilations": (1, 2, 7),
         "season_length": (24, 168),
+        "level_anchor": True,
+        "residual": True,
         "head_size": 128,
         "dropout": 0.0,
         "learning_rate": 5e-3,
         "loss": SMAPE(),
         "embedding_sizes": {"series": (415, 4)},
     },
-    fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 1},
+    fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 1},
 )
 
 WEEKLY = Task(
