@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
 from pytorch_forecasting.utils import OutputMixIn
 from torch import Tensor
@@ -123,6 +124,14 @@ class ForecastingModel(BaseModelWithCovariates):
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)
 
+    def step(
+        self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """Return log and output of a batch, its loss relative to each window's scale if asked."""
+        if self.hparams.get("relative_loss"):
+            y = y[0], _relative_weight(x["target_scale"], y[1])
+        return super().step(x, y, batch_idx, **kwargs)
+
     def create_log(
         self, x: dict[str, Any], y: tuple[Any, Any], out: Any, batch_idx: int, **kwargs: Any
     ) -> dict[str, Any]:
@@ -220,3 +229,9 @@ def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
 
     targets = [packed(part) for part in y[0]] if isinstance(y[0], list | tuple) else packed(y[0])
     return targets, y[1]
+
+
+def _relative_weight(target_scale: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the weight of each window, `(batch, 1)`, divided by the scale of its target."""
+    inverse = target_scale[:, 1:2].abs().reciprocal().to(torch.get_default_dtype())
+    return inverse if weight is None else weight * inverse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def dilation_schedule(
@@ -110,3 +110,21 @@ def checked_integer(name: str, value: object, *, minimum: int) -> int:
     if number < minimum:
         raise ValueError(f"`{name}` must be at least {minimum}, got {number}.")
     return number
+
+
+def checked_seasons(season_length: int | Sequence[int] | None) -> tuple[int, ...]:
+    """Return the seasons as a tuple of distinct positive integers, time steps.
+
+    Raises:
+        ValueError: There is none, one is below 1, or one is given twice.
+        TypeError: One is not an integer.
+    """
+    if isinstance(season_length, str) or not isinstance(season_length, Sequence):
+        return (checked_integer("season_length", season_length, minimum=1),)
+    seasons = tuple(checked_integer("season_length", entry, minimum=1) for entry in season_length)
+    if not seasons or len(set(seasons)) < len(seasons):
+        raise ValueError(
+            "`season_length` must be None, an integer or a list of different integers, "
+            f"got {season_length!r}."
+        )
+    return seasons

@@ -66,6 +66,30 @@ def last_steps(
     return cat[rows, steps], cont[rows, steps], lengths.clamp(max=count)
 
 
+def whole_segments(output: Tensor, lengths: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Return each row with zeros before its first step, and its number of whole segments.
+
+    Segments count from the end of a row, so that the last valid step ends the last segment: only
+    the first segment may lack steps, which are zero.
+
+    Args:
+        output: `(time, batch, features)`, padded on the right.
+        lengths: Valid time steps, `(batch,)`.
+        length: Time steps of a segment.
+
+    Returns:
+        `(segments * length, batch, features)`, padded on the right, and the segments `(batch,)`.
+    """
+    total = -(-len(output) // length) * length
+    counts = -(-lengths // length)
+    if not total:
+        return output, counts
+    step = torch.arange(total, device=lengths.device).unsqueeze(1) - (counts * length - lengths)
+    is_valid = ((step >= 0) & (step < lengths)).unsqueeze(-1)
+    index = step.clamp(0, len(output) - 1).unsqueeze(-1).expand(-1, -1, output.shape[-1])
+    return torch.where(is_valid, output.gather(0, index), 0.0), counts
+
+
 def steps_before(output: Tensor, lengths: Tensor, count: int) -> Tensor:
     """Return each row's last `count` valid steps, oldest first, `(count, batch, features)`.
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from drnn_forecast.base import ForecastingModel
 from drnn_forecast.collection import WindowData
 from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
-from drnn_forecast.features import FeatureReader, last_steps, steps_before
+from drnn_forecast.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.interpretation import (
     Interpretation,
@@ -28,11 +28,19 @@ from drnn_forecast.interpretation import (
     interpretation_figures,
     window_figures,
 )
-from drnn_forecast.layers import Cell, DilatedRNN, OutputFusion
+from drnn_forecast.layers import Cell, DilatedRNN, OutputFusion, SegmentEmbedding
+from drnn_forecast.layers.checks import checked_widths
 from drnn_forecast.losses import complete_loss, output_size
 from drnn_forecast.prediction import forecast
 from drnn_forecast.pretrained import from_pretrained, save_pretrained
-from drnn_forecast.settings import embedding_sizes, importable_cell, pop_dilations
+from drnn_forecast.settings import (
+    check_anchors,
+    check_relative_loss,
+    check_transformations,
+    embedding_sizes,
+    importable_cell,
+    pop_dilations,
+)
 
 
 class DilatedRNNForecaster(ForecastingModel):
@@ -55,10 +63,17 @@ class DilatedRNNForecaster(ForecastingModel):
         dropout: Between layers and in the head, at least 0 and below 1.
         residual: Add the input of each layer but the first to its output.
         season_length: One or several seasons, time steps; the forecast is then the difference,
-            in the normaliser's space, from a learned mix of the values one season ago.
+            in the normaliser's space, from a learned mix of the values one season ago. A season
+            of 1 is the last value.
+        level_anchor: Whether the mean of the window takes part in that mix.
         context_length: The encoder reads the last `context_length` valid time steps of the
             window; None reads all. Seasons may look further back, up to the whole window.
+        segment_length: k, time steps, a divisor of what the encoder reads: it reads segments of k
+            steps, counted from the end of the window, through one linear layer, in k times fewer
+            serial steps, and `dilations` count segments. None reads step by step.
         head_size: Units of the head's hidden layers; None is the width of the top layer.
+        relative_loss: Divide each window's loss by the normaliser's scale of its target, so that
+            large series do not drown small ones. For MAE and `QuantileLoss` of one target.
         max_prediction_length: The longest forecast, time steps.
         output_size: Numbers per step and target, given by the loss.
         target: Name of the target, or a list of names.
@@ -92,8 +107,11 @@ class DilatedRNNForecaster(ForecastingModel):
         dropout: float = 0.1,
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
+        level_anchor: bool = False,
         context_length: int | None = None,
+        segment_length: int | None = None,
         head_size: int | None = None,
+        relative_loss: bool = False,
         max_prediction_length: int = 1,
         output_size: int | Sequence[int] = 7,
         target: str | Sequence[str] | None = None,
@@ -181,9 +199,13 @@ class DilatedRNNForecaster(ForecastingModel):
             "max_prediction_length": dataset.max_prediction_length,
             **kwargs,
         }
+        check_anchors(options, dataset)
+        check_transformations(dataset)
         options["dilations"] = pop_dilations(options, dataset)
         options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
         options["loss"] = loss = complete_loss(options.get("loss"), dataset)
+        if options.get("relative_loss"):
+            check_relative_loss(loss, dataset)
         losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
         sizes = list(map(output_size, losses, dataset.target_normalizers))
         options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
@@ -234,6 +256,9 @@ class DilatedRNNForecaster(ForecastingModel):
             cat, cont, lengths = last_steps(cat, cont, lengths, context)
         # Time-major, so that the dilated layers fold without a copy.
         features = self.encoder_features(cat.transpose(0, 1), cont.transpose(0, 1))
+        if self.segments is not None:
+            features, lengths = whole_segments(features, lengths, self.segments.length)
+            features = self.segments(features)
         output, _ = self.encoder(features)
         if self.fusion is None:
             return steps_before(output, lengths, 1)[0]
@@ -304,8 +329,13 @@ class DilatedRNNForecaster(ForecastingModel):
     def _build_encoder(self) -> None:
         """Make the dilated stack and, where its dilations share a divisor, the fusion."""
         parts = self.hparams
+        size = self.encoder_features.size
+        self.segments = None
+        if parts.segment_length is not None:
+            size = checked_widths(parts.hidden_size, len(parts.dilations))[0]
+            self.segments = SegmentEmbedding(self.encoder_features.size, size, parts.segment_length)
         self.encoder = DilatedRNN(
-            self.encoder_features.size,
+            size,
             parts.hidden_size,
             dilations=parts.dilations,
             cell_type=parts.cell_type,
@@ -318,24 +348,18 @@ class DilatedRNNForecaster(ForecastingModel):
         self.fusion = OutputFusion(width, divisor) if divisor > 1 else None
 
     def _build_heads(self) -> None:
-        """Make the head and, behind it, one small head per target.
-
-        Raises:
-            ValueError: A season is asked for, but a target is not among the encoder's reals.
-        """
+        """Make the head and, behind it, one small head per target."""
         parts = self.hparams
         losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
         self.target_heads = nn.ModuleList(
-            TargetHead(loss, output_size=size, season_length=parts.season_length)
+            TargetHead(
+                loss,
+                output_size=size,
+                season_length=parts.season_length,
+                level_anchor=parts.level_anchor,
+            )
             for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
-        for name in to_list(parts.target):
-            if parts.season_length is not None and name not in parts.x_reals:
-                raise ValueError(
-                    f"`season_length` needs the real target {name!r} among the encoder's "
-                    f"variables, got {list(parts.x_reals)}. Add it to the dataset's "
-                    "`time_varying_unknown_reals`, or pass `season_length=None`."
-                )
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
         width = self.encoder.hidden_sizes[-1]
         horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
@@ -351,6 +375,6 @@ class DilatedRNNForecaster(ForecastingModel):
 
     def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
-        if self.hparams.season_length is None:
+        if all(head.anchor is None for head in self.target_heads):
             return [None] * len(self.target_heads)
         return [x["encoder_cont"][..., position] for position in self.target_positions]

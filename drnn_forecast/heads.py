@@ -17,7 +17,7 @@ from pytorch_forecasting.metrics import (
 )
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import checked_integer
+from drnn_forecast.dilations import checked_seasons
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -32,28 +32,35 @@ WITHOUT_LOCATION = (
 class TargetHead(nn.Module):
     """The last steps from one target's share of the head's outputs to what its loss takes.
 
-    Shifts the location, or all quantiles, by the seasonal anchor, and sorts quantiles, so that
-    they never cross: sorting never raises the quantile loss (Chernozhukov et al., 2010).
+    Shifts the location, or all quantiles, by the anchor, and sorts quantiles, so that they never
+    cross: sorting never raises the quantile loss (Chernozhukov et al., 2010).
 
     Args:
         loss: The loss of this target.
         output_size: Numbers per step that the loss takes.
-        season_length: One or several seasons, time steps; None: no anchor.
+        season_length: One or several seasons, time steps; None: none.
+        level_anchor: Whether the mean of the history is an anchor too.
 
     Raises:
         ValueError: The loss has no location that an anchor could shift.
     """
 
     def __init__(
-        self, loss: Metric, *, output_size: int, season_length: int | Sequence[int] | None
+        self,
+        loss: Metric,
+        *,
+        output_size: int,
+        season_length: int | Sequence[int] | None = None,
+        level_anchor: bool = False,
     ) -> None:
         super().__init__()
-        if season_length is not None and isinstance(loss, WITHOUT_LOCATION):
+        is_anchored = level_anchor or season_length is not None
+        if is_anchored and isinstance(loss, WITHOUT_LOCATION):
             raise ValueError(
-                "`season_length` needs a loss with a location in the target's own units, "
-                f"got {type(loss).__name__}. Pass `season_length=None` or another loss."
+                "`season_length` and `level_anchor` need a loss with a location in the target's "
+                f"own units, got {type(loss).__name__}. Leave both out, or pass another loss."
             )
-        self.anchor = None if season_length is None else SeasonalAnchor(season_length)
+        self.anchor = SeasonalAnchor(season_length, level=level_anchor) if is_anchored else None
         self.output_size = output_size
         self.num_shifted = 1 if isinstance(loss, DistributionLoss) else output_size
         self.ranks = (
@@ -151,24 +158,29 @@ class MultiHorizonHead(nn.Module):
 class SeasonalAnchor(nn.Module):
     """The values one season before each step of the horizon, mixed over several seasons.
 
-    A forecast that is a difference from this anchor starts from the seasonal naive method. Of
-    several seasons, those that fit into a window's history are mixed with weights that sum to
-    one; a window shorter than every season is anchored on its last value, and one without any
-    history on zero, the centre of the normalised target.
+    A forecast that is a difference from this anchor starts from the seasonal naive method; a
+    season of 1 is the last value. With `level` the mean of the window's history is mixed in too.
+    Of several seasons, those that fit into a window's history are mixed with weights that sum to
+    one; a window shorter than every season is anchored on its last value, or its level where this
+    is mixed in, and one without any history on zero, the centre of the normalised target.
 
     Args:
-        season_length: One or several seasons, time steps.
+        season_length: One or several seasons, time steps; None: the level alone.
+        level: Whether the mean of the history is among the anchors.
 
     Raises:
-        ValueError: There is no season, one is below 1, or one is given twice.
+        ValueError: There is nothing to anchor on, a season is below 1, or one is given twice.
         TypeError: A season is not an integer.
     """
 
-    def __init__(self, season_length: int | Sequence[int]) -> None:
+    def __init__(self, season_length: int | Sequence[int] | None, *, level: bool = False) -> None:
         super().__init__()
-        self.season_lengths = checked_seasons(season_length)
-        # One season needs no weights.
-        self.num_weights = len(self.season_lengths) if len(self.season_lengths) > 1 else 0
+        is_alone = level and season_length is None
+        self.season_lengths = () if is_alone else checked_seasons(season_length)
+        self.level = level
+        count = len(self.season_lengths) + level
+        # One anchor needs no weights.
+        self.num_weights = count if count > 1 else 0
 
     def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
         """Return the anchor of every step, `(batch, steps)`, in the units of `history`.
@@ -176,14 +188,19 @@ class SeasonalAnchor(nn.Module):
         Args:
             history: Past target, padded on the right, `(batch, time)`.
             lengths: Valid time steps of each row, `(batch,)`.
-            logits: Before the softmax over seasons, `(batch, steps, num_weights)`.
+            logits: Before the softmax over anchors, `(batch, steps, num_weights)`.
         """
-        values, valid = seasonal_values(history, lengths, self.season_lengths, logits.shape[1])
+        steps = logits.shape[1]
+        values, valid = seasonal_values(history, lengths, self.season_lengths, steps)
+        if self.level:
+            level = mean_values(history, lengths)[:, None, None].expand(-1, steps, 1)
+            values = torch.cat([values, level], dim=-1)
+            valid = torch.cat([valid, (lengths > 0).unsqueeze(-1)], dim=-1)
         if self.num_weights:
             weights = logits.masked_fill(~valid.unsqueeze(1), -torch.inf).softmax(-1)
         else:
             weights = valid.unsqueeze(1).to(values.dtype)
-        # Where no season fits, the softmax is undefined and its gradient would poison the rest.
+        # Where no anchor fits, the softmax is undefined and its gradient would poison the rest.
         fits = valid.any(-1)[:, None]
         mixed = (torch.where(fits.unsqueeze(-1), weights, 0.0) * values).sum(-1)
         return torch.where(fits, mixed, last_values(history, lengths).unsqueeze(1))
@@ -207,7 +224,7 @@ def seasonal_values(
         Values `(batch, steps, seasons)`, zero where a season does not fit, and the mask
         `(batch, seasons)` of the seasons that do.
     """
-    seasons = torch.as_tensor(season_lengths, device=history.device)
+    seasons = torch.as_tensor(season_lengths, dtype=torch.long, device=history.device)
     step = torch.arange(steps, device=history.device).unsqueeze(-1)
     offset = step - seasons * (step // seasons + 1)
     index = lengths[:, None, None] + offset
@@ -227,22 +244,11 @@ def last_values(history: Tensor, lengths: Tensor) -> Tensor:
     return torch.where(lengths > 0, last, 0.0)
 
 
-def checked_seasons(season_length: int | Sequence[int]) -> tuple[int, ...]:
-    """Return the seasons as a tuple of distinct positive integers, time steps.
-
-    Raises:
-        ValueError: There is none, one is below 1, or one is given twice.
-        TypeError: One is not an integer.
-    """
-    if isinstance(season_length, str) or not isinstance(season_length, Sequence):
-        return (checked_integer("season_length", season_length, minimum=1),)
-    seasons = tuple(checked_integer("season_length", entry, minimum=1) for entry in season_length)
-    if not seasons or len(set(seasons)) < len(seasons):
-        raise ValueError(
-            "`season_length` must be None, an integer or a list of different integers, "
-            f"got {season_length!r}."
-        )
-    return seasons
+def mean_values(history: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean of the valid values of each row, `(batch,)`; zero for a row without any."""
+    step = torch.arange(history.shape[1], device=lengths.device)
+    total = torch.where(step < lengths.unsqueeze(1), history, 0.0).sum(1)
+    return total / lengths.clamp(min=1)
 
 
 def checked_quantiles(quantiles: Sequence[float]) -> list[float]:

@@ -8,13 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import MAE, QuantileLoss
 from pytorch_forecasting.utils import get_embedding_size
+from torchmetrics import Metric
 
-from drnn_forecast.dilations import checked_integer, resolve_dilations
+from drnn_forecast.dilations import checked_integer, checked_seasons, resolve_dilations
 from drnn_forecast.layers import Cell
 from drnn_forecast.memory import recommend_dilations
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
+
+LOGARITHMS: Final = {"log": 0, "log1p": -1}
+"""Transformations of a normaliser, and what every target must lie above for them."""
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -27,6 +32,15 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
     context = options.get("context_length")
     if context is not None:
         length = min(length, checked_integer("context_length", context, minimum=1))
+    segment = options.get("segment_length")
+    if segment is not None:
+        checked_integer("segment_length", segment, minimum=1)
+        if length % segment:
+            raise ValueError(
+                f"`segment_length` must divide the {length} time steps that the encoder reads, "
+                f"got {segment}. Change it, `context_length` or `max_encoder_length`."
+            )
+        length //= segment
     chosen = options.pop("dilations", None)
     depth, base, start = (options.pop(name, None) for name in SCHEDULE)
     if chosen is None and depth is None:
@@ -65,6 +79,71 @@ def importable_cell(cell_type: Cell) -> Cell:
             f"got {cell_type!r}. Define it at the top level of a module."
         ) from error
     return cell_type
+
+
+def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> None:
+    """Refuse anchors that the windows of `dataset` do not hold.
+
+    Raises:
+        ValueError: A season is longer than the longest window, or there is something to anchor on
+            but a target is not among the encoder's reals.
+        TypeError: A season is not an integer.
+    """
+    seasons = options.get("season_length")
+    if seasons is None and not options.get("level_anchor"):
+        return
+    longest = 0 if seasons is None else max(checked_seasons(seasons))
+    if longest > dataset.max_encoder_length:
+        raise ValueError(
+            f"`season_length` must be at most the {dataset.max_encoder_length} time steps of the "
+            f"longest window, got {longest}. Leave it out, or raise `max_encoder_length`."
+        )
+    for name in dataset.target_names:
+        if name not in dataset.reals:
+            raise ValueError(
+                "`season_length` and `level_anchor` need the real target "
+                f"{name!r} among the encoder's variables, got {list(dataset.reals)}. "
+                "Add it to the dataset's `time_varying_unknown_reals`, or leave both out."
+            )
+
+
+def check_transformations(dataset: TimeSeriesDataSet) -> None:
+    """Refuse a target that its normaliser takes the logarithm of where there is none.
+
+    Raises:
+        ValueError: A value is 0 or below (`"log"`), or -1 or below (`"log1p"`).
+    """
+    for name, normalizer, values in zip(
+        dataset.target_names, dataset.target_normalizers, dataset.data["target"], strict=True
+    ):
+        transformation = getattr(normalizer, "transformation", None)
+        bound = LOGARITHMS.get(transformation) if isinstance(transformation, str) else None
+        if bound is not None and float(values.min()) <= bound:
+            raise ValueError(
+                f"The normaliser of {name!r} has `transformation={transformation!r}`, which needs "
+                f"targets above {bound}, got {float(values.min()):g}. Change the target, or use "
+                "another transformation, such as 'softplus'."
+            )
+
+
+def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
+    """Refuse what a loss relative to each window's scale has no meaning for.
+
+    Raises:
+        ValueError: There are several targets, the loss is not proportional to the target's units,
+            or the normaliser's scale is not in these units.
+    """
+    normalizer = dataset.target_normalizer
+    if type(loss) not in (MAE, QuantileLoss):
+        raise ValueError(
+            "`relative_loss` needs one target with MAE or QuantileLoss, which grow with the "
+            f"target's units, got {type(loss).__name__}. Pass `relative_loss=False`."
+        )
+    if getattr(normalizer, "transformation", None) is not None:
+        raise ValueError(
+            "`relative_loss` needs a normaliser whose scale is in the target's units, got "
+            f"`transformation={normalizer.transformation!r}`. Pass `relative_loss=False`."
+        )
 
 
 def embedding_sizes(

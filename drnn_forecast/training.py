@@ -22,6 +22,9 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.dilations import checked_integer
 from drnn_forecast.quiet import quiet_lightning
+from drnn_forecast.schedule import check_schedule, scheduler
+
+REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class FitResult:
     """What a training run gave.
 
     Attributes:
-        model: The model with the weights of its best validation loss, in evaluation mode.
-        validation_loss: The lowest mean of the model's own loss over the validation windows.
+        model: The model with the weights of its best validation loss, or its last weights where
+            nothing was validated, in evaluation mode.
+        validation_loss: The lowest mean of the model's own loss over the validation windows; not a
+            number without these.
         epochs: Epochs begun.
         steps: Optimiser steps done.
         seconds: Wall-clock time of training and validation.
@@ -53,7 +58,7 @@ class FitResult:
 def fit(
     build: Callable[[], LightningModule],
     training: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet,
+    validation: TimeSeriesDataSet | None,
     *,
     seed: int = 0,
     max_epochs: int = 100,
@@ -63,6 +68,7 @@ def fit(
     patience: int = 10,
     gradient_clip_val: float | None = 1.0,
     snapshots: int = 0,
+    schedule: str = "model",
     checkpoint: Path | str | None = None,
     resume_from: Path | str | None = None,
     progress: bool = True,
@@ -76,7 +82,9 @@ def fit(
     Args:
         build: Makes the model; called once the seed is set.
         training: Windows to learn from, drawn in random order.
-        validation: Windows whose loss stops the training and chooses the weights.
+        validation: Windows whose loss stops the training and chooses the weights; None: the
+            whole budget is spent and the last weights are kept, as for a final model whose
+            settings were chosen before.
         seed: Of initial weights, order of windows and dropout.
         max_epochs: The most epochs.
         max_seconds: The most seconds, after which a last validation follows; None: no limit.
@@ -86,6 +94,9 @@ def fit(
         gradient_clip_val: The largest gradient norm; None: no limit.
         snapshots: How many models of the best validations to return as well, for an `Ensemble`;
             fewer come back where there were fewer validations.
+        schedule: `"model"`: the learning rate follows the model's own rule, such as
+            `reduce_on_plateau_patience`; `"cosine"`: it falls along half a cosine to zero where
+            `max_epochs` or `max_seconds` ends the run.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
             writes it, to go on from: weights, optimiser and epoch. It is a pickle: name only files
@@ -97,11 +108,16 @@ def fit(
     Raises:
         ValueError: A number is out of range.
         FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
-        RuntimeError: The validation loss was never finite.
+        RuntimeError: The validation loss was never finite, or training diverged without one.
         KeyboardInterrupt: The user stopped the training; nothing is written.
     """
     _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
     checked_integer("snapshots", snapshots, minimum=0)
+    check_schedule(schedule)
+    if snapshots and validation is None:
+        raise ValueError(
+            f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
+        )
     batch_size = min(batch_size, len(training))
     resumed: dict[str, Any] = {}
     if resume_from is not None:
@@ -113,30 +129,38 @@ def fit(
         kept = max(1, snapshots)
         best = _BestWeights(folder, monitor="val_loss", save_top_k=kept, save_weights_only=True)
         stopper = _Patience("val_loss", patience=patience, check_finite=True)
+        is_judged = validation is not None
+        judges = [best, stopper] if is_judged else []
+        course = scheduler(schedule, max_seconds, is_judged=is_judged)
         guard = _DivergenceGuard()
         timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
         options = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [best, stopper, timer, guard, *callbacks],
+            "callbacks": [*judges, timer, guard, *course, *callbacks],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
             "num_sanity_val_steps": 0,
+            "enable_checkpointing": is_judged,
             "accelerator": "auto",
         }
+        loaders = [training.to_dataloader(train=True, batch_size=batch_size, num_workers=0)]
+        if validation is not None:
+            loaders.append(
+                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0)
+            )
         trainer = Trainer(**{**options, **(trainer_kwargs or {})})
         started = time.perf_counter()
         with suppress(_DivergenceError), _interrupts_returned():
-            trainer.fit(
-                model,
-                training.to_dataloader(train=True, batch_size=batch_size, num_workers=0),
-                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0),
-                **resumed,
-            )
+            trainer.fit(model, *loaders, **resumed)
         seconds = time.perf_counter() - started
-        validation_loss = _restore_best(model, best)
+        validation_loss = math.nan
+        if is_judged:
+            validation_loss = _restore_best(model, best)
+        elif guard.has_diverged:
+            raise RuntimeError(f"The training loss was no longer finite. {REMEDY}")
         written = None if checkpoint is None else _written(trainer, Path(checkpoint))
         copies = _snapshots(model, best) if snapshots else ()
     return FitResult(
@@ -234,10 +258,7 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
     weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
     if score is None or not math.isfinite(score) or not weights_are_finite:
-        raise RuntimeError(
-            "Training never reached a finite validation loss. "
-            "Lower `learning_rate`, or look for extreme values in the data."
-        )
+        raise RuntimeError(f"Training never reached a finite validation loss. {REMEDY}")
     return float(score)
 
 

@@ -12,6 +12,7 @@ import drnn_forecast
 PACKAGE = Path(drnn_forecast.__file__).parent
 FLOORS = {
     "dilations": 0,
+    "schedule": 0,
     "quiet": 0,
     "recurrence": 0,
     "layers": 1,

@@ -31,13 +31,16 @@ def feed(session, x):
 
 
 @pytest.mark.parametrize(
-    ("cell_type", "season_length"), [("RNN", None), ("GRU", (12, 24)), ("LSTM", None)]
+    ("cell_type", "season_length", "segment_length"),
+    [("RNN", None, None), ("GRU", (12, 24), None), ("LSTM", None, 12)],
 )
 def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(
-    dataset, cell_type, season_length, tmp_path
+    dataset, cell_type, season_length, segment_length, tmp_path
 ):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = make_model(dataset, cell_type=cell_type, season_length=season_length)
+    model = make_model(
+        dataset, cell_type=cell_type, season_length=season_length, segment_length=segment_length
+    )
     export_onnx(model, first_batch(dataset, batch_size=3)[0], tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(
         str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]

@@ -9,6 +9,7 @@ import torch
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, MultiNormalizer
 from pytorch_forecasting.metrics import (
     MAE,
+    SMAPE,
     MultiLoss,
     NormalDistributionLoss,
     PoissonLoss,
@@ -122,7 +123,10 @@ def test_quantiles_never_cross(dataset, batch):
 
 
 @pytest.mark.parametrize("context_length", [None, 20])
-@pytest.mark.parametrize("schedule", [{"num_layers": 3}, {"dilations": (2, 4)}])
+@pytest.mark.parametrize(
+    "schedule",
+    [{"num_layers": 3}, {"dilations": (2, 4)}, {"dilations": (1, 2), "segment_length": 5}],
+)
 def test_the_content_of_padding_changes_no_forecast(context_length, schedule):
     data = make_dataset(min_encoder_length=2)
     x, _ = first_batch(data, batch_size=len(data))
@@ -137,16 +141,20 @@ def test_the_content_of_padding_changes_no_forecast(context_length, schedule):
     torch.testing.assert_close(model(padded)["prediction"], expected, rtol=0, atol=0)
 
 
-def test_a_window_gives_the_same_forecast_alone_and_in_a_ragged_batch():
+@pytest.mark.parametrize("segment_length", [None, 12])
+@pytest.mark.parametrize("length", [30, 36])
+def test_a_window_gives_the_same_forecast_alone_and_in_a_ragged_batch(segment_length, length):
     data = make_dataset(min_encoder_length=2)
     x, _ = first_batch(data, batch_size=len(data))
-    model = make_model(data, season_length=24)
-    row = int((x["encoder_lengths"] == 30).nonzero()[0])
+    model = make_model(
+        data, num_layers=None, dilations=(1, 2), season_length=24, segment_length=segment_length
+    )
+    row = int((x["encoder_lengths"] == length).nonzero()[0])
     alone = {
         name: value[row : row + 1] for name, value in x.items() if isinstance(value, torch.Tensor)
     }
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
-        alone[name] = alone[name][:, :30]
+        alone[name] = alone[name][:, :length]
 
     expected = model(x)["prediction"][row : row + 1]
     torch.testing.assert_close(model(alone)["prediction"], expected, **FLOAT)
@@ -173,6 +181,22 @@ def test_the_encoder_reads_only_the_last_context_length_steps(dataset, batch):
     assert reached.tolist() == list(range(40, 60))
 
 
+def test_segments_read_the_whole_context_and_nothing_else(dataset, batch):
+    model = make_model(
+        dataset, num_layers=None, dilations=(1, 2), context_length=40, segment_length=10
+    )
+    x = copy.copy(batch[0])
+    x["encoder_cont"] = x["encoder_cont"].clone().requires_grad_()
+
+    (gradient,) = torch.autograd.grad(model.encode(x).sum(), x["encoder_cont"])
+    reached = gradient.abs().sum((0, 2)).nonzero().flatten()
+    assert reached.tolist() == list(range(20, 60))
+
+
+def test_segments_shorten_what_an_unknown_depth_follows_from():
+    assert make_model(segment_length=5, num_layers=None).hparams.dilations == (1, 2, 4)
+
+
 def test_a_context_longer_than_the_window_reads_all_of_it(dataset, batch):
     whole, longer = make_model(dataset), make_model(dataset, context_length=500)
 
@@ -190,14 +214,23 @@ def test_a_common_divisor_is_bridged_by_fusion(dataset, batch):
 
 @pytest.mark.parametrize("season_length", [None, 24, (24, 48)])
 @pytest.mark.parametrize("dilations", [(1, 2), (2, 4)])
-def test_a_window_without_history_is_forecast_from_what_is_known_ahead(season_length, dilations):
+@pytest.mark.parametrize("segment_length", [None, 10])
+def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
+    season_length, dilations, segment_length
+):
     data = make_dataset(
         min_encoder_length=0,
         min_prediction_idx=0,
         target_normalizer=GroupNormalizer(groups=["name"]),
     )
     x, y = first_batch(data, batch_size=len(data))
-    model = make_model(data, num_layers=None, dilations=dilations, season_length=season_length)
+    model = make_model(
+        data,
+        num_layers=None,
+        dilations=dilations,
+        season_length=season_length,
+        segment_length=segment_length,
+    )
     prediction = model(x)["prediction"]
 
     assert (x["encoder_lengths"] == 0).any()
@@ -206,9 +239,10 @@ def test_a_window_without_history_is_forecast_from_what_is_known_ahead(season_le
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_batch_of_windows_without_any_history_is_forecast(batch):
+@pytest.mark.parametrize("segment_length", [None, 10])
+def test_a_batch_of_windows_without_any_history_is_forecast(segment_length):
     data = make_dataset(min_encoder_length=0, target_normalizer=GroupNormalizer(groups=["name"]))
-    model = make_model(data, season_length=24)
+    model = make_model(data, season_length=24, segment_length=segment_length)
     x = copy.copy(first_batch(data)[0])
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
         x[name] = x[name][:, :0]
@@ -324,12 +358,44 @@ def test_chosen_embedding_sizes_leave_the_others_as_they_are():
         ({"cell_type": "CNN"}, ValueError, "`cell_type` must be one of RNN, GRU, LSTM"),
         ({"dropout": 1.5}, ValueError, r"`dropout` must be at least 0 and below 1, got 1\.5"),
         ({"context_length": 0}, ValueError, "`context_length` must be at least 1, got 0"),
+        ({"segment_length": 0}, ValueError, "`segment_length` must be at least 1, got 0"),
+        ({"segment_length": 2.5}, TypeError, "`segment_length` must be an integer"),
+        (
+            {"segment_length": 7},
+            ValueError,
+            "`segment_length` must divide the 60 time steps that the encoder reads, got 7",
+        ),
+        (
+            {"segment_length": 24, "context_length": 36},
+            ValueError,
+            "must divide the 36 time steps that the encoder reads, got 24",
+        ),
+        (
+            {"segment_length": 120},
+            ValueError,
+            "must divide the 60 time steps that the encoder reads, got 120",
+        ),
         ({"head_size": 0}, ValueError, "`head_size` must be at least 1, got 0"),
         ({"season_length": 0}, ValueError, "`season_length` must be at least 1, got 0"),
         (
+            {"season_length": (24, 61)},
+            ValueError,
+            r"`season_length` must be at most the 60 time steps of the longest window, got 61",
+        ),
+        (
+            {"level_anchor": True, "loss": PoissonLoss()},
+            ValueError,
+            "need a loss with a location .* got PoissonLoss",
+        ),
+        (
+            {"relative_loss": True, "loss": SMAPE()},
+            ValueError,
+            "`relative_loss` needs one target with MAE or QuantileLoss, .* got SMAPE",
+        ),
+        (
             {"season_length": 24, "loss": PoissonLoss()},
             ValueError,
-            "needs a loss with a location .* got PoissonLoss",
+            "need a loss with a location .* got PoissonLoss",
         ),
         (
             {"embedding_sizes": {"nome": (3, 2)}},
@@ -351,8 +417,42 @@ def test_a_hyperparameter_out_of_range_is_refused(dataset, arguments, error, mes
 
 def test_an_anchor_needs_the_target_among_the_inputs():
     data = make_dataset(time_varying_unknown_reals=["other"])
-    with pytest.raises(ValueError, match="`season_length` needs the real target 'target'"):
+    with pytest.raises(ValueError, match="need the real target 'target'"):
         make_model(data, season_length=24)
+
+
+@pytest.mark.parametrize("loss", [MAE(), QuantileLoss([0.1, 0.5])])
+@pytest.mark.parametrize("weight", [None, 3.0])
+def test_a_relative_loss_counts_errors_in_units_of_each_windows_scale(loss, weight):
+    frame = planted_frame(noise=0.1)
+    frame["target"] *= frame["name"].map({"s0": 1.0, "s1": 1e3, "s2": 1e-3})
+    frame["weight"] = weight
+    data = make_dataset(frame, weight=None if weight is None else "weight")
+    loader = data.to_dataloader(train=False, batch_size=len(data), num_workers=0)
+    x, y = next(iter(loader))
+    model = make_model(data, loss=loss, relative_loss=True)
+
+    scale = x["target_scale"][:, 1:2].float()
+    errors = model.loss.loss(model(x)["prediction"] / scale.unsqueeze(-1), y[0] / scale)
+    expected = errors.mean() * (1 if weight is None else weight)
+    (log,) = pl.Trainer(**TRAINER).validate(model, loader, verbose=False)
+    assert scale.max() / scale.min() > 1e5
+    assert log["val_loss"] == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("transformation", "lowest"), [("log", 0.0), ("log1p", -1.0)])
+def test_a_target_without_a_logarithm_is_refused(transformation, lowest):
+    frame = planted_frame()
+    data = make_dataset(frame, target_normalizer=EncoderNormalizer(transformation=transformation))
+    data.data["target"][0][7] = lowest
+    with pytest.raises(ValueError, match=f"which needs targets above {lowest:g}, got {lowest:g}"):
+        make_model(data)
+
+
+def test_a_relative_loss_needs_a_scale_in_target_units():
+    data = make_dataset(target_normalizer=EncoderNormalizer(transformation="softplus"))
+    with pytest.raises(ValueError, match=r"scale is in the target's units, got .*'softplus'"):
+        make_model(data, relative_loss=True)
 
 
 def test_a_longer_horizon_than_trained_is_refused(dataset):

@@ -85,6 +85,32 @@ def test_a_window_that_no_season_fits_sends_no_broken_gradient():
     assert logits.grad[1].any()
 
 
+def test_the_level_is_the_mean_of_the_valid_history_and_one_of_the_anchors():
+    anchor = SeasonalAnchor(2, level=True)
+    history, lengths = probe(2, 6), torch.tensor([6, 3])
+    logits = torch.tensor([[0.0, 50.0], [50.0, 0.0], [0.0, 0.0]]).expand(2, -1, -1)
+
+    assert anchor.num_weights == 2
+    expected = [[2.5, 5.0, (4 + 2.5) / 2], [101.0, 102.0, (101 + 101) / 2]]
+    torch.testing.assert_close(anchor(history, lengths, logits), torch.tensor(expected))
+
+
+def test_the_level_alone_needs_no_weights():
+    anchor = SeasonalAnchor(None, level=True)
+    logits = torch.empty(3, 2, 0)
+
+    assert anchor.num_weights == 0
+    mixed = anchor(probe(3, 6), torch.tensor([6, 3, 0]), logits)
+    assert mixed.tolist() == [[2.5, 2.5], [101, 101], [0, 0]]
+
+
+def test_a_window_shorter_than_every_season_is_anchored_on_its_level_where_that_is_asked_for():
+    anchor = SeasonalAnchor((4, 5), level=True)
+
+    mixed = anchor(probe(1, 6), torch.tensor([3]), torch.zeros(1, 2, 3))
+    assert mixed.tolist() == [[1, 1]]
+
+
 def target_head(loss, output_size, season_length=3):
     return TargetHead(loss, output_size=output_size, season_length=season_length)
 
@@ -124,7 +150,7 @@ def test_a_higher_quantile_is_never_below_a_lower_one(quantiles):
     "loss", [PoissonLoss(), CrossEntropy(), ImplicitQuantileNetworkDistributionLoss()]
 )
 def test_a_loss_without_a_location_cannot_be_anchored(loss):
-    with pytest.raises(ValueError, match="`season_length` needs a loss with a location"):
+    with pytest.raises(ValueError, match="`level_anchor` need a loss with a location"):
         target_head(loss, 1)
 
 

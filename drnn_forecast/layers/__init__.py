@@ -3,6 +3,7 @@
 from drnn_forecast.layers.cells import Cell, RecurrentCell
 from drnn_forecast.layers.fusion import OutputFusion
 from drnn_forecast.layers.layer import DilatedCell, DilatedRNNLayer, LayerState
+from drnn_forecast.layers.segments import SegmentEmbedding
 from drnn_forecast.layers.stack import DilatedRNN
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "LayerState",
     "OutputFusion",
     "RecurrentCell",
+    "SegmentEmbedding",
 ]
