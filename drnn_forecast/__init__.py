@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         OutputFusion,
         RecurrentCell,
     )
-    from drnn_forecast.memory import mean_recurrent_length
+    from drnn_forecast.memory import mean_recurrent_length, recommend_dilations
     from drnn_forecast.sample import load_sample
     from drnn_forecast.training import fit
     from drnn_forecast.tuning import SearchSpace, tune
@@ -49,6 +49,7 @@ __all__ = [
     "load_sample",
     "lstm",
     "mean_recurrent_length",
+    "recommend_dilations",
     "tune",
 ]
 
@@ -72,6 +73,7 @@ _HOMES = {
     "load_sample": "sample",
     "lstm": "baselines",
     "mean_recurrent_length": "memory",
+    "recommend_dilations": "memory",
     "tune": "tuning",
 }
 

@@ -127,8 +127,8 @@ def fit(
         seed_everything(seed, workers=True, verbose=False)
         model = build()
         kept = max(1, snapshots)
-        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=kept, save_weights_only=True)
-        stopper = EarlyStopping("val_loss", patience=patience, check_finite=True)
+        best = _BestWeights(folder, monitor="val_loss", save_top_k=kept, save_weights_only=True)
+        stopper = _Patience("val_loss", patience=patience, check_finite=True)
         is_judged = validation is not None
         judges = [best, stopper] if is_judged else []
         course = scheduler(schedule, max_seconds, is_judged=is_judged)
@@ -189,6 +189,14 @@ def _interrupts_returned() -> Iterator[None]:
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from stop
+
+
+class _BestWeights(ModelCheckpoint):
+    """Keeps a state of its own beside the user's `ModelCheckpoint`, which Lightning asks for."""
+
+
+class _Patience(EarlyStopping):
+    """Keeps a state of its own beside the user's `EarlyStopping`, which Lightning asks for."""
 
 
 class _DivergenceError(Exception):

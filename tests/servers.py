@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,10 @@ def find_program(name, *, package, folders=()):
         message = f"needs {name}: apt-get install {package}"
         pytest.fail(message) if os.environ.get("REQUIRE_SERVERS") else pytest.skip(message)
     return Path(found)
+
+
+def free_port():
+    """Return a port of the loopback interface on which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

@@ -162,6 +162,7 @@ def test_the_public_names_are_sorted_and_these():
         "load_sample",
         "lstm",
         "mean_recurrent_length",
+        "recommend_dilations",
         "tune",
     ]
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -33,5 +34,15 @@ def test_the_example_of_a_cell_splits_exactly_and_trains(capsys):
     assert "Validation loss" in printed
 
 
-def test_the_example_is_short_enough_to_read():
-    assert len((EXAMPLES / "forecast.py").read_text().splitlines()) < 80
+def test_the_example_of_a_search_forecasts_with_the_best_model(tmp_path, capsys):
+    table = load("tune").main(tmp_path, n_trials=2, steps=2)
+
+    assert table["state"].tolist() == ["complete", "complete"]
+    assert len(pd.read_csv(tmp_path / "forecast.csv")) == 8 * 48
+    assert (tmp_path / "plots" / "pareto.png").stat().st_size > 10_000
+    assert "learning_rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "lines"), [("forecast", 80), ("tune", 60)])
+def test_the_examples_are_short_enough_to_read(name, lines):
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < lines

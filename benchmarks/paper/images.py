@@ -14,6 +14,7 @@ from benchmarks.paper.data import Digits, load_digits
 from benchmarks.paper.training import drawn
 
 CLASSES = 10
+CHANCE = (1 / CLASSES, "chance")
 PERMUTATION_SEED = 0
 
 

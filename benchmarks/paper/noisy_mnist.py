@@ -18,7 +18,7 @@ from torch import nn
 
 from benchmarks.paper.command import Options, carry_out
 from benchmarks.paper.figures import learning_curves
-from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.images import CHANCE, CLASSES, PixelImages
 from benchmarks.paper.models import (
     DilatedCNN,
     SequenceClassifier,
@@ -29,7 +29,7 @@ from benchmarks.paper.models import (
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=1500, batch_size=32, rows=10, learning_rate=3e-3)
+QUICK = Setting("quick", steps=600, batch_size=32, rows=4, learning_rate=3e-3)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
 LAYERS, WIDTH = 9, 20
 
@@ -81,7 +81,9 @@ def convolving(depth: int) -> nn.Module:
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     """Return the curves of the accuracy."""
     title = "Pixel-by-pixel MNIST, then noise"
-    return {"": learning_curves(curves, title=title, value="score", label="test accuracy")}
+    chance = dict.fromkeys(curves["panel"], CHANCE)
+    draw = partial(learning_curves, curves, title=title, chance=chance)
+    return {"": draw(value="score", label="test accuracy")}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

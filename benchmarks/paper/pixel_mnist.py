@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.paper.command import Options, carry_out
 from benchmarks.paper.figures import learning_curves
-from benchmarks.paper.images import CLASSES, PixelImages
+from benchmarks.paper.images import CHANCE, CLASSES, PixelImages
 from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
@@ -50,7 +50,9 @@ def runs(options: Options) -> Iterator[Run]:
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     """Return the curves of the accuracy."""
     title = "Pixel-by-pixel MNIST"
-    return {"": learning_curves(curves, title=title, value="score", label="test accuracy")}
+    chance = dict.fromkeys(curves["panel"], CHANCE)
+    draw = partial(learning_curves, curves, title=title, chance=chance)
+    return {"": draw(value="score", label="test accuracy")}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How far back a recurrent architecture reaches, over how many steps, and at what cost. No torch."""
+"""How far back a recurrent architecture reaches, over how many steps, at what cost. No torch."""
 
 from drnn_forecast.memory.costs import parameter_count, receptive_field, serial_steps
 from drnn_forecast.memory.graph import Edge, path_lengths, shortest_path, stack_edges

@@ -75,7 +75,7 @@ def graph_recurrent_length(edges: Iterable[Sequence[int]], *, period: int | None
     """
     known = checked_edges(edges)
     longest = max(edge.steps for edge in known) if period is None else period
-    if longest == 0:
+    if period is None and longest == 0:
         raise ValueError("`edges` must hold one that spans a time step at least, got none.")
     last = checked_integer("period", longest, minimum=1)
     output = max(edge.target for edge in known)

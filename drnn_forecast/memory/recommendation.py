@@ -126,7 +126,7 @@ def _geometric_schedules(
     """Return every schedule M^(l-1+l0) that fits, once."""
     start = checked_integer("start_exponent", start_exponent, minimum=0)
     depth = None if num_layers is None else checked_integer("num_layers", num_layers, minimum=1)
-    bases = BASES
+    bases: tuple[int, ...] = BASES
     if dilation_base is not None:
         bases = (checked_integer("dilation_base", dilation_base, minimum=1),)
     if bases == (1,):

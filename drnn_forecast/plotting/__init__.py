@@ -2,6 +2,7 @@
 
 from drnn_forecast.plotting.forecasts import error_by_horizon, fan_charts, window_chart
 from drnn_forecast.plotting.interpretation import bars, lag_chart, saliency_map
+from drnn_forecast.plotting.memory import length_by_depth, unrolled_network
 from drnn_forecast.plotting.scores import (
     calibration_chart,
     cost_chart,
@@ -21,8 +22,10 @@ __all__ = [
     "front_chart",
     "history_chart",
     "lag_chart",
+    "length_by_depth",
     "parallel_chart",
     "saliency_map",
     "slice_chart",
+    "unrolled_network",
     "window_chart",
 ]

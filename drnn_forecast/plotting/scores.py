@@ -119,6 +119,7 @@ def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
         style = {**_style(number, model), "linestyle": "", "markersize": 9}
         axis.errorbar(row["seconds"], row["error"], spread, capsize=3, **style)
     axis.set_xscale("log")
+    axis.margins(0.1)  # whole markers at the edges
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(bottom=0)
     axis.set_xlabel("seconds of training and prediction, logarithmic")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import shutil
-import tempfile
+import uuid
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,8 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
             f"The parent of `folder`, {str(folder.parent)!r}, does not exist; make it first."
         )
     template = _template()
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
+    partial.mkdir()
     try:
         files = _write_tables(results, partial)
         shown = [_written(picture, partial) for picture in pictures(results, unit=unit)]
@@ -63,7 +64,6 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
             files=files,
         )
         (partial / PAGE).write_text(page, encoding="utf-8")
-        partial.chmod(0o755)  # a temporary folder is for its owner alone
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial)

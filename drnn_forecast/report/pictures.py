@@ -147,7 +147,10 @@ def _fans(results: Results, metric: str, unit: str) -> Iterator[Picture]:
             f"{shown.series} ({shown.place})" if shown.place else str(shown.series)
             for shown in found
         )
-        caption = f"The last window of {shown_as}, as the first seed forecast it."
+        caption = (
+            f"The last window of {shown_as}, as the first seed forecast it. {metric} is that of "
+            "all windows of the series."
+        )
         yield Picture(f"forecasts_{number}_{_slug(model)}", "forecasts", title, caption, figure)
 
 

@@ -16,8 +16,8 @@ SCHEDULE = "schedule"
 """The choice beside the lists of dilations: a schedule of M and l0."""
 
 FLOATS = ("dropout", "learning_rate")
-ARCHITECTURE = ("num_layers", "dilations", "with_schedules")
-"""Fields of the space that are drawn together, as `dilations`."""
+SCHEDULES = ("dilation_base", "start_exponent", "layers_below_longest")
+"""What says which schedule is meant."""
 
 
 def fit_space(space: SearchSpace, length: int) -> SearchSpace:
@@ -63,26 +63,22 @@ def draw(trial: BaseTrial, space: SearchSpace) -> dict[str, Any]:
         trial: Optuna's.
         space: As `fit_space` returns it.
     """
-    values = {"dilations": _drawn_family(trial, space)} | {
-        field.name: _drawn(trial, field.name, getattr(space, field.name))
-        for field in fields(space)
-        if field.name not in ARCHITECTURE and _is_in_use(field.name, space)
-    }
+    values = {"dilations": _drawn(trial, "dilations", _families(space))}
+    for name in _names_in_use(space):
+        values[name] = _drawn(trial, name, getattr(space, name))
     return resolve(values, space)
 
 
 def smallest(space: SearchSpace) -> dict[str, Any]:
     """Return the configuration at the lower end of everything."""
-    values = {field.name: lowest(getattr(space, field.name)) for field in fields(space)}
+    values = {name: _lowest(name, getattr(space, name)) for name in _names_in_use(space)}
     return resolve(values | {"dilations": _families(space)[0]}, space)
 
 
 def resolve(values: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
     """Return the configuration that drawn values mean; see `SearchSpace` for the rules."""
     others = {
-        name: value
-        for name, value in values.items()
-        if name not in (*ARCHITECTURE, "dilation_base", "start_exponent", "layers_below_longest")
+        name: value for name, value in values.items() if name not in (*SCHEDULES, "dilations")
     }
     if values["dilations"] != SCHEDULE:
         dilations = tuple(int(part) for part in values["dilations"].split(","))
@@ -114,28 +110,31 @@ def _families(space: SearchSpace) -> tuple[str, ...]:
     return (SCHEDULE, *lists) if space.with_schedules else lists
 
 
-def _is_in_use(name: str, space: SearchSpace) -> bool:
-    """Return whether a field of the space has a say."""
-    if name == "layers_below_longest":
-        return space.with_schedules and space.num_layers is None
-    return name not in ("dilation_base", "start_exponent") or space.with_schedules
-
-
-def _drawn_family(trial: BaseTrial, space: SearchSpace) -> str:
-    """Return where the dilations come from."""
-    return _drawn(trial, "dilations", _families(space))
+def _names_in_use(space: SearchSpace) -> list[str]:
+    """Return the fields of the space that have a say beside `dilations`."""
+    idle = {"num_layers", "dilations", "with_schedules"}
+    if space.num_layers is not None:
+        idle |= {"layers_below_longest"}
+    if not space.with_schedules:
+        idle |= set(SCHEDULES)
+    return [field.name for field in fields(space) if field.name not in idle]
 
 
 def _drawn(trial: BaseTrial, name: str, values: Any) -> Any:
     """Return one of the values; a single one is not drawn, so that Optuna does not count it."""
     if not is_drawn(values):
-        only = lowest(values)
-        return only if name in FLOATS or isinstance(only, str) else int(only)
+        return _lowest(name, values)
     if isinstance(values, tuple):
         return trial.suggest_categorical(name, values)
     if name in FLOATS:
         return trial.suggest_float(name, values.low, values.high, log=values.log)
     return trial.suggest_int(name, int(values.low), int(values.high), log=values.log)
+
+
+def _lowest(name: str, values: Any) -> Any:
+    """Return the smallest value in the type of the hyperparameter."""
+    value = lowest(values)
+    return value if name in FLOATS or isinstance(value, str) else int(value)
 
 
 def _smallest_top(space: SearchSpace, base: int) -> int:

@@ -1,0 +1,173 @@
+"""The command `memory`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
+from drnn_forecast.memory import (
+    mean_recurrent_length,
+    parameter_count,
+    receptive_field,
+    recommend_dilations,
+    serial_steps,
+    shortest_path,
+    stack_edges,
+)
+from drnn_forecast.plotting import length_by_depth, unrolled_network
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def memory(
+    *,
+    encoder_length: int | None = None,
+    num_layers: int | None = None,
+    dilation_base: int | None = None,
+    start_exponent: int | None = None,
+    dilations: list[int] | None = None,
+    input_kernel_size: int = 1,
+    cell_type: str = "GRU",
+    input_size: int = 1,
+    hidden_size: int = 64,
+    top: int = 8,
+    out: Path | None = None,
+    depth_out: Path | None = None,
+) -> None:
+    """Shows how far dilated layers reach back, over how many steps, before any training.
+
+    Of a schedule (dilations or num_layers): its mean recurrent length beside those of a regular
+    skip RNN and of an undilated stack. Of an encoder length alone: the schedules that suit it, best
+    first.
+
+    Args:
+        encoder_length: Time steps that the network reads.
+        num_layers: L.
+        dilation_base: M; by default 2, and 2 to 8 are ranked.
+        start_exponent: l0, by default 0.
+        dilations: One per layer, in place of the three above.
+        input_kernel_size: k of every layer's input map.
+        cell_type: RNN, GRU or LSTM, for the parameters.
+        input_size: Features of the input, for the parameters.
+        hidden_size: Units of every layer, for the parameters.
+        top: The most schedules to list.
+        out: Picture to write: the network unrolled over one recurrent step of every layer.
+        depth_out: Picture to write: mean recurrent length of two to nine layers of this base.
+    """
+    checked_integer("top", top, minimum=1)
+    sizes: dict[str, Any] = {
+        "cell_type": cell_type,
+        "input_size": input_size,
+        "hidden_size": hidden_size,
+        "input_kernel_size": input_kernel_size,
+    }
+    if dilations is not None or num_layers is not None:
+        schedule = resolve_dilations(
+            dilations,
+            num_layers=num_layers,
+            dilation_base=dilation_base,
+            start_exponent=start_exponent,
+        )
+        print(_analysis(schedule, encoder_length, sizes))
+    elif encoder_length is not None:
+        ranked = recommend_dilations(
+            encoder_length,
+            dilation_base=dilation_base,
+            start_exponent=start_exponent or 0,
+            **sizes,
+        )
+        schedule = ranked[0].dilations
+        print(f"Schedules for {encoder_length} time steps, best first:\n")
+        print(_text(pd.DataFrame(ranked[:top])))
+    else:
+        raise ValueError("Pass `--encoder_length`, or a schedule: `--dilations` or `--num_layers`.")
+    if out is not None:
+        _network(schedule, input_kernel_size).savefig(out, dpi=120)
+        print(f"Written: {out}")
+    if depth_out is not None:
+        _depths(dilation_base or 2, input_kernel_size).savefig(depth_out, dpi=120)
+        print(f"Written: {depth_out}")
+
+
+def _analysis(schedule: tuple[int, ...], length: int | None, sizes: dict[str, Any]) -> str:
+    """Return what a schedule means, beside a skip RNN and an undilated stack of as many layers."""
+    m, kernel = max(schedule), sizes["input_kernel_size"]
+    length = 2 * m if length is None else checked_integer("encoder_length", length, minimum=1)
+    depth, fusion = len(schedule), common_divisor(schedule)
+    networks: dict[str, list[Any]] = {
+        "dilated" if fusion == 1 else f"dilated, {fusion} outputs fused": list(schedule),
+        f"regular skip of {m}": [(1, m)] * depth,
+        "undilated": [1] * depth,
+    }
+    table = pd.DataFrame(
+        {
+            "network": list(networks),
+            "mean_recurrent_length": [
+                mean_recurrent_length(
+                    layers,
+                    period=m,
+                    input_kernel_size=kernel,
+                    fusion_width=1 if index else fusion,
+                )
+                for index, layers in enumerate(networks.values())
+            ],
+            "serial_steps": [serial_steps(schedule, length), *[depth * length] * 2],
+        }
+    )
+    span = receptive_field(schedule, input_kernel_size=kernel)
+    return (
+        f"Dilations {_words(schedule)}: {parameter_count(depth, **sizes)} parameters "
+        f"({sizes['cell_type']}, {sizes['hidden_size']} units). One recurrent step a layer spans "
+        f"{span} time steps.\nPaths to outputs 1 to {m} time steps later, serial steps over "
+        f"{length}:\n\n{_text(table)}"
+    )
+
+
+def _network(schedule: tuple[int, ...], kernel: int) -> Figure:
+    """Return a picture of the network, unrolled over one recurrent step of every layer."""
+    edges = stack_edges(
+        schedule, input_kernel_size=kernel, fusion_width=(fusion := common_divisor(schedule))
+    )
+    distance = sum(schedule)
+    layers = [f"layer {number}, s = {s}" for number, s in enumerate(schedule, start=1)]
+    return unrolled_network(
+        edges,
+        shortest_path(edges, distance),
+        distance=distance,
+        labels=["input", *layers, *["fusion"] * (fusion > 1)],
+        title=f"Dilations {_words(schedule)}: from an input to the output {distance} steps later",
+    )
+
+
+def _depths(base: int, kernel: int) -> Figure:
+    """Return a picture of the lengths of two to nine layers with dilations M^(l-1)."""
+    lengths: dict[str, dict[int, float]] = {"dilated": {}, "regular skip": {}, "undilated": {}}
+    for depth in range(2, 10):
+        m = base ** (depth - 1)
+        for name, layers in (
+            ("dilated", [base**level for level in range(depth)]),
+            ("regular skip", [(1, m)] * depth),
+            ("undilated", [1] * depth),
+        ):
+            lengths[name][depth] = mean_recurrent_length(layers, period=m, input_kernel_size=kernel)
+    return length_by_depth(
+        lengths, title=f"Mean recurrent length, largest dilation {base}^(layers - 1)"
+    )
+
+
+def _text(table: pd.DataFrame) -> str:
+    """Return a table as text, one row a line."""
+    shown = table.rename(columns=lambda name: name.replace("_", " "))
+    if "dilations" in shown:
+        shown["dilations"] = shown["dilations"].map(_words)
+    return shown.to_string(index=False, float_format=lambda value: f"{value:.3f}")
+
+
+def _words(schedule: Iterable[int]) -> str:
+    """Return dilations as `1 2 4`."""
+    return " ".join(map(str, schedule))

@@ -1,0 +1,116 @@
+"""The command `tune`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytorch_forecasting.metrics import QuantileLoss
+
+from drnn_forecast.baselines import QUANTILES
+from drnn_forecast.cli.table import Table
+from drnn_forecast.heads import checked_quantiles
+from drnn_forecast.tuning import SearchSpace, seasonal_dilations
+from drnn_forecast.tuning import tune as search
+
+EVERYTHING = SearchSpace()
+
+
+def tune(
+    data: Path,
+    *,
+    n_trials: int | None = None,
+    timeout: float | None = None,
+    search_space: SearchSpace = EVERYTHING,
+    seasonal: bool = True,
+    objectives: list[str] | None = None,
+    storage: str | None = None,
+    study_name: str = "drnn_forecast",
+    folder: Path = Path("drnn-tuning"),
+    anchor: bool = True,
+    head_size: int | None = None,
+    quantiles: list[float] | None = None,
+    max_epochs: int = 50,
+    steps_per_epoch: int | None = None,
+    patience: int = 10,
+    seeds: list[int] | None = None,
+    keep_checkpoints: int = 3,
+    heartbeat_seconds: int = 60,
+    plots: bool = False,
+    progress: bool = True,
+    **table: Any,
+) -> None:
+    """Searches good hyperparameters, alone or beside the same command elsewhere.
+
+    Args:
+        data: CSV or Parquet file, one row per series and time.
+        n_trials: Trials of the whole study that are to be finished, those of all workers together.
+        timeout: Seconds after which no trial is begun.
+        search_space: What is drawn: one YAML file, or flags.
+        seasonal: Whether the frequency's seasonal list of dilations is a choice as well, where
+            the space has no lists.
+        objectives: What is lowered; [validation_loss,training_seconds] or
+            [validation_loss,parameters] for a Pareto front.
+        storage: A database for several workers, such as postgresql://user@host/name; by default
+            a SQLite file in the folder.
+        study_name: Under which the study is stored.
+        folder: Where checkpoints and pictures go.
+        anchor: Whether to forecast the difference from the values one season ago.
+        head_size: Units of the head's hidden layers; by default those of the top layer.
+        quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
+        max_epochs: The most epochs of a training run.
+        steps_per_epoch: Optimiser steps between validations; by default all windows once.
+        patience: Validations without a better loss after which a run stops.
+        seeds: Of each configuration's runs, whose mean loss counts; by default [0].
+        keep_checkpoints: How many of the best trials' checkpoints are kept.
+        heartbeat_seconds: Between two signs of life of a worker.
+        plots: Whether to draw the study into the folder.
+        progress: Whether to show the progress bar.
+        **table: See `Table`.
+    """
+    source = Table(path=data, **table)
+    loss = QuantileLoss(checked_quantiles(quantiles or QUANTILES))
+    splits = source.split()
+    if seasonal and not search_space.dilations:
+        lists = seasonal_dilations(source.data.freq, length=source.context)
+        search_space = replace(search_space, dilations=lists)
+    result = search(
+        splits.training,
+        splits.validation,
+        n_trials=n_trials,
+        timeout=timeout,
+        search_space=search_space,
+        fixed={
+            "season_length": source.seasons if anchor else None,
+            "head_size": head_size,
+            "loss": loss,
+            "roles": source.data.roles.to_dict(),
+        },
+        objectives=objectives or ("validation_loss",),
+        storage=storage,
+        study_name=study_name,
+        folder=folder,
+        max_epochs=max_epochs,
+        steps_per_epoch=steps_per_epoch,
+        patience=patience,
+        seeds=seeds or (0,),
+        keep_checkpoints=keep_checkpoints,
+        heartbeat_seconds=heartbeat_seconds,
+        progress=progress,
+    )
+    print(f"Stopped by {result.stopped_by}; {_counts(result.table['state'].tolist())}")
+    print(f"Best validation loss {result.best_value:.6g}, trial {result.best_trial.number}:")
+    for name, value in result.best_params.items():
+        print(f"  {name}: {value}")
+    print(f"Checkpoint: {result.best_checkpoint}")
+    if plots:
+        for path in result.save_plots(folder / "plots"):
+            print(f"Written: {path}")
+    if result.stopped_by == "interrupt":
+        raise KeyboardInterrupt
+
+
+def _counts(states: list[str]) -> str:
+    """Return how many trials there are of each state, such as "18 complete, 2 pruned"."""
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
