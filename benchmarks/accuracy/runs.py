@@ -118,10 +118,19 @@ def scores(
     task: Task, data: ForecastData, held_out: TimeSeriesDataSet, values: NDArray[np.float32]
 ) -> dict[str, float]:
     """Return the scores of point forecasts, `(windows, steps)`, of the held-out windows."""
-    rows = data.target_rows(held_out).assign(forecast=values.reshape(-1))
-    forecasts = rows.merge(data.history.rename(columns={"value": "actual"}))
     past = before(data, task.steps).history.rename(columns={"value": "actual"})
-    return {name: round(value, 4) for name, value in task.score(forecasts, past).items()}
+    scored = task.score(scored_rows(data, held_out, values), past)
+    return {name: round(float(value), 4) for name, value in scored.items()}
+
+
+def scored_rows(
+    data: ForecastData, held_out: TimeSeriesDataSet, values: NDArray[np.float32]
+) -> pd.DataFrame:
+    """Return `series`, `window`, `time`, `forecast` and `actual` of every step, in order."""
+    rows = data.target_rows(held_out).assign(
+        forecast=values.reshape(-1), window=np.repeat(np.arange(len(values)), values.shape[1])
+    )
+    return rows.merge(data.history.rename(columns={"value": "actual"}), how="left")
 
 
 def recorded(path: Path, key: Mapping[str, Any], run: Callable[[], dict[str, Any]]) -> dict:

@@ -122,3 +122,6 @@ CHOICE = {
     for name, task in TASKS.items()
 }
 """The tasks as settings are chosen: of ETT's validation windows every 24th, to save time."""
+
+METRICS = {name: ("MSE", "MAE") if name in ETT else ("sMAPE", "MASE") for name in TASKS}
+"""What is reported of each task."""
