@@ -4,8 +4,8 @@
 
 A network without memory can do no better than 10 ln 8 / (T + 20) nats a step: 0.0400 for T = 500
 and 0.0204 for T = 1000. `loss` is over all steps of fresh sequences; `score` is the share of the
-ten symbols that are recalled, in 256 other sequences. The quick setting has T = 500 only, and undilated
-networks of nine layers of 10 units only, not the paper's one layer of 256.
+ten symbols that are recalled, in 256 other sequences. The quick setting has T = 500 only, and as
+undilated networks nine layers of 10 units, not the paper's one layer of 256.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from benchmarks.paper.start_exponent import EXPONENTS, name_of, network
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.recurrence.cpu import HAS_NUMBA
 
-QUICK = Setting("quick", steps=5, batch_size=32, rows=1)
+QUICK = Setting("quick", steps=10, batch_size=32, rows=1)
 FULL = Setting("full", steps=100, batch_size=128, rows=1)
 
 
