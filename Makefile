@@ -43,6 +43,8 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
 	$(BIN)/python benchmarks/learning_rates.py
 	$(BIN)/python benchmarks/demo_scores.py
+	$(BIN)/python benchmarks/tuning.py search
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
 	$(BIN)/python benchmarks/compare_sample.py
 
