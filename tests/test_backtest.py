@@ -198,8 +198,8 @@ def test_the_learning_rate_is_searched_once_before_the_first_fold():
 
 REFUSED = [
     ({"folds": 0}, "`folds` must be at least 1, got 0"),
-    ({"folds": 100}, "`folds` must be at most 24 with 12 time steps between folds"),
-    ({"folds": 26, "step": 10}, "`folds` must be at most"),
+    ({"folds": 100}, "`folds` must be at most 25 with 12 time steps between folds"),
+    ({"folds": 31, "step": 10}, "`folds` must be at most 30 with 10"),
     ({"horizon": 300}, "A backtest needs at least .* the shortest, 'a', has 384"),
     ({"step": 0}, "`step` must be at least 1, got 0"),
     ({"refit_every": 0}, "`refit_every` must be at least 1, got 0"),
