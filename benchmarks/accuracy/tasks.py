@@ -49,9 +49,10 @@ HOURLY = Task(
         **SHARED_MODEL,
         "cell_type": "LSTM",
         "hidden_size": 64,
+        "context_length": 168,
         "segment_length": 24,
-        "dilations": (1, 2, 7),
-        "season_length": (24, 168),
+        "dilations": (1, 2, 3),
+        "season_length": tuple(range(24, 337, 24)),
         "level_anchor": True,
         "residual": True,
         "head_size": 128,
@@ -60,7 +61,7 @@ HOURLY = Task(
         "loss": SMAPE(),
         "embedding_sizes": {"series": (415, 4)},
     },
-    fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 1},
+    fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 3},
 )
 
 WEEKLY = Task(
@@ -78,15 +79,19 @@ WEEKLY = Task(
         **SHARED_MODEL,
         "cell_type": "LSTM",
         "hidden_size": 40,
-        "dilations": (1, 4, 13),
+        "segment_length": 13,
+        "dilations": (1, 2, 4),
         "season_length": (1, 52),
+        "level_anchor": True,
+        "residual": True,
         "head_size": 64,
         "dropout": 0.0,
         "learning_rate": 3e-3,
-        "loss": SMAPE(),
+        "loss": MAE(),
+        "relative_loss": True,
         "embedding_sizes": {"series": (360, 4)},
     },
-    fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 1},
+    fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 4},
 )
 
 ETT = {
@@ -105,12 +110,14 @@ ETT = {
             "segment_length": 24,
             "dilations": (1, 2, 7),
             "season_length": 1,
+            "level_anchor": True,
+            "residual": True,
             "head_size": 64,
             "dropout": 0.0,
             "learning_rate": 2e-3,
             "loss": MAE(),
         },
-        fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 1},
+        fit={**SHARED_FIT, "steps_per_epoch": 450, "max_epochs": 2},
     )
     for name in ("ETTh1", "ETTh2")
 }
