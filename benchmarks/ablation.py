@@ -14,13 +14,16 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 from pytorch_forecasting import EncoderNormalizer
-from pytorch_forecasting.metrics import MAE
+from pytorch_forecasting.metrics import MAE, MASE
 
 sys.path.insert(0, str(Path(__file__).parent / "accuracy"))
 
 from runs import RESULTS, Change, recorded, train
-from tasks import CHOICE
+from tasks import CHOICE, METRICS
+
+from machine import markdown
 
 LONGER = {"M4 Hourly": (24, 168, 336), "M4 Weekly": (1, 52, 104), "ETTh1": (1, 24, 168)}
 LONGER["ETTh2"] = LONGER["ETTh1"]
@@ -33,6 +36,12 @@ STEPWISE = {
     "dilations": (1, 4, 24, 168),
     "hidden_size": 40,
 }
+
+ROUNDS = {
+    "first round: 600 steps, before level and residuals were part of the settings": "first_round",
+    "second round": "ablation",
+}
+"""What the tables are called, and the files of their runs."""
 
 VARIANTS = {
     "base": Change(),
@@ -47,6 +56,11 @@ VARIANTS = {
     "every day, relative MAE": Change(
         model={"season_length": DAYS, "loss": MAE(), "relative_loss": True}
     ),
+    "every day, one week read, MAE weighed by seasonal change": Change(
+        split={"weight": "weight"}, model={"loss": MAE()}, fit={"max_epochs": 1}
+    ),
+    "every day, one week read, MASE": Change(model={"loss": MASE()}, fit={"max_epochs": 1}),
+    "every day, one week read, relative MAE": Change(model=RELATIVE, fit={"max_epochs": 1}),
     "every day of three weeks": Change(
         model={"season_length": tuple(range(24, 505, 24)), "context_length": 336},
         split={"context_length": 504, "min_context_length": 336},
@@ -111,6 +125,18 @@ def main() -> None:
                 recorded(
                     RESULTS / "ablation.jsonl", key, lambda run=run: {**run(), "commit": commit}
                 )
+    write()
+
+
+def write() -> None:
+    """Write every run as a table, one part for each task."""
+    lines = ["# Levers of accuracy, on validation parts", ""]
+    for title, name in ROUNDS.items():
+        records = pd.read_json(RESULTS / f"{name}.jsonl", lines=True)
+        for task, runs in records.groupby("task", sort=False):
+            columns = ["variant", "seed", *METRICS[task], "steps", "cpu_seconds", "commit"]
+            lines += [f"## {task}, {title}", "", *markdown(runs[columns]), ""]
+    (RESULTS / "ablation.md").write_text("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,12 @@ HOURLY = Task(
     fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 3},
 )
 
+HOURLY_RELATIVE = replace(
+    HOURLY,
+    name="M4 Hourly, relative MAE",
+    model={**HOURLY.model, "loss": MAE(), "relative_loss": True},
+)
+
 WEEKLY = Task(
     name="M4 Weekly",
     load=partial(m4, "Weekly"),
@@ -122,7 +128,7 @@ ETT = {
     for name in ("ETTh1", "ETTh2")
 }
 
-TASKS = {task.name: task for task in (HOURLY, WEEKLY, *ETT.values())}
+TASKS = {task.name: task for task in (HOURLY, HOURLY_RELATIVE, WEEKLY, *ETT.values())}
 
 CHOICE = {
     name: replace(task, stride=24, windows=(task.windows + 24) // 24) if name in ETT else task
@@ -132,3 +138,6 @@ CHOICE = {
 
 METRICS = {name: ("MSE", "MAE") if name in ETT else ("sMAPE", "MASE") for name in TASKS}
 """What is reported of each task."""
+
+ENSEMBLES = {HOURLY_RELATIVE.name: (HOURLY.name, HOURLY_RELATIVE.name)}
+"""Tasks whose ensemble has the models of other tasks too: sMAPE and MASE pull apart."""
