@@ -13,18 +13,30 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 M4_CLOCKS = {"Hourly": ("2000-01-03", "h"), "Weekly": ("1950-01-02", "W-MON")}
 """Start and frequency given to every series; no model reads the calendar."""
 
+M4_SEASONS = {"Hourly": 24, "Weekly": 1}
+"""What the competition calls the frequency of a group, time steps."""
+
 ETT_MONTH = 30 * 24
 """Hours: the protocol's 12 months of training, 4 of validation and 4 of test have 30 days each."""
 
 
 def m4(group: str) -> ForecastData:
-    """Return a group of M4 with the official test part at the end of each series."""
+    """Return a group of M4 with the official test part at the end of each series.
+
+    The column `weight` is one over the mean seasonal difference of the series' first half: with
+    it, errors of all series count alike beside what they usually change.
+    """
     parts = [_m4_part(group, part) for part in ("train", "test")]
     frame = pd.concat(parts, ignore_index=True)
     start, freq = M4_CLOCKS[group]
     step = frame.groupby("series").cumcount()
     stamps = pd.date_range(start, periods=step.max() + 1, freq=freq)
-    return _with_roles(frame.assign(time=stamps[step]), calendar=False)
+    values = frame.groupby("series")["value"]
+    change = values.diff(M4_SEASONS[group]).abs()
+    early = step < values.transform("size") // 2
+    weight = 1 / change.where(early).groupby(frame["series"]).transform("mean")
+    frame = frame.assign(time=stamps[step], weight=weight.clip(upper=1e3))
+    return _with_roles(frame, calendar=False)
 
 
 def ett(name: str) -> ForecastData:

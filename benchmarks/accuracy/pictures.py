@@ -8,12 +8,15 @@ SHOWN = 3
 """Windows of either kind."""
 
 
-def best_and_worst(forecasts: pd.DataFrame, history: pd.DataFrame, horizon: int) -> Figure:
+def best_and_worst(
+    forecasts: pd.DataFrame, history: pd.DataFrame, horizon: int, *, unit: str
+) -> Figure:
     """Return a figure of the windows with the lowest and the highest sMAPE.
 
     Args:
         forecasts: `series`, `window`, `time`, `forecast` and `actual` of every step.
         history: `series`, `time` and `value` before the test part.
+        unit: Of the target.
         horizon: Time steps; twice as many are shown before each forecast.
     """
     errors = losses.smape(forecasts, ["forecast"], id_col="window", target_col="actual")
@@ -28,16 +31,22 @@ def best_and_worst(forecasts: pd.DataFrame, history: pd.DataFrame, horizon: int)
         for axis, window in zip(axes[:, column], chosen, strict=True):
             part = forecasts[forecasts["window"] == window]
             past = observed[observed["series"] == part["series"].iloc[0]].sort_values("time")
-            past = past[past["time"] < part["time"].iloc[0]].tail(2 * horizon)
-            axis.plot(past["time"], past["value"], color="0.6", linewidth=1)
-            axis.plot(part["time"], part["actual"], color="black", linewidth=1.2, label="actual")
-            axis.plot(part["time"], part["forecast"], color="tab:red", linewidth=1.2, label="mean")
+            past = past[past["time"] < part["time"].iloc[0]].tail(2 * horizon)["value"]
+            ahead = range(1, len(part) + 1)
+            axis.plot(range(1 - len(past), 1), past, color="0.6", linewidth=1)
+            axis.plot(ahead, part["actual"], color="black", linewidth=1.2)
+            axis.plot(ahead, part["forecast"], color="tab:red", linewidth=1.2)
             axis.set_title(
                 f"{part['series'].iloc[0]}, sMAPE {200 * error_of[window]:.3g} %", fontsize=9
             )
-            axis.tick_params(axis="x", labelrotation=20, labelsize=7)
-            axis.tick_params(axis="y", labelsize=8)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    labels = ["what came", "forecast, mean of the seeds"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+            axis.tick_params(labelsize=8)
+    figure.supxlabel("time steps ahead", fontsize=9)
+    figure.supylabel(unit, fontsize=9)
+    past, actual, forecast = axes[0, 0].get_lines()
+    figure.legend(
+        [past, actual, forecast],
+        ["before", "what came", "forecast, mean of the seeds"],
+        loc="outside lower center",
+        ncols=3,
+    )
     return figure

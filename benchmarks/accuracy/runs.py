@@ -137,7 +137,7 @@ def recorded(path: Path, key: Mapping[str, Any], run: Callable[[], dict[str, Any
     """Return the record under `key` in a file of JSON lines; run only if it is not there yet."""
     known = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     for record in known:
-        if all(record[name] == value for name, value in key.items()):
+        if all(record.get(name) == value for name, value in key.items()):
             return record
     record = {**key, **run()}
     path.parent.mkdir(parents=True, exist_ok=True)
