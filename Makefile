@@ -43,6 +43,10 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
 	$(BIN)/python benchmarks/learning_rates.py
 	$(BIN)/python benchmarks/demo_scores.py
+	$(BIN)/python benchmarks/tuning.py search
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
+	$(BIN)/python benchmarks/compare_sample.py
 
 # The paper's experiments in their quick settings, about an hour on one quiet core; what is finished
 # is skipped. Other data folders: DRNN_PAPER_DATA=... make paper.

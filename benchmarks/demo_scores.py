@@ -28,7 +28,7 @@ def main() -> None:
             shown = demonstrate(
                 Path(folder) / "demo", seconds=args.seconds, seed=seed, progress=False
             )
-        tables.append(shown.comparison.table.assign(seed=seed).reset_index())
+        tables.append(shown.table.assign(seed=seed).reset_index())
         print(tables[-1][["model", *SCORES]], flush=True)
     table = pd.concat(tables, ignore_index=True)
     table.to_csv(RESULTS / "demo_scores.csv", index=False)

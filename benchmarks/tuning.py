@@ -52,7 +52,7 @@ SPACE = SearchSpace(
     batch_size=64,
     context_length=(84, 168),
 )
-SCORES = ["pinball", "MAE", "coverage 80 %", "validation loss", "steps", "training s", "parameters"]
+SCORES = ["pinball", "MAE", "coverage 80 %", "validation loss", "steps", "parameters"]
 
 
 def main() -> None:
@@ -188,8 +188,11 @@ def search_lines(args, n_trials, ours, theirs, table) -> list[str]:
         f"most {BUDGET['max_epochs'] * BUDGET['steps_per_epoch']} steps of 64 windows per trial, "
         "seed 0. The chosen settings are then trained with seeds 0, 1 and 2 in the same budget: "
         "mean (lowest to highest) on the test windows. LSTM is pytorch-forecasting's "
-        "`RecurrentNetwork`, its width, depth and learning rate searched by the same sampler over "
-        "the same ranges; its quantiles come from residuals. Temperature is known ahead. "
+        "`RecurrentNetwork`, its width, depth and learning rate searched by TPE in as many trials "
+        "(none pruned) on its own loss, the absolute error; its quantiles come from residuals. "
+        "Validation losses compare within a kind only. The head and the seasons of the tuned "
+        "forecaster (24 and 168 hours) were given, not searched; `same head` is the default beside "
+        "them, and LSTM has no such anchor. Temperature is known ahead. "
         f"{setting('optuna', 'pytorch-forecasting', 'lightning')}",
         "",
         *markdown(shown.reset_index()),
@@ -203,7 +206,8 @@ def search_lines(args, n_trials, ours, theirs, table) -> list[str]:
             + (" (lost)" if tuned > pinball[name] else "")
             for name in rivals
         )
-        + ".",
+        + f". LSTM's own: tuned {pinball['LSTM, tuned'] / pinball['LSTM, default']:.3f} times "
+        "its default's.",
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from drnn_forecast.baselines import SeasonalNaive, deepar, dilated_rnn, lstm
     from drnn_forecast.batching import BatchedTimeSeriesDataSet
-    from drnn_forecast.comparison import compare
+    from drnn_forecast.comparison import backtest, compare
     from drnn_forecast.dilations import dilation_schedule
     from drnn_forecast.ensemble import Ensemble
     from drnn_forecast.forecaster import DilatedRNNForecaster
@@ -41,6 +41,7 @@ __all__ = [
     "RecurrentCell",
     "SearchSpace",
     "SeasonalNaive",
+    "backtest",
     "compare",
     "deepar",
     "dilated_rnn",
@@ -65,6 +66,7 @@ _HOMES = {
     "RecurrentCell": "layers",
     "SearchSpace": "tuning",
     "SeasonalNaive": "baselines",
+    "backtest": "comparison",
     "compare": "comparison",
     "deepar": "baselines",
     "dilated_rnn": "baselines",

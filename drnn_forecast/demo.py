@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from drnn_forecast.baselines import SeasonalNaive, deepar, dilated_rnn, lstm, quantile_loss
-from drnn_forecast.comparison import Comparison, Model, compare
-from drnn_forecast.evaluation import error_by_step
+from drnn_forecast.baselines import (
+    QUANTILES,
+    Model,
+    SeasonalNaive,
+    deepar,
+    dilated_rnn,
+    lstm,
+    quantile_loss,
+)
+from drnn_forecast.comparison import Comparison, compare
+from drnn_forecast.evaluation import error_by_step, scores
 from drnn_forecast.frames import ForecastData, write_table
 from drnn_forecast.plotting import error_by_horizon, fan_charts
 from drnn_forecast.prediction import forecast
@@ -46,11 +54,13 @@ class Demonstration:
 
     Attributes:
         comparison: Every model on the test windows.
+        table: Its table with pinball loss, steps and what stopped the training.
         forecast: The forecaster's quantiles of the last 48 hours, tidy.
         folder: Where the files are.
     """
 
     comparison: Comparison
+    table: pd.DataFrame
     forecast: pd.DataFrame
     folder: Path
 
@@ -84,25 +94,28 @@ def demonstrate(
     """
     data = sample_data(num_series)
     folder.mkdir(parents=True)
+    fitted: dict[str, Any] = {}
     comparison = compare(
         data,
         models=models(),
         **WINDOWS | {"validation_windows": validation_windows, "test_windows": test_windows},
         season_length=SEASONS[0],
-        seed=seed,
+        seeds=[seed],
         max_seconds=seconds,
         progress=progress,
         announce=announce,
+        on_fit=lambda name, _, result: fitted.setdefault(name, result.model),
         **BUDGET,
     )
     past = data.before(HORIZON)
-    forecaster = next(record.fitted for record in comparison.records if record.fitted)
+    forecaster = next(iter(fitted.values()))
     final = forecast(forecaster, past.history, future=past.future)
+    table = _extended(comparison)
     write_table(final, folder / "forecast.csv")
-    write_table(comparison.table.reset_index(), folder / "scores.csv")
+    write_table(table.reset_index(), folder / "scores.csv")
     for name, figure in _figures(data, comparison, final).items():
         figure.savefig(folder / f"{name}.png", dpi=110)
-    return Demonstration(comparison, final, folder)
+    return Demonstration(comparison, table, final, folder)
 
 
 def sample_data(num_series: int = 8) -> ForecastData:
@@ -146,9 +159,8 @@ def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
     ]
 
 
-def score_text(comparison: Comparison) -> str:
-    """Return the table as text, with what its marks mean."""
-    table = comparison.table
+def score_text(table: pd.DataFrame) -> str:
+    """Return the table of a demonstration as text, with what its marks mean."""
     shown = pd.DataFrame(index=table.index.rename(None))
     for column in ("MAE", "pinball"):
         shown[f"{column} (MW)"] = table[column].map("{:.0f}".format)
@@ -170,12 +182,29 @@ def score_text(comparison: Comparison) -> str:
     )
 
 
+def _extended(comparison: Comparison) -> pd.DataFrame:
+    """Return the table with pinball loss (target units), steps and what stopped the training."""
+    runs = comparison.runs.set_index("model")
+    pinball = {
+        name: scores(rows, QUANTILES, history=comparison.history, season_length=SEASONS[0])[
+            "pinball"
+        ]
+        for name, rows in comparison.forecasts.groupby("model")
+    }
+    return comparison.table.assign(
+        pinball=pd.Series(pinball),
+        steps=runs["steps"],
+        **{"stopped by": runs["stopped_by"]},
+    )
+
+
 def _figures(data: ForecastData, comparison: Comparison, final: pd.DataFrame) -> dict[str, Figure]:
     """Return the two pictures by file name."""
     history = data.history.rename(columns={"load": "actual"})
     start = final["time"].min()
     before = history["time"].between(start - pd.Timedelta(hours=HISTORY_SHOWN), start)
-    test = comparison.records[0].forecasts
+    by_model = dict(list(comparison.forecasts.groupby("model", sort=False)))
+    test = next(iter(by_model.values()))
     windows = test["window"].nunique() // test["series"].nunique()
     return {
         "forecast": fan_charts(
@@ -186,7 +215,7 @@ def _figures(data: ForecastData, comparison: Comparison, final: pd.DataFrame) ->
             title=f"Electricity load, 48 hours ahead from {start:%d %B %Y, %H:%M} UTC",
         ),
         "error_by_horizon": error_by_horizon(
-            {record.model: error_by_step(record.forecasts) for record in comparison.records},
+            {name: error_by_step(rows) for name, rows in by_model.items()},
             unit="MW",
             step="hours ahead",
             title=f"Error on {windows} held-out windows of each of "

@@ -111,7 +111,7 @@ def fit(
         RuntimeError: The validation loss was never finite, or training diverged without one.
         KeyboardInterrupt: The user stopped the training; nothing is written.
     """
-    _check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
+    check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
     checked_integer("snapshots", snapshots, minimum=0)
     check_schedule(schedule)
     if snapshots and validation is None:
@@ -220,7 +220,7 @@ class _DivergenceGuard(Callback):
             raise _DivergenceError
 
 
-def _check_settings(
+def check_settings(
     max_epochs: int,
     max_seconds: float | None,
     steps_per_epoch: int | None,

@@ -154,6 +154,7 @@ def test_the_public_names_are_sorted_and_these():
         "RecurrentCell",
         "SearchSpace",
         "SeasonalNaive",
+        "backtest",
         "compare",
         "deepar",
         "dilated_rnn",

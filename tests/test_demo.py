@@ -47,7 +47,7 @@ def test_the_final_forecast_covers_the_last_two_days_of_every_country(shown):
 
 def test_the_table_scores_every_model_and_marks_what_is_not_its_own(shown):
     table = pd.read_csv(shown.folder / "scores.csv", index_col="model")
-    text = score_text(shown.comparison)
+    text = score_text(shown.table)
 
     assert list(table.index) == NAMES
     for name in NAMES:
@@ -59,7 +59,7 @@ def test_the_table_scores_every_model_and_marks_what_is_not_its_own(shown):
 
 
 def test_every_neural_model_had_the_same_time(shown):
-    table = shown.comparison.table.iloc[:3]
+    table = shown.table.iloc[:3]
 
     assert (table["training s"] >= QUICK["seconds"]).all()
     assert (table["stopped by"] == "max_seconds").all()

@@ -43,6 +43,15 @@ def test_the_example_of_a_search_forecasts_with_the_best_model(tmp_path, capsys)
     assert "learning_rate" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "lines"), [("forecast", 80), ("tune", 60)])
+@pytest.mark.parametrize(("name", "lines"), [("forecast", 80), ("tune", 60), ("compare", 60)])
 def test_the_examples_are_short_enough_to_read(name, lines):
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < lines
+
+
+def test_the_example_of_a_comparison_writes_its_report(tmp_path, capsys):
+    load("compare").main(tmp_path, seconds=0.5, seeds=(0,))
+
+    assert (tmp_path / "comparison" / "report.html").stat().st_size > 10_000
+    said = capsys.readouterr().out
+    assert "coverage 80 % before" in said
+    assert "MSTL (24, 168)" in said

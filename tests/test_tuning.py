@@ -85,6 +85,10 @@ def test_a_search_ends_with_the_trials_that_were_asked_for(result):
     assert len(result.study.trials) == len(result.table)
 
 
+def test_a_search_begins_with_the_schedule_that_remembers_best(result):
+    assert result.study.trials[0].user_attrs["configuration"]["dilations"] == [1, 3, 9]
+
+
 def test_the_best_value_is_the_lowest_loss_of_the_table(result):
     complete = result.table[result.table["state"] == "complete"]
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import assume, given
 from optuna.trial import FixedTrial
 
-from drnn_forecast import dilation_schedule
+from drnn_forecast import dilation_schedule, mean_recurrent_length
 from drnn_forecast.tuning import Range, SearchSpace, seasonal_dilations
-from drnn_forecast.tuning.configuration import draw, fit_space, hyperparameters
+from drnn_forecast.tuning.configuration import draw, fit_space, hyperparameters, recommended
 
 POINT = {
     "dilations": "schedule",
@@ -60,6 +60,33 @@ def test_no_dilation_reaches_past_what_the_encoder_reads(length, base, start, be
         base,
         first,
     )
+
+
+@pytest.mark.parametrize("lists", [(), ((1, 8, 13, 59),), ((1, 2),)])
+def test_the_recommended_draw_has_the_shortest_memory_paths_of_the_space(lists):
+    space = fit_space(SearchSpace(dilations=lists), 60)
+    best = recommended(space)
+    found = draw(FixedTrial(POINT | best), space)
+
+    others = [
+        draw(FixedTrial(POINT | {"dilation_base": base, "layers_below_longest": below}), space)
+        for base in (2, 3, 4)
+        for below in range(4)
+    ]
+    lengths = [
+        mean_recurrent_length(dilations, period=59)
+        for dilations in [*(other["dilations"] for other in others), *lists]
+    ]
+    assert set(best) <= set(POINT)
+    assert mean_recurrent_length(found["dilations"], period=59) == min(lengths)
+    assert found["context_length"] == 60
+
+
+def test_what_is_fixed_is_not_recommended():
+    space = SearchSpace(
+        dilation_base=(2, 3), start_exponent=0, layers_below_longest=1, context_length=60
+    )
+    assert set(recommended(fit_space(space, 60))) == {"dilation_base"}
 
 
 def test_what_the_forecaster_takes_has_the_dilations_and_no_schedule_beside_them():

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 
 def learning_curves(
@@ -39,7 +40,7 @@ def learning_curves(
     colours = colours_of(networks, ordered=ordered)
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(6 * columns + 1, 3.6 * rows + 0.8), layout="constrained")
+    figure = Figure(figsize=(6 * columns + 1, 3.6 * rows + 1.4), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey="row")
     for axes, panel in zip(grid.flat, panels, strict=False):
         for network in networks:
@@ -54,6 +55,9 @@ def learning_curves(
         axes.tick_params(labelleft=True)
         if logarithmic:
             axes.set_yscale("log")
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     handles = {}
@@ -62,7 +66,13 @@ def learning_curves(
             name: line for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
         }
     figure.suptitle(title, fontsize=13)
-    figure.legend(handles.values(), handles.keys(), loc="outside right upper", frameon=False)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=min(len(handles), 3 * columns),
+        frameon=False,
+    )
     return figure
 
 

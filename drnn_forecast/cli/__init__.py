@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from jsonargparse import auto_cli
 
+from drnn_forecast.cli.comparison import backtest, compare
 from drnn_forecast.cli.demonstration import demo
 from drnn_forecast.cli.memory import memory
 from drnn_forecast.cli.prediction import predict
 from drnn_forecast.cli.training import fit
 from drnn_forecast.cli.tuning import tune
 
-COMMANDS = (demo, fit, memory, predict, tune)
+COMMANDS = (demo, fit, memory, predict, tune, compare, backtest)
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -28,7 +29,8 @@ def main(args: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"drnn-forecast: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("drnn-forecast: interrupted, nothing more was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        said = str(stop) or "nothing more was written"
+        print(f"drnn-forecast: interrupted, {said}", file=sys.stderr)
         return 130
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.demo import demonstrate, score_text
 
 
@@ -29,7 +30,7 @@ def demo(
         progress: Whether to show progress bars.
     """
     result = demonstrate(
-        _free_folder("drnn-demo") if folder is None else folder,
+        free_folder(Path("drnn-demo")) if folder is None else folder,
         seconds=seconds,
         num_series=num_series,
         validation_windows=validation_windows,
@@ -38,15 +39,7 @@ def demo(
         progress=progress,
         announce=lambda name: print(f"\n{name}", flush=True),
     )
-    print(f"\n{score_text(result.comparison)}")
+    print(f"\n{score_text(result.table)}")
     print("\nWritten:")
     for path in sorted(result.folder.iterdir()):
         print(f"  {path}")
-
-
-def _free_folder(name: str) -> Path:
-    """Return the first of `name`, `name-2`, `name-3`, ... that does not exist."""
-    number = 1
-    while (folder := Path(name if number == 1 else f"{name}-{number}")).exists():
-        number += 1
-    return folder

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from drnn_forecast.dilations import dilation_schedule
-from drnn_forecast.tuning.space import SearchSpace, highest, is_drawn, lowest
+from drnn_forecast.memory import recommend_dilations
+from drnn_forecast.tuning.space import Range, SearchSpace, highest, is_drawn, lowest
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -75,6 +77,26 @@ def smallest(space: SearchSpace) -> dict[str, Any]:
     return resolve(values | {"dilations": _families(space)[0]}, space)
 
 
+def recommended(space: SearchSpace) -> dict[str, Any]:
+    """Return the drawn values whose dilations remember best over the longest context.
+
+    Of all families, bases and depths, as `recommend_dilations` ranks them, with the lowest
+    exponent: a higher one buys speed, not memory.
+    """
+    original, space = space, replace(space, start_exponent=int(lowest(space.start_exponent)))
+    names = [name for name in SCHEDULES if name in _names_in_use(space)]
+    choices = [_families(space), *(_whole_numbers(getattr(space, name)) for name in names)]
+    longest = int(highest(space.context_length))
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for combination in product(*choices):
+        values = dict(zip(["dilations", *names], combination, strict=True))
+        values["context_length"] = longest
+        found.setdefault(tuple(resolve(values, space)["dilations"]), values)
+    best = found[recommend_dilations(longest, candidates=found)[0].dilations]
+    ranges = {name: getattr(original, name) for name in best} | {"dilations": _families(space)}
+    return {name: value for name, value in best.items() if is_drawn(ranges[name])}
+
+
 def resolve(values: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
     """Return the configuration that drawn values mean; see `SearchSpace` for the rules."""
     others = {
@@ -135,6 +157,13 @@ def _lowest(name: str, values: Any) -> Any:
     """Return the smallest value in the type of the hyperparameter."""
     value = lowest(values)
     return value if name in FLOATS or isinstance(value, str) else int(value)
+
+
+def _whole_numbers(values: Any) -> tuple[int, ...]:
+    """Return every integer of a range, some choices or one value."""
+    if isinstance(values, Range):
+        return tuple(range(int(values.low), int(values.high) + 1))
+    return values if isinstance(values, tuple) else (values,)
 
 
 def _smallest_top(space: SearchSpace, base: int) -> int:

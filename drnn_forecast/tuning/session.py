@@ -11,6 +11,7 @@ from optuna.study import Study
 from tqdm import tqdm
 
 from drnn_forecast.tuning.checkpoints import checkpoint_folder
+from drnn_forecast.tuning.configuration import recommended
 from drnn_forecast.tuning.problem import Problem
 from drnn_forecast.tuning.result import TuningResult
 from drnn_forecast.tuning.sampler import SeededSampler
@@ -53,7 +54,14 @@ def search(
         opened = open_storage(storage, folder=folder, heartbeat_seconds=heartbeat_seconds)
         if sampler is None:
             sampler = SeededSampler(problem.seeds[0], is_multivariate=is_single)
-        study = open_study(opened, study_name, problem.setup(), sampler=sampler, pruner=pruner)
+        study = open_study(
+            opened,
+            study_name,
+            problem.setup(),
+            first=recommended(problem.space),
+            sampler=sampler,
+            pruner=pruner,
+        )
     with tqdm(total=n_trials, unit="trial", desc=study_name, disable=not progress) as bar:
         _show(bar, study)
         if "training_seconds" in problem.objectives:

@@ -47,7 +47,8 @@ class SearchSpace:
 
     The largest dilation always stays below what the encoder reads. Base and exponent are drawn,
     and the depth from the deepest schedule downwards; an exponent that does not fit is lowered, a
-    context that is too short for the first layer or for a list is lengthened.
+    context that is too short for the first layer or for a list is lengthened. A new study begins
+    with the schedule or list that `recommend_dilations` ranks first.
 
     Attributes:
         dilation_base: M, the ratio between neighbouring dilations; at least 2.

@@ -27,10 +27,13 @@ def open_study(
     name: str,
     setup: dict[str, Any],
     *,
+    first: dict[str, Any],
     sampler: BaseSampler,
     pruner: BasePruner,
 ) -> Study:
     """Return the study of a name, new or resumed; its setup is stored with it.
+
+    A new study begins with a trial of the values `first`.
 
     Raises:
         ValueError: The study exists with another search space, direction, budget or dataset.
@@ -58,6 +61,8 @@ def open_study(
         )
     if found is None:
         study.set_user_attr(SETUP, setup)
+        if first:
+            study.enqueue_trial(first, skip_if_exists=True)
     elif found != setup:
         raise ValueError(
             f"`study_name` {name!r} exists in this storage with another "

@@ -12,7 +12,7 @@ import optuna
 import torch
 from lightning.pytorch.utilities.seed import isolate_rng
 from optuna import TrialPruned
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -142,7 +142,7 @@ class Worker:
                 callbacks=[self._after],
                 gc_after_trial=torch.cuda.is_available(),
             )
-        except (ValueError, UpdateFinishedTrialError):
+        except (ValueError, RuntimeError):  # as Optuna puts it when a trial has ended already
             if not self._was_taken_for_dead():
                 raise
             logger.warning(
@@ -155,7 +155,7 @@ class Worker:
         if self._current is None:
             return False
         trial = self._study.get_trials(deepcopy=False)[self._current]
-        return trial.state == TrialState.FAIL
+        return trial.state == TrialState.FAIL and "reason" not in trial.user_attrs
 
     def _objective(self, trial: Trial) -> tuple[float, ...]:
         """Return the values of a trial; why it failed becomes an attribute."""
@@ -166,7 +166,7 @@ class Worker:
         except TrialPruned:
             raise
         except (Exception, KeyboardInterrupt) as error:
-            with suppress(UpdateFinishedTrialError):
+            with suppress(RuntimeError):  # another worker has ended the trial
                 trial.set_user_attr("reason", _reason(error))
             raise
 

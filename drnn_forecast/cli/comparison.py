@@ -1,0 +1,146 @@
+"""The commands `compare` and `backtest`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from drnn_forecast.cli.comparison_text import results_text, settings_text
+from drnn_forecast.cli.folders import free_folder
+from drnn_forecast.cli.table import Table
+from drnn_forecast.comparison import Results
+from drnn_forecast.comparison import backtest as backtest_models
+from drnn_forecast.comparison import compare as compare_models
+from drnn_forecast.comparison.plan import LEARNING_RATES
+from drnn_forecast.frames import write_table
+from drnn_forecast.report import write_report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest(Table):
+    """What `compare` and `backtest` know beside their windows: a table, models and a budget.
+
+    Attributes:
+        models: Names; by default all: dilated_lstm, dilated_gru, dilated_rnn, lstm, gru, deepar,
+            nhits, tft, seasonal_naive, auto_ets, mstl and auto_theta.
+        seeds: Of training; the table shows mean and deviation over them.
+        learning_rates: Tried for every neural model before the runs, outside their budget.
+        max_seconds: The most seconds of each training run.
+        max_epochs: The most epochs of each training run.
+        steps_per_epoch: Optimiser steps between validations; by default all windows once.
+        batch_size: Windows per step.
+        patience: Validations without a better loss after which training stops.
+        calibrated: Whether to calibrate intervals on the validation windows.
+        out: Folder for finished work and results. The same command goes on from there after an
+            interruption; results are never overwritten. By default the table is only shown.
+        report: Whether to write pictures and an HTML page beside the CSV files.
+        unit: Of the target, for the report.
+        progress: Whether to show progress bars.
+    """
+
+    models: list[str] | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    learning_rates: tuple[float, ...] = LEARNING_RATES
+    max_seconds: float | None = None
+    max_epochs: int = 100
+    steps_per_epoch: int | None = None
+    batch_size: int = 128
+    patience: int = 10
+    calibrated: bool = False
+    out: Path | None = None
+    report: bool = True
+    unit: str = "target units"
+    progress: bool = False
+
+    def run(self, work: Callable[..., Results], title: str, **windows: Any) -> None:
+        """Run `compare` or `backtest`, show what came out, and write it."""
+        if self.out is not None and self.report and find_spec("matplotlib") is None:
+            raise ImportError(
+                "A report needs matplotlib: pip install 'drnn-forecast[report]', or pass "
+                "`--report false`."
+            )
+        seasons = [self.seasons] if isinstance(self.seasons, int) else self.seasons
+        results = work(
+            self.data,
+            horizon=self.horizon,
+            context_length=self.context,
+            validation_windows=self.validation_windows,
+            season_length=min(seasons or [1]),
+            models=self.models,
+            seeds=self.seeds,
+            learning_rates=self.learning_rates,
+            calibrated=self.calibrated,
+            drop_short=self.drop_short,
+            folder=None if self.out is None else self.out / "cells",
+            announce=lambda line: print(line, flush=True),
+            max_seconds=self.max_seconds,
+            max_epochs=self.max_epochs,
+            steps_per_epoch=self.steps_per_epoch,
+            batch_size=self.batch_size,
+            patience=self.patience,
+            progress=self.progress,
+            **windows,
+        )
+        print(f"\n{settings_text(results)}\n\n{results_text(results)}")
+        if self.out is not None:
+            self._write(results, title)
+
+    def _write(self, results: Results, title: str) -> None:
+        """Write the results into a new folder, and say where."""
+        folder = free_folder(Path(self.out or ".") / "results")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if self.report:
+            write_report(results, folder, title=title, unit=self.unit)
+        else:
+            folder.mkdir()
+            write_table(results.table.reset_index(), folder / "table.csv")
+            for name in ("scores", "forecasts", "runs", "significance"):
+                write_table(getattr(results, name), folder / f"{name}.csv")
+        print("\nWritten:")
+        for path in sorted(folder.iterdir()):
+            print(f"  {path}")
+
+
+def compare(data: Path, *, test_windows: int = 4, **contest: Any) -> None:
+    """Compares models on the last windows of every series, over several seeds.
+
+    Args:
+        data: CSV or Parquet file, one row per series and time.
+        test_windows: Windows at the end of each series that are scored.
+        **contest: See `Contest`.
+    """
+    run = Contest(path=data, **contest)
+    run.run(compare_models, f"Comparison on {data.name}", test_windows=test_windows)
+
+
+def backtest(
+    data: Path,
+    *,
+    folds: int = 5,
+    step: int | None = None,
+    refit_every: int | None = 1,
+    window_length: int | None = None,
+    **contest: Any,
+) -> None:
+    """Forecasts from origins that move through every series, and compares models over them.
+
+    Args:
+        data: CSV or Parquet file, one row per series and time.
+        folds: Origins; each fold is one forecast of every series.
+        step: Time steps between origins; by default the horizon.
+        refit_every: Folds that share a training; null: train once.
+        window_length: Time steps of history that a training has; by default all before the origin.
+        **contest: See `Contest`.
+    """
+    run = Contest(path=data, **contest)
+    run.run(
+        backtest_models,
+        f"Backtest on {data.name}",
+        folds=folds,
+        step=step,
+        refit_every=refit_every,
+        window_length=window_length,
+    )
