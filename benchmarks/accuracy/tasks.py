@@ -108,13 +108,13 @@ ETT = {
         windows=4 * 30 * 24 - 96 + 1,
         score=standardised_scores,
         trains_on_validation=False,
-        split={"context_length": 336, "target_normalizer": EncoderNormalizer()},
+        split={"context_length": length, "target_normalizer": EncoderNormalizer()},
         model={
             **SHARED_MODEL,
             "cell_type": "GRU",
-            "hidden_size": 64,
+            "hidden_size": 32,
             "segment_length": 24,
-            "dilations": (1, 2, 7),
+            "dilations": dilations,
             "season_length": 1,
             "level_anchor": True,
             "residual": True,
@@ -125,8 +125,9 @@ ETT = {
         },
         fit={**SHARED_FIT, "steps_per_epoch": 450, "max_epochs": 2},
     )
-    for name in ("ETTh1", "ETTh2")
+    for name, length, dilations in (("ETTh1", 336, (1, 2, 7)), ("ETTh2", 168, (1, 2, 3)))
 }
+"""Look-backs of two weeks and of one."""
 
 TASKS = {task.name: task for task in (HOURLY, HOURLY_RELATIVE, WEEKLY, *ETT.values())}
 
