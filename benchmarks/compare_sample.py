@@ -1,10 +1,11 @@
 """Run `drnn-forecast compare` on the sample, and say what it cost beyond training and prediction.
 
     python benchmarks/compare_sample.py [--seconds 60] [--seeds 0 1 2] [--report benchmarks/report]
+    python benchmarks/compare_sample.py --models mstl auto_theta auto_ets --name compare_classical
 
 Three neural models, three seeds, 60 seconds each by default, after a search for learning rates of
 60 seconds for each model, beside a seasonal naive method: about 12 minutes. Writes
-`benchmarks/results/compare_sample.csv` and `.md`.
+`benchmarks/results/compare_sample.csv` and `.md`, or files of another name.
 """
 
 import argparse
@@ -28,7 +29,6 @@ FLAGS = {
     "context_length": 168,
     "validation_windows": 14,
     "test_windows": 28,
-    "models": "[dilated_lstm,lstm,deepar,seasonal_naive]",
     "steps_per_epoch": 200,
     "batch_size": 64,
     "unit": "MW",
@@ -39,10 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument(
+        "--models", nargs="+", default=["dilated_lstm", "lstm", "deepar", "seasonal_naive"]
+    )
+    parser.add_argument("--name", default="compare_sample", help="of the files of results")
     parser.add_argument("--report", type=Path, help="where to keep the folder of the results")
     args = parser.parse_args()
     seeds = f"[{','.join(map(str, args.seeds))}]"
-    flags = FLAGS | {"max_seconds": args.seconds, "seeds": seeds}
+    models = f"[{','.join(args.models)}]"
+    flags = FLAGS | {"models": models, "max_seconds": args.seconds, "seeds": seeds}
     command = ["compare", "sample.parquet"]
     command += [part for name, value in flags.items() for part in (f"--{name}", str(value))]
     with TemporaryDirectory() as folder:
@@ -58,13 +63,13 @@ def main() -> None:
         wall = time.perf_counter() - started
         print(result.stdout)
         made = Path(folder) / "out" / "results"
-        pd.read_csv(made / "table.csv").to_csv(RESULTS / "compare_sample.csv", index=False)
+        pd.read_csv(made / "table.csv").to_csv(RESULTS / f"{args.name}.csv", index=False)
         if args.report:
             made.rename(args.report)
-    write(result.stdout, command, wall)
+    write(args.name, result.stdout, command, wall)
 
 
-def write(output: str, command: list[str], wall: float) -> None:
+def write(name: str, output: str, command: list[str], wall: float) -> None:
     """Write what the command showed, without its progress."""
     shown = output[output.index("Settings:") : output.index("\nWritten:")]
     lines = [
@@ -77,7 +82,7 @@ def write(output: str, command: list[str], wall: float) -> None:
         shown.rstrip(),
         "```",
     ]
-    (RESULTS / "compare_sample.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

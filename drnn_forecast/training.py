@@ -39,8 +39,9 @@ class FitResult:
         epochs: Epochs begun.
         steps: Optimiser steps done.
         seconds: Wall-clock time of training and validation.
-        stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`, or
-            `"divergence"` where the training loss was no longer finite.
+        stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`,
+            `"callbacks"` of the user's, or `"divergence"` where the training loss was no longer
+            finite.
         checkpoint: The Lightning checkpoint of `model`, where one was asked for.
         snapshots: The models of the best validations, best first, where they were asked for.
     """
@@ -118,11 +119,7 @@ def fit(
         raise ValueError(
             f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
         )
-    batch_size = min(batch_size, len(training))
-    resumed: dict[str, Any] = {}
-    if resume_from is not None:
-        # torch's safe default refuses the encoders and losses among the hyperparameters.
-        resumed = {"ckpt_path": _existing(resume_from), "weights_only": False}
+    resumed = _resumption(resume_from)
     with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
@@ -146,15 +143,10 @@ def fit(
             "enable_checkpointing": is_judged,
             "accelerator": "auto",
         }
-        loaders = [training.to_dataloader(train=True, batch_size=batch_size, num_workers=0)]
-        if validation is not None:
-            loaders.append(
-                validation.to_dataloader(train=False, batch_size=2 * batch_size, num_workers=0)
-            )
         trainer = Trainer(**{**options, **(trainer_kwargs or {})})
         started = time.perf_counter()
         with suppress(_DivergenceError), _interrupts_returned():
-            trainer.fit(model, *loaders, **resumed)
+            trainer.fit(model, **_loaders(training, validation, batch_size), **resumed)
         seconds = time.perf_counter() - started
         validation_loss = math.nan
         if is_judged:
@@ -169,10 +161,21 @@ def fit(
         epochs=trainer.current_epoch,
         steps=trainer.global_step,
         seconds=seconds,
-        stopped_by="divergence" if guard.has_diverged else _reason(stopper, timer),
+        stopped_by="divergence" if guard.has_diverged else _reason(trainer, stopper, timer),
         checkpoint=written,
         snapshots=copies,
     )
+
+
+def _loaders(
+    training: TimeSeriesDataSet, validation: TimeSeriesDataSet | None, batch_size: int
+) -> dict[str, Any]:
+    """Return what the trainer reads: shuffled batches, and those to judge by, if any."""
+    size = min(batch_size, len(training))
+    loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
+    if validation is not None:
+        loaders["val_dataloaders"] = validation.to_dataloader(False, 2 * size, num_workers=0)
+    return loaders
 
 
 @contextmanager
@@ -243,11 +246,14 @@ def check_settings(
         )
 
 
-def _existing(path: Path | str) -> Path:
-    """Return the path of a checkpoint that is there."""
+def _resumption(path: Path | str | None) -> dict[str, Any]:
+    """Return the trainer's arguments that go on from a checkpoint, if there is one."""
+    if path is None:
+        return {}
     if not Path(path).is_file():
         raise FileNotFoundError(f"The checkpoint `resume_from`, {str(path)!r}, does not exist.")
-    return Path(path)
+    # torch's safe default refuses the encoders and losses among the hyperparameters.
+    return {"ckpt_path": Path(path), "weights_only": False}
 
 
 def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
@@ -289,9 +295,11 @@ def _written(trainer: Trainer, path: Path) -> Path:
     return path
 
 
-def _reason(stopper: EarlyStopping, timer: Timer) -> str:
+def _reason(trainer: Trainer, stopper: EarlyStopping, timer: Timer) -> str:
     """Return which rule ended the training."""
     if stopper.stopped_epoch:
         return "patience"
     remaining = timer.time_remaining()
-    return "max_seconds" if remaining is not None and remaining <= 0 else "max_epochs"
+    if remaining is not None and remaining <= 0:
+        return "max_seconds"
+    return "callbacks" if trainer.should_stop else "max_epochs"

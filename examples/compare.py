@@ -42,7 +42,9 @@ def main(folder: Path = Path("."), seconds: float = 60, seeds: tuple[int, ...] =
     # 2. Six origins a week apart, trained anew at every third, on the past year only.
     result = backtest(
         data,
-        models=["seasonal_naive", "mstl"],
+        models=["lstm", "seasonal_naive"],
+        learning_rates=[3e-3],
+        seeds=seeds[:1],
         folds=6,
         step=168,
         refit_every=3,

@@ -54,4 +54,4 @@ def test_the_example_of_a_comparison_writes_its_report(tmp_path, capsys):
     assert (tmp_path / "comparison" / "report.html").stat().st_size > 10_000
     said = capsys.readouterr().out
     assert "coverage 80 % before" in said
-    assert "MSTL (24, 168)" in said
+    assert "LSTM, seed 0" in said

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import EarlyStopping
 
 from drnn_forecast import DilatedRNNForecaster
 from drnn_forecast.training import fit
@@ -102,6 +103,13 @@ def test_the_number_of_epochs_is_a_limit(datasets):
     result = fit(build(datasets[0]), *datasets, **QUICK)
 
     assert (result.stopped_by, result.epochs, result.steps) == ("max_epochs", 2, 8)
+
+
+def test_the_users_own_callback_may_end_the_run(datasets):
+    stopper = EarlyStopping("val_loss", patience=1, divergence_threshold=-1.0)
+    options = {**QUICK, "max_epochs": 50}
+    result = fit(build(datasets[0]), *datasets, callbacks=[stopper], **options)
+    assert (result.stopped_by, result.epochs) == ("callbacks", 1)
 
 
 def test_nothing_is_written_unless_asked(datasets, tmp_path, monkeypatch):

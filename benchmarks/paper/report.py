@@ -31,8 +31,8 @@ def last_rows(curves: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(of),
                 "loss (nats)": spread(of["loss"]),
                 "score": spread(of["score"]),
-                "wall (s)": f"{of['seconds'].mean():.0f}",
-                "CPU (s)": f"{of['cpu_seconds'].mean():.0f}",
+                "wall (s)": f"{of['seconds'].mean():.3g}",
+                "CPU (s)": f"{of['cpu_seconds'].mean():.3g}",
             }
         )
     return pd.DataFrame(rows)
