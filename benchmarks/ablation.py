@@ -4,7 +4,8 @@
 
 Every variant changes one thing of the settings in `benchmarks/accuracy/tasks.py`. The test parts
 are cut off before anything else. Runs that `benchmarks/results/accuracy/ablation.jsonl` holds are
-not done again, so the queue can be stopped and resumed.
+not done again, so the queue can be stopped and resumed. The settings moved as levers won, and the
+files of earlier rounds keep the last commit before each run.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 from pytorch_forecasting import EncoderNormalizer
-from pytorch_forecasting.metrics import MAE, MASE
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE
 
 sys.path.insert(0, str(Path(__file__).parent / "accuracy"))
 
@@ -25,85 +26,36 @@ from tasks import CHOICE, METRICS
 
 from machine import markdown
 
-LONGER = {"M4 Hourly": (24, 168, 336), "M4 Weekly": (1, 52, 104), "ETTh1": (1, 24, 168)}
-LONGER["ETTh2"] = LONGER["ETTh1"]
-SHORTER = {"M4 Hourly": 168, "M4 Weekly": 1, "ETTh1": 24, "ETTh2": 24}
-DAYS = tuple(range(24, 337, 24))
-THIRTEEN = {"segment_length": 13, "dilations": (1, 2, 4)}
-RELATIVE = {"loss": MAE(), "relative_loss": True}
-STEPWISE = {
-    "segment_length": None,
-    "dilations": (1, 4, 24, 168),
-    "hidden_size": 40,
-}
+SHORTER = {"M4 Hourly": 168, "M4 Weekly": 1}
 
 ROUNDS = {
-    "first round: 600 steps, before level and residuals were part of the settings": "first_round",
-    "second round": "ablation",
+    "around the settings of the reported rows": "ablation",
+    "second round, on the way to these settings": "second_round",
+    "first round, before level and residuals": "first_round",
 }
 """What the tables are called, and the files of their runs."""
 
 VARIANTS = {
     "base": Change(),
-    "batches of 64, twice the steps": Change(fit={"batch_size": 64, "max_epochs": 2}),
     "without the level": Change(model={"level_anchor": False}),
-    "more seasons": lambda task: Change(model={"season_length": LONGER[task]}),
-    "every day of two weeks": Change(model={"season_length": DAYS}),
-    "every day, one week read, three times the steps": Change(
-        model={"season_length": DAYS, "context_length": 168, "dilations": (1, 2, 3)},
-        fit={"max_epochs": 3},
-    ),
-    "every day, relative MAE": Change(
-        model={"season_length": DAYS, "loss": MAE(), "relative_loss": True}
-    ),
-    "every day, one week read, MAE weighed by seasonal change": Change(
-        split={"weight": "weight"}, model={"loss": MAE()}, fit={"max_epochs": 1}
-    ),
-    "every day, one week read, MASE": Change(model={"loss": MASE()}, fit={"max_epochs": 1}),
-    "every day, one week read, relative MAE": Change(model=RELATIVE, fit={"max_epochs": 1}),
-    "every day of three weeks": Change(
-        model={"season_length": tuple(range(24, 505, 24)), "context_length": 336},
-        split={"context_length": 504, "min_context_length": 336},
-    ),
-    "every day, one week read": Change(
-        model={"season_length": DAYS, "context_length": 168, "dilations": (1, 2, 3)}
-    ),
-    "more seasons, four times the steps": lambda task: Change(
-        model={"season_length": LONGER[task]}, fit={"max_epochs": 4}
-    ),
-    "more seasons, wider": lambda task: Change(
-        model={"season_length": LONGER[task], "hidden_size": 128, "head_size": 256}
-    ),
-    "segments of 13": Change(model=THIRTEEN),
-    "segments of 13, relative MAE": Change(model={**THIRTEEN, **RELATIVE}),
-    "segments of 13, relative MAE, four times the steps": Change(
-        model={**THIRTEEN, **RELATIVE}, fit={"max_epochs": 4}
-    ),
-    "segments of 13, four times the steps": Change(model=THIRTEEN, fit={"max_epochs": 4}),
-    "segments of 13, four years read": Change(
-        model=THIRTEEN, split={"context_length": 208, "min_context_length": 52}
-    ),
-    "segments of 13, relative MAE, GRU": Change(model={**THIRTEEN, **RELATIVE, "cell_type": "GRU"}),
-    "segments of 13, scaled by the last 13": Change(
-        model=THIRTEEN,
-        split={"target_normalizer": EncoderNormalizer(center=False, max_length=13)},
-    ),
-    "one season": lambda task: Change(model={"season_length": SHORTER[task]}),
-    "no anchor": Change(model={"season_length": None, "level_anchor": False}),
-    "constant learning rate": Change(fit={"schedule": "model"}),
-    "relative MAE": Change(model={"loss": MAE(), "relative_loss": True}),
     "without residuals": Change(model={"residual": False}),
+    "one season": lambda task: Change(model={"season_length": SHORTER.get(task)}),
+    "no anchor": Change(model={"season_length": None, "level_anchor": False}),
+    "step by step": Change(model={"segment_length": None, "dilations": (1, 4, 24)}),
+    "constant learning rate": Change(fit={"schedule": "model"}),
     "window's standard deviation": Change(split={"target_normalizer": EncoderNormalizer()}),
-    "dropout 0.1": Change(model={"dropout": 0.1}),
-    "half the learning rate": Change(model={"learning_rate": 2.5e-3}),
-    "segments of half the length": Change(model={"segment_length": 12, "dilations": (1, 2, 14)}),
-    "168 steps read": Change(model={"dilations": (1, 2, 3)}, split={"context_length": 168}),
-    "narrower": Change(model={"hidden_size": 32}),
-    "720 steps read": Change(split={"context_length": 720}),
-    "one third more context": lambda task: Change(split={"context_length": 504}),
-    "wider": Change(model={"hidden_size": 128}),
+    "SMAPE": Change(model={"loss": SMAPE(), "relative_loss": False}),
+    "relative MAE": Change(model={"loss": MAE(), "relative_loss": True}),
+    "squared error": Change(model={"loss": RMSE(), "relative_loss": False}),
     "GRU": Change(model={"cell_type": "GRU"}),
-    "step by step": Change(model=STEPWISE),
+    "LSTM": Change(model={"cell_type": "LSTM"}),
+    "dropout 0.1": Change(model={"dropout": 0.1}),
+    "half the learning rate": lambda task: Change(
+        model={"learning_rate": CHOICE[task].model["learning_rate"] / 2}
+    ),
+    "twice the width": lambda task: Change(
+        model={"hidden_size": 2 * CHOICE[task].model["hidden_size"]}
+    ),
 }
 
 
@@ -132,6 +84,8 @@ def write() -> None:
     """Write every run as a table, one part for each task."""
     lines = ["# Levers of accuracy, on validation parts", ""]
     for title, name in ROUNDS.items():
+        if not (RESULTS / f"{name}.jsonl").exists():
+            continue
         records = pd.read_json(RESULTS / f"{name}.jsonl", lines=True)
         for task, runs in records.groupby("task", sort=False):
             columns = ["variant", "seed", *METRICS[task], "steps", "cpu_seconds", "commit"]

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from drnn_forecast import ForecastData
@@ -13,30 +14,18 @@ SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 M4_CLOCKS = {"Hourly": ("2000-01-03", "h"), "Weekly": ("1950-01-02", "W-MON")}
 """Start and frequency given to every series; no model reads the calendar."""
 
-M4_SEASONS = {"Hourly": 24, "Weekly": 1}
-"""What the competition calls the frequency of a group, time steps."""
-
 ETT_MONTH = 30 * 24
 """Hours: the protocol's 12 months of training, 4 of validation and 4 of test have 30 days each."""
 
 
 def m4(group: str) -> ForecastData:
-    """Return a group of M4 with the official test part at the end of each series.
-
-    The column `weight` is one over the mean seasonal difference of the series' first half: with
-    it, errors of all series count alike beside what they usually change.
-    """
+    """Return a group of M4 with the official test part at the end of each series."""
     parts = [_m4_part(group, part) for part in ("train", "test")]
     frame = pd.concat(parts, ignore_index=True)
     start, freq = M4_CLOCKS[group]
     step = frame.groupby("series").cumcount()
     stamps = pd.date_range(start, periods=step.max() + 1, freq=freq)
-    values = frame.groupby("series")["value"]
-    change = values.diff(M4_SEASONS[group]).abs()
-    early = step < values.transform("size") // 2
-    weight = 1 / change.where(early).groupby(frame["series"]).transform("mean")
-    frame = frame.assign(time=stamps[step], weight=weight.clip(upper=1e3))
-    return _with_roles(frame, calendar=False)
+    return _with_roles(frame.assign(time=stamps[step]), calendar=False)
 
 
 def ett(name: str) -> ForecastData:
@@ -77,9 +66,9 @@ def before(data: ForecastData, steps: int) -> ForecastData:
 def _m4_part(group: str, part: str) -> pd.DataFrame:
     """Return `series` and `value` of one part, in order of time."""
     table = pd.read_csv(_path("m4", f"{group}-{part}.csv.gz"), index_col=0)
-    table = table.set_axis(range(table.shape[1]), axis="columns").rename_axis("series")
-    tidy = table.reset_index().melt("series", var_name="step").dropna()
-    return tidy.sort_values(["series", "step"])[["series", "value"]]
+    values = table.to_numpy()
+    rows, steps = np.nonzero(~np.isnan(values))
+    return pd.DataFrame({"series": table.index[rows], "value": values[rows, steps]})
 
 
 def _with_roles(frame: pd.DataFrame, **roles: object) -> ForecastData:

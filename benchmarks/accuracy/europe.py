@@ -1,6 +1,6 @@
 """Compare quantile forecasts of European load at equal wall-clock time, three seeds.
 
-    python benchmarks/accuracy/europe.py [--seconds 80] [--seeds 0 1 2] [--part test]
+    python benchmarks/accuracy/europe.py [--seconds 40] [--seeds 0 1 2] [--part test]
 
 14 countries, the last 8 weeks of 2019: 28 origins 48 hours apart, 48 hours ahead, quantiles 0.1 to
 0.9. Every model reads the load, the calendar and the measured temperature, which is known ahead:
@@ -66,7 +66,7 @@ MODELS: dict[str, NeuralModel] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=80)
+    parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--part", choices=["validation", "test"], default="test")
     parser.add_argument("--models", nargs="+", default=[*MODELS, THEIRS])

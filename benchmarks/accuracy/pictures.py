@@ -9,25 +9,32 @@ SHOWN = 3
 
 
 def best_and_worst(
-    forecasts: pd.DataFrame, history: pd.DataFrame, horizon: int, *, unit: str
+    forecasts: pd.DataFrame, history: pd.DataFrame, horizon: int, *, unit: str, relative: bool
 ) -> Figure:
-    """Return a figure of the windows with the lowest and the highest sMAPE.
+    """Return a figure of windows with the lowest and the highest mean absolute error.
+
+    Each series is shown once at most on either side.
 
     Args:
         forecasts: `series`, `window`, `time`, `forecast` and `actual` of every step.
         history: `series`, `time` and `value` before the test part.
-        unit: Of the target.
         horizon: Time steps; twice as many are shown before each forecast.
+        unit: Of the target.
+        relative: Whether errors are shares of each window's mean size.
     """
-    errors = losses.smape(forecasts, ["forecast"], id_col="window", target_col="actual")
-    order = errors.sort_values("forecast")["window"].tolist()
+    errors = losses.mae(forecasts, ["forecast"], id_col="window", target_col="actual")
+    sizes = forecasts["actual"].abs().groupby(forecasts["window"]).mean() if relative else 1.0
+    error_of = (errors.set_index("window")["forecast"] / sizes).sort_values()
+    series_of = forecasts.drop_duplicates("window").set_index("window")["series"]
+    order = series_of[error_of.index]
+    shown = "{:.1%}".format if relative else "{:.2f}".format
     figure = Figure(figsize=(11, 2.4 * SHOWN), layout="constrained")
     axes = figure.subplots(SHOWN, 2)
     observed = pd.concat(
         [history, forecasts.rename(columns={"actual": "value"})[["series", "time", "value"]]]
     ).drop_duplicates(["series", "time"])
-    error_of = errors.set_index("window")["forecast"]
-    for column, chosen in enumerate((order[:SHOWN], order[: -SHOWN - 1 : -1])):
+    for column, ranked in enumerate((order, order[::-1])):
+        chosen = ranked.drop_duplicates().index[:SHOWN]
         for axis, window in zip(axes[:, column], chosen, strict=True):
             part = forecasts[forecasts["window"] == window]
             past = observed[observed["series"] == part["series"].iloc[0]].sort_values("time")
@@ -36,11 +43,10 @@ def best_and_worst(
             axis.plot(range(1 - len(past), 1), past, color="0.6", linewidth=1)
             axis.plot(ahead, part["actual"], color="black", linewidth=1.2)
             axis.plot(ahead, part["forecast"], color="tab:red", linewidth=1.2)
-            axis.set_title(
-                f"{part['series'].iloc[0]}, sMAPE {200 * error_of[window]:.3g} %", fontsize=9
-            )
+            axis.set_title(f"{part['series'].iloc[0]}, error {shown(error_of[window])}", fontsize=9)
             axis.tick_params(labelsize=8)
-    figure.supxlabel("time steps ahead", fontsize=9)
+            if axis in axes[-1]:
+                axis.set_xlabel("time steps ahead", fontsize=9)
     figure.supylabel(unit, fontsize=9)
     past, actual, forecast = axes[0, 0].get_lines()
     figure.legend(

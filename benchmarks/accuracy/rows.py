@@ -87,13 +87,15 @@ def ensemble_scores(task: Task, seeds: list[int]) -> dict[str, Any]:
         for seed in seeds
     ]
     values = Ensemble(members).predict(held_out, batch_size=256).numpy()
+    is_relative = "sMAPE" in METRICS[task.name]
     figure = best_and_worst(
         scored_rows(data, held_out, values),
         before(data, task.steps).history,
         task.horizon,
-        unit="standard deviations" if task.name.startswith("ETT") else "units of the series",
+        unit="units of the series" if is_relative else "standard deviations",
+        relative=is_relative,
     )
-    figure.suptitle(f"{task.name}: best (left) and worst (right) forecasts by sMAPE of a window")
+    figure.suptitle(f"{task.name}: best (left) and worst (right) test windows")
     name = task.name.replace(" ", "_")
     figure.savefig(RESULTS / f"forecasts-{name}.png", dpi=100)
     return scores(task, data, held_out, values)

@@ -1,6 +1,6 @@
 """Compare with the temporal fusion transformer of pytorch-forecasting's tutorial, on its data.
 
-    python benchmarks/accuracy/stallion.py [--seconds 60] [--seeds 0 1 2] [--part test]
+    python benchmarks/accuracy/stallion.py [--seconds 20] [--seeds 0 1 2] [--part test]
 
 The tutorial's dataset and split: monthly beer demand, 350 series, 24 months read, the last 6
 forecast; its loss, `QuantileLoss`, and its transformer. Both models train for as many seconds with
@@ -77,7 +77,7 @@ MODELS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--part", choices=["validation", "test"], default="test")
     parser.add_argument("--models", nargs="+", default=list(MODELS))
