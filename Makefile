@@ -48,7 +48,7 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
 	$(BIN)/python benchmarks/compare_sample.py
 
-# The paper's experiments in their quick settings, about an hour on one quiet core; what is finished
+# The paper's experiments in their quick settings, about half an hour on one quiet core; what is finished
 # is skipped. Other data folders: DRNN_PAPER_DATA=... make paper.
 paper: $(VENV)/.benchmark
 	for experiment in copy_memory pixel_mnist noisy_mnist depth start_exponent start_time \

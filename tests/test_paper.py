@@ -2,6 +2,7 @@ import gzip
 import importlib
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -361,3 +362,10 @@ def test_the_speech_has_its_official_split():
     assert sum(map(len, speech.recordings)) == 10_498_424
     assert speech.is_test.sum() == 300
     assert np.bincount(speech.speakers[speech.is_test]).tolist() == [50] * 6
+
+
+def test_the_page_of_claims_shows_pictures_that_are_there():
+    page = Path(__file__).parent.parent / "docs" / "paper.md"
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", page.read_text())
+    assert len(pictures) == 8
+    assert all((page.parent / picture).stat().st_size > 5_000 for picture in pictures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -25,7 +26,7 @@ WEIGHTS: Final = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 MODES: Final = {"RNN": "RNN_TANH", "GRU": "GRU", "LSTM": "LSTM"}
 
 
-class DilatedLayer(nn.Module):
+class DilatedLayer(nn.Module, ABC):
     """What dilated layers share: windows of the input, and an exact state.
 
     Attributes:
@@ -67,9 +68,9 @@ class DilatedLayer(nn.Module):
         parts = (*parts, *past)
         return output, parts if len(parts) > 1 else parts[0]
 
+    @abstractmethod
     def _recur(self, input: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the output and the cell's state after the last step."""
-        raise NotImplementedError
 
     def _windows(self, history: Tensor, time: int) -> Tensor:
         """Return (x_t, x_(t-s), ...) for the last `time` steps, `(time, batch, k * features)`."""
