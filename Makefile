@@ -42,11 +42,12 @@ benchmark: $(VENV)/.benchmark
 		OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$script.py || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
 	$(BIN)/python benchmarks/learning_rates.py
-	$(BIN)/python benchmarks/demo_scores.py
 	$(BIN)/python benchmarks/tuning.py search
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
-	$(BIN)/python benchmarks/compare_sample.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
+		--models mstl auto_theta auto_ets --name compare_classical
 
 # The paper's experiments in their quick settings, about half an hour on one quiet core; what is finished
 # is skipped. Other data folders: DRNN_PAPER_DATA=... make paper.

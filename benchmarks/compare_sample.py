@@ -1,7 +1,7 @@
 """Run `drnn-forecast compare` on the sample, and say what it cost beyond training and prediction.
 
     python benchmarks/compare_sample.py [--seconds 60] [--seeds 0 1 2] [--report benchmarks/report]
-    python benchmarks/compare_sample.py --models mstl auto_theta auto_ets --name compare_classical
+    python benchmarks/compare_sample.py --seeds 0 --models mstl auto_ets --name compare_classical
 
 Three neural models, three seeds, 60 seconds each by default, after a search for learning rates of
 60 seconds for each model, beside a seasonal naive method: about 12 minutes. Writes
