@@ -36,7 +36,7 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) --no-deps cpflows
 	@touch $@ $(VENV)/.demo
 
-# Every measurement again, into benchmarks/results/; close to an hour on a quiet machine.
+# Every measurement again, into benchmarks/results/; about two hours on a quiet machine.
 benchmark: $(VENV)/.benchmark
 	for script in layer_speed layer_costs backend_rule training_step batch_speed latency compatibility; do \
 		OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$script.py || exit 1; done
