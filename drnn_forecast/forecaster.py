@@ -66,6 +66,9 @@ class DilatedRNNForecaster(ForecastingModel):
             in the normaliser's space, from a learned mix of the values one season ago. A season
             of 1 is the last value.
         level_anchor: Whether the mean of the window takes part in that mix.
+        linear_length: The last so many values of the target, time steps, less their mean, are also
+            mapped to every step of the forecast by one linear layer (Lai et al., 2018), and a gate
+            of each step says how much of that is added; 0: none, as is None.
         context_length: The encoder reads the last `context_length` valid time steps of the
             window; None reads all. Seasons may look further back, up to the whole window.
         segment_length: k, time steps, a divisor of what the encoder reads: it reads segments of k
@@ -108,6 +111,7 @@ class DilatedRNNForecaster(ForecastingModel):
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
+        linear_length: int | None = None,
         context_length: int | None = None,
         segment_length: int | None = None,
         head_size: int | None = None,
@@ -143,6 +147,7 @@ class DilatedRNNForecaster(ForecastingModel):
         cell_type = importable_cell(cell_type)
         if context_length is not None:
             context_length = checked_integer("context_length", context_length, minimum=1)
+        linear_length = checked_integer("linear_length", linear_length or 0, minimum=0)
         loss = QuantileLoss() if loss is None else loss
         if logging_metrics is None:
             logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
@@ -357,6 +362,8 @@ class DilatedRNNForecaster(ForecastingModel):
                 output_size=size,
                 season_length=parts.season_length,
                 level_anchor=parts.level_anchor,
+                linear_length=parts.linear_length,
+                horizon=parts.max_prediction_length,
             )
             for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
@@ -375,6 +382,6 @@ class DilatedRNNForecaster(ForecastingModel):
 
     def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
-        if all(head.anchor is None for head in self.target_heads):
+        if all(not head.reads_history for head in self.target_heads):
             return [None] * len(self.target_heads)
         return [x["encoder_cont"][..., position] for position in self.target_positions]

@@ -82,28 +82,30 @@ def importable_cell(cell_type: Cell) -> Cell:
 
 
 def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> None:
-    """Refuse anchors that the windows of `dataset` do not hold.
+    """Refuse to start a forecast from values that the windows of `dataset` do not hold.
 
     Raises:
-        ValueError: A season is longer than the longest window, or there is something to anchor on
-            but a target is not among the encoder's reals.
-        TypeError: A season is not an integer.
+        ValueError: A season or the linear map is longer than the longest window, or a target that
+            they read is not among the encoder's reals.
+        TypeError: One of them is not an integer.
     """
-    seasons = options.get("season_length")
-    if seasons is None and not options.get("level_anchor"):
+    seasons, linear = options.get("season_length"), options.get("linear_length") or 0
+    checked_integer("linear_length", linear, minimum=0)
+    if seasons is None and not options.get("level_anchor") and not linear:
         return
     longest = 0 if seasons is None else max(checked_seasons(seasons))
-    if longest > dataset.max_encoder_length:
-        raise ValueError(
-            f"`season_length` must be at most the {dataset.max_encoder_length} time steps of the "
-            f"longest window, got {longest}. Leave it out, or raise `max_encoder_length`."
-        )
+    for name, length in (("season_length", longest), ("linear_length", linear)):
+        if length > dataset.max_encoder_length:
+            raise ValueError(
+                f"`{name}` must be at most the {dataset.max_encoder_length} time steps of the "
+                f"longest window, got {length}. Leave it out, or raise `max_encoder_length`."
+            )
     for name in dataset.target_names:
         if name not in dataset.reals:
             raise ValueError(
-                "`season_length` and `level_anchor` need the real target "
+                "`season_length`, `level_anchor` and `linear_length` need the real target "
                 f"{name!r} among the encoder's variables, got {list(dataset.reals)}. "
-                "Add it to the dataset's `time_varying_unknown_reals`, or leave both out."
+                "Add it to the dataset's `time_varying_unknown_reals`, or leave them out."
             )
 
 

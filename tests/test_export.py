@@ -31,16 +31,18 @@ def feed(session, x):
 
 
 @pytest.mark.parametrize(
-    ("cell_type", "season_length", "segment_length"),
-    [("RNN", None, None), ("GRU", (12, 24), None), ("LSTM", None, 12)],
+    ("cell_type", "options"),
+    [
+        ("RNN", {"linear_length": 24}),
+        ("GRU", {"season_length": (12, 24)}),
+        ("LSTM", {"segment_length": 12}),
+    ],
 )
 def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(
-    dataset, cell_type, season_length, segment_length, tmp_path
+    dataset, cell_type, options, tmp_path
 ):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    model = make_model(
-        dataset, cell_type=cell_type, season_length=season_length, segment_length=segment_length
-    )
+    model = make_model(dataset, cell_type=cell_type, **options)
     export_onnx(model, first_batch(dataset, batch_size=3)[0], tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(
         str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]

@@ -215,8 +215,9 @@ def test_a_common_divisor_is_bridged_by_fusion(dataset, batch):
 @pytest.mark.parametrize("season_length", [None, 24, (24, 48)])
 @pytest.mark.parametrize("dilations", [(1, 2), (2, 4)])
 @pytest.mark.parametrize("segment_length", [None, 10])
+@pytest.mark.parametrize("linear_length", [0, 60])
 def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
-    season_length, dilations, segment_length
+    season_length, dilations, segment_length, linear_length
 ):
     data = make_dataset(
         min_encoder_length=0,
@@ -230,6 +231,7 @@ def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
         dilations=dilations,
         season_length=season_length,
         segment_length=segment_length,
+        linear_length=linear_length,
     )
     prediction = model(x)["prediction"]
 
@@ -242,7 +244,7 @@ def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
 @pytest.mark.parametrize("segment_length", [None, 10])
 def test_a_batch_of_windows_without_any_history_is_forecast(segment_length):
     data = make_dataset(min_encoder_length=0, target_normalizer=GroupNormalizer(groups=["name"]))
-    model = make_model(data, season_length=24, segment_length=segment_length)
+    model = make_model(data, season_length=24, segment_length=segment_length, linear_length=60)
     x = copy.copy(first_batch(data)[0])
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
         x[name] = x[name][:, :0]
@@ -387,6 +389,18 @@ def test_chosen_embedding_sizes_leave_the_others_as_they_are():
             ValueError,
             "need a loss with a location .* got PoissonLoss",
         ),
+        ({"linear_length": -1}, ValueError, "`linear_length` must be at least 0, got -1"),
+        ({"linear_length": 2.5}, TypeError, "`linear_length` must be an integer"),
+        (
+            {"linear_length": 61},
+            ValueError,
+            "`linear_length` must be at most the 60 time steps of the longest window, got 61",
+        ),
+        (
+            {"linear_length": 24, "loss": PoissonLoss()},
+            ValueError,
+            "need a loss with a location .* got PoissonLoss",
+        ),
         (
             {"relative_loss": True, "loss": SMAPE()},
             ValueError,
@@ -415,10 +429,11 @@ def test_a_hyperparameter_out_of_range_is_refused(dataset, arguments, error, mes
         make_model(dataset, **arguments)
 
 
-def test_an_anchor_needs_the_target_among_the_inputs():
+@pytest.mark.parametrize("option", [{"season_length": 24}, {"linear_length": 24}])
+def test_an_anchor_needs_the_target_among_the_inputs(option):
     data = make_dataset(time_varying_unknown_reals=["other"])
     with pytest.raises(ValueError, match="need the real target 'target'"):
-        make_model(data, season_length=24)
+        make_model(data, **option)
 
 
 @pytest.mark.parametrize("loss", [MAE(), QuantileLoss([0.1, 0.5])])

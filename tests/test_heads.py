@@ -11,7 +11,13 @@ from pytorch_forecasting.metrics import (
     QuantileLoss,
 )
 
-from drnn_forecast.heads import MultiHorizonHead, SeasonalAnchor, TargetHead, seasonal_values
+from drnn_forecast.heads import (
+    LinearHistory,
+    MultiHorizonHead,
+    SeasonalAnchor,
+    TargetHead,
+    seasonal_values,
+)
 
 
 def probe(batch, time):
@@ -149,9 +155,12 @@ def test_a_higher_quantile_is_never_below_a_lower_one(quantiles):
 @pytest.mark.parametrize(
     "loss", [PoissonLoss(), CrossEntropy(), ImplicitQuantileNetworkDistributionLoss()]
 )
-def test_a_loss_without_a_location_cannot_be_anchored(loss):
-    with pytest.raises(ValueError, match="`level_anchor` need a loss with a location"):
-        target_head(loss, 1)
+@pytest.mark.parametrize(
+    "options", [{"season_length": 3}, {"level_anchor": True}, {"linear_length": 3}]
+)
+def test_a_loss_without_a_location_cannot_be_shifted(loss, options):
+    with pytest.raises(ValueError, match="`linear_length` need a loss with a location"):
+        TargetHead(loss, output_size=1, **options)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +177,71 @@ def test_a_loss_without_a_location_cannot_be_anchored(loss):
 def test_an_impossible_season_is_refused(season, error, message):
     with pytest.raises(error, match=message):
         SeasonalAnchor(season)
+
+
+def linear_history(length=3, horizon=4):
+    """Return a map whose weights are drawn."""
+    torch.manual_seed(0)
+    linear = LinearHistory(length, horizon)
+    torch.nn.init.normal_(linear.weight)
+    return linear
+
+
+def test_a_linear_map_starts_at_zero():
+    assert not LinearHistory(3, 4)(probe(2, 6), torch.tensor([6, 3]), 4).any()
+
+
+@given(lengths=st.tuples(st.integers(1, 6), st.integers(1, 6)), steps=st.integers(1, 4))
+def test_a_linear_map_reads_the_last_values_less_their_mean(lengths, steps):
+    linear, history = linear_history(), torch.randn(2, 6)
+    mapped = linear(history, torch.tensor(lengths), steps)
+
+    for row, length in enumerate(lengths):
+        last = history[row, max(0, length - 3) : length]
+        weight = linear.weight[:steps, 3 - len(last) :]
+        torch.testing.assert_close(mapped[row], weight @ (last - last.mean()))
+
+
+def test_a_linear_map_does_not_see_the_level_and_grows_with_the_scale():
+    linear, history, lengths = linear_history(), torch.randn(2, 6), torch.tensor([6, 2])
+    mapped = linear(history, lengths, 4)
+
+    torch.testing.assert_close(linear(10 * history + 5, lengths, 4), 10 * mapped)
+
+
+@pytest.mark.parametrize("time", [0, 6])
+def test_a_linear_map_of_no_history_is_zero(time):
+    assert not linear_history()(probe(2, time), torch.tensor([0, 0]), 4).any()
+
+
+@pytest.mark.parametrize(("length", "horizon"), [(0, 4), (3, 0)])
+def test_an_impossible_linear_map_is_refused(length, horizon):
+    with pytest.raises(ValueError, match="must be at least 1, got 0"):
+        LinearHistory(length, horizon)
+
+
+@pytest.mark.parametrize("season_length", [None, 3, (2, 3)])
+def test_a_gate_lets_the_linear_map_into_each_step(season_length):
+    def head(linear_length):
+        return TargetHead(
+            MAE(),
+            output_size=1,
+            season_length=season_length,
+            linear_length=linear_length,
+            horizon=4,
+        )
+
+    gated, plain = head(3), head(0)
+    gated.linear = linear_history()
+    history, lengths = torch.randn(1, 6), torch.tensor([6])
+    gates = torch.tensor([-100.0, 100.0, 0.0, 0.0]).view(1, 4, 1)
+    raw = torch.randn(1, 4, plain.input_size)
+
+    assert gated.input_size == plain.input_size + 1
+    added = gated(torch.cat([raw, gates], -1), history, lengths) - plain(raw, history, lengths)
+    mapped = gated.linear(history, lengths, 4)
+    expected = mapped * torch.tensor([0.0, 1.0, 0.5, 0.5])
+    torch.testing.assert_close(added.squeeze(-1), expected)
 
 
 def make_head(covariate_size=2):

@@ -11,7 +11,7 @@ from pytorch_forecasting.metrics import QuantileLoss
 from drnn_forecast.baselines import QUANTILES
 from drnn_forecast.cli.table import Table
 from drnn_forecast.forecaster import DilatedRNNForecaster
-from drnn_forecast.heads import checked_quantiles
+from drnn_forecast.losses import checked_quantiles
 from drnn_forecast.training import fit as fit_model
 
 

@@ -10,7 +10,7 @@ from pytorch_forecasting.metrics import QuantileLoss
 
 from drnn_forecast.baselines import QUANTILES
 from drnn_forecast.cli.table import Table
-from drnn_forecast.heads import checked_quantiles
+from drnn_forecast.losses import checked_quantiles
 from drnn_forecast.tuning import SearchSpace, seasonal_dilations
 from drnn_forecast.tuning import tune as search
 

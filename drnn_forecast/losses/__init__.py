@@ -2,6 +2,7 @@
 
 from drnn_forecast.losses.checks import check_loss
 from drnn_forecast.losses.fitting import complete_loss, output_size, register_parts, without_graph
+from drnn_forecast.losses.quantiles import checked_quantiles
 from drnn_forecast.losses.reading import (
     draw_samples,
     leading,
@@ -12,6 +13,7 @@ from drnn_forecast.losses.reading import (
 
 __all__ = [
     "check_loss",
+    "checked_quantiles",
     "complete_loss",
     "draw_samples",
     "leading",
