@@ -39,6 +39,7 @@ from drnn_forecast.settings import (
     check_transformations,
     embedding_sizes,
     importable_cell,
+    linear_length,
     pop_dilations,
 )
 
@@ -66,9 +67,10 @@ class DilatedRNNForecaster(ForecastingModel):
             in the normaliser's space, from a learned mix of the values one season ago. A season
             of 1 is the last value.
         level_anchor: Whether the mean of the window takes part in that mix.
-        linear_length: The last so many values of the target, time steps, less their mean, are also
+        linear_length: So many of the target's last values, time steps, less their mean, are also
             mapped to every step of the forecast by one linear layer (Lai et al., 2018), and a gate
-            of each step says how much of that is added; 0: none, as is None.
+            of each step says how much of that is added; 0: none; None: as many as the encoder
+            reads, where the loss has a location that can be shifted (`from_dataset` only).
         context_length: The encoder reads the last `context_length` valid time steps of the
             window; None reads all. Seasons may look further back, up to the whole window.
         segment_length: k, time steps, a divisor of what the encoder reads: it reads segments of k
@@ -209,6 +211,7 @@ class DilatedRNNForecaster(ForecastingModel):
         options["dilations"] = pop_dilations(options, dataset)
         options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
         options["loss"] = loss = complete_loss(options.get("loss"), dataset)
+        options["linear_length"] = linear_length(options, dataset, loss)
         if options.get("relative_loss"):
             check_relative_loss(loss, dataset)
         losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import MAE, QuantileLoss
+from pytorch_forecasting.metrics import MAE, MultiLoss, QuantileLoss
 from pytorch_forecasting.utils import get_embedding_size
 from torchmetrics import Metric
 
 from drnn_forecast.dilations import checked_integer, checked_seasons, resolve_dilations
 from drnn_forecast.layers import Cell
+from drnn_forecast.losses import has_location
 from drnn_forecast.memory import recommend_dilations
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
@@ -28,10 +29,7 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
     Without a list and without `num_layers`, the depth is that of the best schedule of its base
     and start by `recommend_dilations`.
     """
-    length = dataset.max_encoder_length
-    context = options.get("context_length")
-    if context is not None:
-        length = min(length, checked_integer("context_length", context, minimum=1))
+    length = read_length(options, dataset)
     segment = options.get("segment_length")
     if segment is not None:
         checked_integer("segment_length", segment, minimum=1)
@@ -63,6 +61,28 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
             stacklevel=3,
         )
     return dilations
+
+
+def read_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> int:
+    """Return how many time steps the encoder reads at most."""
+    context = options.get("context_length")
+    if context is None:
+        return dataset.max_encoder_length
+    return min(dataset.max_encoder_length, checked_integer("context_length", context, minimum=1))
+
+
+def linear_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet, loss: Metric) -> int:
+    """Return how many values of the past target the linear map reads.
+
+    Where the options do not say, it reads as far back as the encoder if there is something to shift
+    and to read: each loss has a location, and each target is among the encoder's reals.
+    """
+    chosen = options.get("linear_length")
+    if chosen is not None:
+        return chosen
+    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+    is_possible = all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
+    return read_length(options, dataset) if is_possible else 0
 
 
 def importable_cell(cell_type: Cell) -> Cell:

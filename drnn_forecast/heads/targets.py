@@ -5,29 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from pytorch_forecasting.metrics import (
-    CrossEntropy,
-    DistributionLoss,
-    ImplicitQuantileNetworkDistributionLoss,
-    Metric,
-    MQF2DistributionLoss,
-    PoissonLoss,
-    QuantileLoss,
-    TweedieLoss,
-)
+from pytorch_forecasting.metrics import DistributionLoss, Metric, QuantileLoss
 from torch import Tensor, nn
 
 from drnn_forecast.heads.anchors import SeasonalAnchor
 from drnn_forecast.heads.linear import LinearHistory
-
-WITHOUT_LOCATION = (
-    CrossEntropy,
-    ImplicitQuantileNetworkDistributionLoss,
-    MQF2DistributionLoss,
-    PoissonLoss,
-    TweedieLoss,
-)
-"""Losses none of whose outputs lives in the normaliser's space, so that nothing can be anchored."""
+from drnn_forecast.losses import has_location
 
 
 class TargetHead(nn.Module):
@@ -110,12 +93,10 @@ class TargetHead(nn.Module):
     def _shift(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
         """Return what the location of every step is shifted by, `(batch, steps)`."""
         weights, gate = logits[..., : self._num_weights], logits[..., self._num_weights :]
-        if self.linear is None:
-            return self.anchor(history, lengths, weights)
-        linear = gate.squeeze(-1).sigmoid() * self.linear(history, lengths, gate.shape[1])
-        return linear if self.anchor is None else linear + self.anchor(history, lengths, weights)
-
-
-def has_location(loss: Metric) -> bool:
-    """Return whether some output of a loss lives in the normaliser's space, where it can shift."""
-    return not isinstance(loss, WITHOUT_LOCATION)
+        shift = torch.zeros(())
+        if self.anchor is not None:
+            shift = self.anchor(history, lengths, weights)
+        if self.linear is not None:
+            linear = self.linear(history, lengths, gate.shape[1])
+            shift = shift + gate.squeeze(-1).sigmoid() * linear
+        return shift

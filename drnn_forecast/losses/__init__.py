@@ -5,6 +5,7 @@ from drnn_forecast.losses.fitting import complete_loss, output_size, register_pa
 from drnn_forecast.losses.quantiles import checked_quantiles
 from drnn_forecast.losses.reading import (
     draw_samples,
+    has_location,
     leading,
     point_forecast,
     quantile_forecast,
@@ -16,6 +17,7 @@ __all__ = [
     "checked_quantiles",
     "complete_loss",
     "draw_samples",
+    "has_location",
     "leading",
     "output_size",
     "point_forecast",

@@ -10,6 +10,8 @@ import torch
 from pytorch_forecasting.metrics import (
     CrossEntropy,
     DistributionLoss,
+    ImplicitQuantileNetworkDistributionLoss,
+    MQF2DistributionLoss,
     MultiLoss,
     PoissonLoss,
     QuantileLoss,
@@ -18,6 +20,15 @@ from pytorch_forecasting.metrics import (
 from pytorch_forecasting.metrics.base_metrics._base_metrics import CompositeMetric
 from torch import Tensor
 from torchmetrics import Metric
+
+WITHOUT_LOCATION = (
+    CrossEntropy,
+    ImplicitQuantileNetworkDistributionLoss,
+    MQF2DistributionLoss,
+    PoissonLoss,
+    TweedieLoss,
+)
+"""Losses none of whose outputs lives in the normaliser's space, so that nothing can be anchored."""
 
 
 def rescaled(
@@ -133,6 +144,11 @@ def interpolated_quantiles(values: Tensor, quantiles: Sequence[float], levels: T
     right = torch.searchsorted(grid, levels.contiguous()).clamp(1, len(grid) - 1)
     share = ((levels - grid[right - 1]) / (grid[right] - grid[right - 1])).clamp(0, 1)
     return values.gather(-1, right - 1).lerp(values.gather(-1, right), share)
+
+
+def has_location(loss: Metric) -> bool:
+    """Return whether a shift of an output of the loss shifts its forecast, in target units."""
+    return not isinstance(leading(loss), WITHOUT_LOCATION)
 
 
 def leading(loss: Metric) -> Any:
