@@ -12,12 +12,16 @@ import argparse
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from pytorch_forecasting import EncoderNormalizer
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent / "accuracy"))
 
@@ -27,29 +31,61 @@ from tasks import CHOICE, METRICS
 from machine import markdown
 
 SHORTER = {"M4 Hourly": 168, "M4 Weekly": 1}
+LAGS = {"M4 Hourly": [24, 168], "M4 Weekly": [52]}
 
 ROUNDS = {
     "around the settings of the reported rows": "ablation",
-    "second round, on the way to these settings": "second_round",
+    "third round, on the way to these settings": "third_round",
+    "second round, before the linear map": "second_round",
     "first round, before level and residuals": "first_round",
 }
 """What the tables are called, and the files of their runs."""
 
+SHORT: dict[str, Any] = {"max_epochs": 1}
+"""A half or a third of the steps of the reported rows."""
+
+
+def orthogonal(model: nn.Module) -> None:
+    """Start recurrent weights as orthogonal blocks of gates, and the LSTM's forget gate open."""
+    for name, weight in model.encoder.named_parameters():
+        if "weight_hh" in name:
+            for block in weight.data.split(weight.shape[1]):
+                nn.init.orthogonal_(block)
+        if "bias_ih" in name and model.hparams.cell_type == "LSTM":
+            weight.data.chunk(4)[1].fill_(1.0)
+
+
 VARIANTS = {
     "base": Change(),
+    "without the linear map": Change(model={"linear_length": 0}),
+    "with the level": Change(model={"level_anchor": True}),
     "without the level": Change(model={"level_anchor": False}),
     "without residuals": Change(model={"residual": False}),
     "one season": lambda task: Change(model={"season_length": SHORTER.get(task)}),
     "no anchor": Change(model={"season_length": None, "level_anchor": False}),
+    "linear map alone, no anchor": Change(model={"season_length": None}),
     "step by step": Change(model={"segment_length": None, "dilations": (1, 4, 24)}),
+    "step by step, M = 4": Change(model={"segment_length": None, "dilations": (1, 4, 16, 64)}),
+    "M = 2": Change(model={"dilations": (1, 2, 4)}),
     "constant learning rate": Change(fit={"schedule": "model"}),
+    "no clipping": Change(fit={"gradient_clip_val": None}),
+    "moving average of the weights": Change(fit={"callbacks": [EMAWeightAveraging()]}),
+    "orthogonal initial weights": Change(start=orthogonal),
     "window's standard deviation": Change(split={"target_normalizer": EncoderNormalizer()}),
+    "window's mean": Change(split={"target_normalizer": EncoderNormalizer(center=False)}),
     "SMAPE": Change(model={"loss": SMAPE(), "relative_loss": False}),
+    "SMAPE, in logarithms": Change(
+        split={"target_normalizer": EncoderNormalizer(transformation="log")},
+        model={"loss": SMAPE(), "relative_loss": False},
+    ),
     "relative MAE": Change(model={"loss": MAE(), "relative_loss": True}),
+    "MAE": Change(model={"loss": MAE(), "relative_loss": False}),
     "squared error": Change(model={"loss": RMSE(), "relative_loss": False}),
+    "lags as covariates": lambda task: Change(split={"lags": {"value": LAGS.get(task, [24])}}),
     "GRU": Change(model={"cell_type": "GRU"}),
     "LSTM": Change(model={"cell_type": "LSTM"}),
-    "dropout 0.1": Change(model={"dropout": 0.1}),
+    "no dropout": Change(model={"dropout": 0.0}),
+    "dropout 0.3": Change(model={"dropout": 0.3}),
     "half the learning rate": lambda task: Change(
         model={"learning_rate": CHOICE[task].model["learning_rate"] / 2}
     ),
@@ -57,6 +93,7 @@ VARIANTS = {
         model={"hidden_size": 2 * CHOICE[task].model["hidden_size"]}
     ),
 }
+"""Changes that are none on a task, such as MAE where that is its loss, are not run there."""
 
 
 def main() -> None:
@@ -70,14 +107,30 @@ def main() -> None:
     for seed in args.seeds:
         for variant in args.variants:
             for task in args.tasks:
-                change = VARIANTS[variant]
-                change = change if isinstance(change, Change) else change(task)
+                change = changed(task, variant)
+                if change is None:
+                    continue
                 key = {"task": task, "variant": variant, "seed": seed}
                 run = partial(train, CHOICE[task], "validation", seed, change)
                 recorded(
                     RESULTS / "ablation.jsonl", key, lambda run=run: {**run(), "commit": commit}
                 )
     write()
+
+
+def changed(task: str, variant: str) -> Change | None:
+    """Return what a variant does to the settings of a task; None where that is nothing."""
+    change = VARIANTS[variant]
+    change = change if isinstance(change, Change) else change(task)
+    settings = {part: getattr(CHOICE[task], part) for part in ("split", "model", "fit")}
+    same = all(
+        repr(settings[part].get(name)) == repr(value)
+        for part in settings
+        for name, value in getattr(change, part).items()
+    )
+    if same and change.start is None and variant != "base":
+        return None
+    return replace(change, fit={**SHORT, **change.fit})
 
 
 def write() -> None:

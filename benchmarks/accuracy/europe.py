@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 from data import before, europe
 from numpy.typing import NDArray
+from pictures import draw
 from pytorch_forecasting import QuantileLoss
 from pytorch_forecasting.metrics import NormalDistributionLoss
-from runs import RESULTS, recorded
+from runs import RESULTS, keep, kept, recorded, scored_rows
 from utilsforecast import losses
 
 from drnn_forecast import ForecastData, fit
@@ -83,17 +84,19 @@ def main() -> None:
             if name in THEIRS:
                 train = partial(theirs, batch_size=THEIRS[name])
             else:
-                train = partial(ours, MODELS[name])
+                train = partial(ours, MODELS[name], part=args.part)
             run = partial(train, data, windows, seed=seed, seconds=args.seconds)
             records.append(recorded(RESULTS / "europe.jsonl", key, run))
     if args.part == "test":
         write(pd.DataFrame(records), args)
+        past = before(data, TEST * HORIZON).history
+        draw("Europe", kept("Europe", args.seeds), past, HORIZON, unit="MW")
 
 
 def ours(
-    model: NeuralModel, data: ForecastData, windows: int, *, seed: int, seconds: float
+    model: NeuralModel, data: ForecastData, windows: int, *, part: str, seed: int, seconds: float
 ) -> dict[str, Any]:
-    """Return the record of a model that `fit` trains."""
+    """Return the record of a model that `fit` trains, and keep the medians of ours on the test."""
     splits = data.split(
         horizon=HORIZON,
         context_length=CONTEXT,
@@ -116,6 +119,8 @@ def ours(
         values = _around_points(data, splits, result.model)
     else:
         values = predict_quantiles(result.model, splits.test, LEVELS)
+    if part == "test" and model.name == OURS:
+        keep(scored_rows(data, splits.test, values[..., len(LEVELS) // 2]), "Europe", seed)
     rows = data.target_rows(splits.test)
     return {**score(data, rows, values), "steps": result.steps, "cpu_seconds": round(cpu)}
 

@@ -2,10 +2,26 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from runs import RESULTS
 from utilsforecast import losses
 
 SHOWN = 3
 """Windows of either kind."""
+
+
+def draw(
+    name: str,
+    forecasts: pd.DataFrame,
+    history: pd.DataFrame,
+    horizon: int,
+    *,
+    unit: str,
+    relative: bool = True,
+) -> None:
+    """Write `forecasts-<name>.png`: see `best_and_worst`."""
+    figure = best_and_worst(forecasts, history, horizon, unit=unit, relative=relative)
+    figure.suptitle(f"{name}: best (left) and worst (right) test windows")
+    figure.savefig(RESULTS / f"forecasts-{name.replace(' ', '_')}.png", dpi=100)
 
 
 def best_and_worst(

@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 from data import before
-from pictures import best_and_worst
+from pictures import draw
 from runs import MODELS, RESULTS, Task, recorded, scored_rows, scores, summary, train, windows
-from tasks import ENSEMBLES, METRICS, TASKS
+from tasks import METRICS, TASKS
 
 from drnn_forecast import DilatedRNNForecaster, Ensemble
 
@@ -28,7 +28,6 @@ from machine import markdown, setting
 
 BARS = {
     "M4 Hourly": "9.2 / 0.82 single, 8.913 / 0.801 ensemble",
-    "M4 Hourly, relative MAE": "9.2 / 0.82 single, 8.913 / 0.801 ensemble of both losses",
     "M4 Weekly": "8.5 / 2.6 single, 7.817 / 2.356 ensemble",
     "ETTh1": "0.375 / 0.400",
     "ETTh2": "0.289 / 0.353",
@@ -82,22 +81,18 @@ def ensemble_scores(task: Task, seeds: list[int]) -> dict[str, Any]:
     """Return the scores of the mean of the trained models, and draw its forecasts."""
     data, _, held_out = windows(task, "test")
     members = [
-        DilatedRNNForecaster.from_pretrained(MODELS / name / f"seed{seed}")
-        for name in ENSEMBLES.get(task.name, (task.name,))
-        for seed in seeds
+        DilatedRNNForecaster.from_pretrained(MODELS / task.name / f"seed{seed}") for seed in seeds
     ]
     values = Ensemble(members).predict(held_out, batch_size=256).numpy()
     is_relative = "sMAPE" in METRICS[task.name]
-    figure = best_and_worst(
+    draw(
+        task.name,
         scored_rows(data, held_out, values),
         before(data, task.steps).history,
         task.horizon,
         unit="units of the series" if is_relative else "standard deviations",
         relative=is_relative,
     )
-    figure.suptitle(f"{task.name}: best (left) and worst (right) test windows")
-    name = task.name.replace(" ", "_")
-    figure.savefig(RESULTS / f"forecasts-{name}.png", dpi=100)
     return scores(task, data, held_out, values)
 
 

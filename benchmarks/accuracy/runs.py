@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from drnn_forecast.prediction import predict_points
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "accuracy"
 MODELS = Path(__file__).resolve().parents[2] / "build" / "accuracy"
-"""Where trained models are kept for the ensembles; not part of the repository."""
+"""Where trained models and their forecasts are kept; not part of the repository."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Change:
-    """What a run does differently from its task, by the function that takes the options."""
+    """What a run does differently from its task, by the function that takes the options.
+
+    `start` is called with each model before it is trained, to set its initial weights.
+    """
 
     split: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
+    start: Callable[[DilatedRNNForecaster], None] | None = None
 
 
 def windows(
@@ -97,7 +100,13 @@ def train(task: Task, part: str, seed: int, change: Change = Change()) -> dict[s
     options = {**task.fit, **change.fit}
     # A loss remembers its last batch, so every model gets one of its own.
     model = copy.deepcopy({**task.model, **change.model})
-    build = partial(DilatedRNNForecaster.from_dataset, training, **model)
+
+    def build() -> DilatedRNNForecaster:
+        made = DilatedRNNForecaster.from_dataset(training, **model)
+        if change.start is not None:
+            change.start(made)
+        return made
+
     cpu, wall = time.process_time(), time.perf_counter()
     result = fit(build, training, None, seed=seed, progress=False, **options)
     record = {
@@ -131,6 +140,18 @@ def scored_rows(
         forecast=values.reshape(-1), window=np.repeat(np.arange(len(values)), values.shape[1])
     )
     return rows.merge(data.history.rename(columns={"value": "actual"}), how="left")
+
+
+def keep(forecasts: pd.DataFrame, name: str, seed: int) -> None:
+    """Keep the forecasts of one run for a picture."""
+    MODELS.mkdir(parents=True, exist_ok=True)
+    forecasts.to_parquet(MODELS / f"{name}-seed{seed}.parquet")
+
+
+def kept(name: str, seeds: Sequence[int]) -> pd.DataFrame:
+    """Return the kept forecasts, means over the seeds."""
+    tables = [pd.read_parquet(MODELS / f"{name}-seed{seed}.parquet") for seed in seeds]
+    return tables[0].assign(forecast=np.mean([table["forecast"] for table in tables], axis=0))
 
 
 def recorded(path: Path, key: Mapping[str, Any], run: Callable[[], dict[str, Any]]) -> dict:

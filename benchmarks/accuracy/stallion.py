@@ -21,9 +21,12 @@ import numpy as np
 import pandas as pd
 import torch
 from data import stallion
+from numpy.typing import NDArray
+from pictures import draw
 from pytorch_forecasting import GroupNormalizer, TemporalFusionTransformer, TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, QuantileLoss
-from runs import RESULTS, recorded
+from runs import RESULTS, keep, kept, recorded
+from torch import Tensor
 
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, fit
 
@@ -91,6 +94,10 @@ def main() -> None:
             records.append(recorded(RESULTS / "stallion.jsonl", key, run))
     if args.part == "test":
         write(pd.DataFrame(records), args)
+        frame = _tutorial_frame()
+        past = frame.assign(series=_series(frame), time=frame["time_idx"], value=frame["volume"])
+        past = past.loc[past["time"] <= past["time"].max() - HORIZON, ["series", "time", "value"]]
+        draw("Stallion", kept("Stallion", args.seeds), past, HORIZON, unit="volume")
 
 
 def train(name: str, part: str, seed: int, seconds: float) -> dict[str, Any]:
@@ -116,6 +123,8 @@ def train(name: str, part: str, seed: int, seconds: float) -> dict[str, Any]:
         output = result.model(x)
         quantiles = result.model.to_quantiles(output)
         points = result.model.to_prediction(output)
+    if part == "test" and name == OURS:
+        keep(_rows(held_out, x, actual, points), "Stallion", seed)
     return {
         "quantile loss": round(float(QuantileLoss()(quantiles, actual)), 3),
         "MAE": round(float(MAE()(points.unsqueeze(-1), actual)), 3),
@@ -123,6 +132,26 @@ def train(name: str, part: str, seed: int, seconds: float) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in result.model.parameters()),
         "cpu_seconds": round(cpu),
     }
+
+
+def _rows(dataset: TimeSeriesDataSet, x: Any, actual: Tensor, points: Tensor) -> pd.DataFrame:
+    """Return `series`, `window`, `time`, `forecast` and `actual` of every step."""
+    index = dataset.x_to_index(x)
+    steps = np.arange(actual.shape[1])
+    return pd.DataFrame(
+        {
+            "series": np.repeat(_series(index), len(steps)),
+            "window": np.repeat(np.arange(len(index)), len(steps)),
+            "time": (index["time_idx"].to_numpy()[:, None] + steps).reshape(-1),
+            "forecast": points.numpy().reshape(-1),
+            "actual": actual.numpy().reshape(-1),
+        }
+    )
+
+
+def _series(frame: pd.DataFrame) -> NDArray[Any]:
+    """Return the name of the series of each row."""
+    return (frame["agency"].astype(str) + " " + frame["sku"].astype(str)).to_numpy()
 
 
 def datasets(part: str) -> tuple[TimeSeriesDataSet, TimeSeriesDataSet]:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from data import ett, m4
 from pytorch_forecasting import EncoderNormalizer
-from pytorch_forecasting.metrics import MAE, SMAPE
+from pytorch_forecasting.metrics import MAE
 from runs import Task
 from utilsforecast import losses
 
@@ -53,21 +53,16 @@ HOURLY = Task(
         "segment_length": 24,
         "dilations": (1, 2, 3),
         "season_length": tuple(range(24, 337, 24)),
-        "level_anchor": True,
+        "linear_length": 168,
         "residual": True,
         "head_size": 128,
-        "dropout": 0.0,
+        "dropout": 0.1,
         "learning_rate": 5e-3,
-        "loss": SMAPE(),
+        "loss": MAE(),
+        "relative_loss": True,
         "embedding_sizes": {"series": (415, 4)},
     },
     fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 3},
-)
-
-HOURLY_RELATIVE = replace(
-    HOURLY,
-    name="M4 Hourly, relative MAE",
-    model={**HOURLY.model, "loss": MAE(), "relative_loss": True},
 )
 
 WEEKLY = Task(
@@ -89,6 +84,7 @@ WEEKLY = Task(
         "dilations": (1, 2, 4),
         "season_length": (1, 52),
         "level_anchor": True,
+        "linear_length": 52,
         "residual": True,
         "head_size": 64,
         "dropout": 0.0,
@@ -97,7 +93,7 @@ WEEKLY = Task(
         "relative_loss": True,
         "embedding_sizes": {"series": (360, 4)},
     },
-    fit={**SHARED_FIT, "steps_per_epoch": 600, "max_epochs": 4},
+    fit={**SHARED_FIT, "steps_per_epoch": 1200, "max_epochs": 2},
 )
 
 ETT = {
@@ -116,10 +112,10 @@ ETT = {
             "segment_length": 24,
             "dilations": dilations,
             "season_length": 1,
-            "level_anchor": True,
+            "linear_length": length,
             "residual": True,
             "head_size": 64,
-            "dropout": 0.0,
+            "dropout": 0.3,
             "learning_rate": 2e-3,
             "loss": MAE(),
         },
@@ -129,7 +125,7 @@ ETT = {
 }
 """Look-backs of two weeks and of one."""
 
-TASKS = {task.name: task for task in (HOURLY, HOURLY_RELATIVE, WEEKLY, *ETT.values())}
+TASKS = {task.name: task for task in (HOURLY, WEEKLY, *ETT.values())}
 
 CHOICE = {
     name: replace(task, stride=24, windows=(task.windows + 24) // 24) if name in ETT else task
@@ -139,6 +135,3 @@ CHOICE = {
 
 METRICS = {name: ("MSE", "MAE") if name in ETT else ("sMAPE", "MASE") for name in TASKS}
 """What is reported of each task."""
-
-ENSEMBLES = {HOURLY_RELATIVE.name: (HOURLY.name, HOURLY_RELATIVE.name)}
-"""Tasks whose ensemble has the models of other tasks too: sMAPE and MASE pull apart."""
