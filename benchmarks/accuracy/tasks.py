@@ -53,16 +53,17 @@ HOURLY = Task(
         "segment_length": 24,
         "dilations": (1, 2, 3),
         "season_length": tuple(range(24, 337, 24)),
+        "level_anchor": True,
         "linear_length": 168,
         "residual": True,
         "head_size": 128,
-        "dropout": 0.1,
+        "dropout": 0.2,
         "learning_rate": 5e-3,
         "loss": MAE(),
         "relative_loss": True,
         "embedding_sizes": {"series": (415, 4)},
     },
-    fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 3},
+    fit={**SHARED_FIT, "steps_per_epoch": 2000, "max_epochs": 2},
 )
 
 WEEKLY = Task(
