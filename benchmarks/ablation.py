@@ -70,7 +70,7 @@ VARIANTS = {
     "without residuals": Change(model={"residual": False}),
     "one season": lambda task: Change(model={"season_length": SHORTER.get(task, 1)}),
     "no anchor": Change(model={"season_length": None, "level_anchor": False}),
-    "linear map alone, no anchor": Change(model={"season_length": None}),
+    "level alone": Change(model={"season_length": None, "level_anchor": True}),
     "step by step": Change(model={"segment_length": None, "dilations": (1, 4, 24)}),
     "step by step, M = 4": Change(model={"segment_length": None, "dilations": (1, 4, 16, 64)}),
     "M = 2": Change(model={"dilations": (1, 2, 4)}),
@@ -122,7 +122,7 @@ def changed(task: str, variant: str) -> Change | None:
     change = change if isinstance(change, Change) else change(task)
     settings = {part: getattr(CHOICE[task], part) for part in ("split", "model", "fit")}
     same = all(
-        repr(settings[part].get(name)) == repr(value)
+        name in settings[part] and repr(settings[part][name]) == repr(value)
         for part in settings
         for name, value in getattr(change, part).items()
     )

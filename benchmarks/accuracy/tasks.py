@@ -14,7 +14,12 @@ from pytorch_forecasting.metrics import MAE
 from runs import Task
 from utilsforecast import losses
 
-SHARED_MODEL: dict[str, Any] = {"logging_metrics": torch.nn.ModuleList()}
+SHARED_MODEL: dict[str, Any] = {
+    "level_anchor": False,
+    "residual": True,
+    "relative_loss": False,
+    "logging_metrics": torch.nn.ModuleList(),
+}
 SHARED_FIT: dict[str, Any] = {"schedule": "cosine", "batch_size": 128}
 
 ROLES = {"id_col": "series", "target_col": "actual"}
@@ -55,7 +60,6 @@ HOURLY = Task(
         "season_length": tuple(range(24, 337, 24)),
         "level_anchor": True,
         "linear_length": 168,
-        "residual": True,
         "head_size": 128,
         "dropout": 0.2,
         "learning_rate": 5e-3,
@@ -86,7 +90,6 @@ WEEKLY = Task(
         "season_length": (1, 52),
         "level_anchor": True,
         "linear_length": 52,
-        "residual": True,
         "head_size": 64,
         "dropout": 0.0,
         "learning_rate": 3e-3,
@@ -114,7 +117,6 @@ ETT = {
             "dilations": dilations,
             "season_length": 1,
             "linear_length": length,
-            "residual": True,
             "head_size": 64,
             "dropout": 0.3,
             "learning_rate": 2e-3,
