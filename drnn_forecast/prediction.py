@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
 from drnn_forecast.batching import BatchedTimeSeriesDataSet, renewable
 from drnn_forecast.collection import QUIET_TRAINER
 from drnn_forecast.continuation import continued_dataset, continued_rows
-from drnn_forecast.frames import ForecastData, Roles
+from drnn_forecast.frames import Roles
+from drnn_forecast.frames.horizon import past_the_end
 from drnn_forecast.quiet import quiet_lightning
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def forecast(
     dataset, rows = _past_the_end(model, frame, future)
     values = _last_windows(model, dataset)
     if not has_quantiles(model):
-        return rows.assign(prediction=values.reshape(-1))
+        return pd.DataFrame({**rows, "prediction": values.reshape(-1)})
     return tidy_forecasts(rows, values, loss_quantiles(model))
 
 
@@ -122,38 +123,44 @@ def quantile_columns(quantiles: Sequence[float]) -> list[str]:
 
 
 def tidy_forecasts(
-    rows: pd.DataFrame, values: NDArray[np.float32], quantiles: Sequence[float]
+    rows: Mapping[str, Any] | pd.DataFrame,
+    values: NDArray[np.float32],
+    quantiles: Sequence[float],
 ) -> pd.DataFrame:
     """Return the rows, series and time of every target, with one column per quantile.
 
     Sorted within a row, so that quantiles drawn from samples do not cross either.
 
     Args:
-        rows: One per window and step.
+        rows: One per window and step, a frame or its columns.
         values: `(windows, steps, quantiles)`.
         quantiles: Levels, ascending.
     """
-    flat = np.sort(values.reshape(len(rows), len(quantiles)), axis=-1)
-    table = pd.DataFrame(flat, index=rows.index, columns=quantile_columns(quantiles))
-    return pd.concat([rows, table], axis=1)
+    columns = np.sort(values.reshape(-1, len(quantiles)), axis=-1).T
+    named = zip(quantile_columns(quantiles), columns, strict=True)
+    return pd.DataFrame({**rows, **dict(named)})
 
 
 def _past_the_end(
     model: BaseModel, frame: pd.DataFrame, future: pd.DataFrame | None
-) -> tuple[BatchedTimeSeriesDataSet, pd.DataFrame]:
-    """Return the windows past the end of a frame, and series and time of their targets."""
+) -> tuple[BatchedTimeSeriesDataSet, Mapping[str, Any] | pd.DataFrame]:
+    """Return the windows past the end of a frame, and columns that name their targets."""
     roles, parameters = model.hparams.get("roles"), model.dataset_parameters
     if roles is None:
         dataset = continued_dataset(parameters, frame, future)
         return dataset, continued_rows(parameters, dataset)
-    data = ForecastData.from_roles(frame, Roles.from_dict(roles), future=future)
     source, like = model.renewable_windows
-    if source is parameters:
-        dataset = data.forecast_dataset(parameters, like=like)
-    else:
-        dataset = data.forecast_dataset(parameters)
+    is_first = source is not parameters
+    dataset, columns = past_the_end(
+        frame,
+        Roles.from_dict(roles),
+        parameters,
+        future=future,
+        like=None if is_first else like,
+    )
+    if is_first:
         model.renewable_windows = parameters, renewable(dataset)
-    return dataset, data.target_rows(dataset)
+    return dataset, columns
 
 
 def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from pytorch_forecasting.data.encoders import (
 from sklearn.preprocessing import StandardScaler
 
 from drnn_forecast.batching.dataset import BatchedTimeSeriesDataSet
-from drnn_forecast.batching.windows import SeriesRows, find_windows, step_lengths
+from drnn_forecast.batching.windows import SeriesRows, WindowRule, Windows, step_lengths
 
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -60,13 +60,14 @@ def renewed(
 
     Args:
         dataset: What `renewable` returned for a dataset of the same parameters.
-        columns: Every column of the frame, `(rows,)` each.
+        columns: Every column of the frame, `(rows,)` each: one series after the other, in order
+            of time.
         parameters: `get_parameters()` of the training dataset.
     """
     group, time = dataset.group_ids[0], columns[dataset.time_idx]
-    columns = _in_order(columns, by=(time, columns[group]))
-    time, labels = columns[dataset.time_idx], columns[group]
+    labels = columns[group]
     first = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+    last = np.append(first[1:], len(labels)) - 1
     new = copy(dataset)
     new.min_prediction_idx = int(time.min())
     new._derived = dict(dataset._derived)
@@ -74,34 +75,34 @@ def renewed(
         **dataset._categorical_encoders,
         f"__group_id__{group}": _group_encoder(parameters, f"__group_id__{group}", labels[first]),
     }
-    last = np.append(first[1:], len(labels)) - 1
     group_ids = np.asarray(new.transform_values(group, labels[first], group_id=True))
-    new._series = SeriesRows(first=first, last=last, sequence_id=group_ids.argsort().argsort())
-    steps = step_lengths(time, new._series)
-    windows = find_windows(time, steps, new._series, new._window_rule(predict_mode=True))
-    new.index = windows
+    order = group_ids.argsort()
+    new._series = SeriesRows(first=first, last=last, sequence_id=order.argsort())
+    if not _are_windows(new._series, time, new._window_rule(predict_mode=True)):
+        return None
+    new.index = Windows(first_row=first[order], last_row=last[order])
     new.data = _tensors(new, columns, np.repeat(group_ids, last - first + 1))
-    is_whole = len(windows) == len(first) and (
-        dataset.allow_missing_timesteps or (steps == 1).all()
-    )
     is_finite = all(
         bool(part.isfinite().all()) for part in (new.data["reals"], *new.data["target"])
     )
-    return new if is_whole and is_finite else None
+    return new if is_finite else None
 
 
-def _in_order(columns: Columns, *, by: tuple[npt.NDArray[Any], ...]) -> Columns:
-    """Return the columns sorted, the last key first."""
-    order = np.lexsort(by)
-    return {name: values[order] for name, values in columns.items()}
+def _are_windows(series: SeriesRows, time: npt.NDArray[Any], rule: WindowRule) -> bool:
+    """Return whether each series is one window as it stands, without a gap."""
+    lengths = series.last - series.first + 1
+    is_window = (lengths >= rule.min_length) & (lengths <= rule.max_length)
+    return bool(is_window.all() and (step_lengths(time, series) == 1).all())
 
 
 def _group_encoder(
     parameters: Mapping[str, Any], name: str, labels: npt.NDArray[Any]
 ) -> NaNLabelEncoder:
     """Return the encoder of the series of training, with the new ones behind them."""
-    encoder = deepcopy(parameters["categorical_encoders"].get(name, NaNLabelEncoder()))
-    return encoder.fit(labels, overwrite=False)
+    encoder = parameters["categorical_encoders"].get(name, NaNLabelEncoder())
+    if all(label in getattr(encoder, "classes_", ()) for label in labels):
+        return encoder
+    return deepcopy(encoder).fit(labels, overwrite=False)
 
 
 def _tensors(

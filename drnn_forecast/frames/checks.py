@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from drnn_forecast.frames.kinds import is_category, is_real
+from drnn_forecast.frames.kinds import as_numbers, is_category, is_real
 from drnn_forecast.frames.places import closest, counted, first_place, in_series, place, shown, some
 from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.rows import Rows
 
 SUMMER_TIME_HINT = (
     " This is how local time looks where clocks change: use UTC, or time stamps with their zone"
@@ -30,8 +31,8 @@ def check_frame(frame: Any, name: str) -> None:
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
     """Raise unless every column is there, and no name twice."""
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
+    if not frame.columns.is_unique:
+        repeated = frame.columns[frame.columns.duplicated()]
         raise ValueError(
             f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
             "once; rename or drop the others."
@@ -49,11 +50,15 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> Non
         )
 
 
-def check_series_names(frame: pd.DataFrame, roles: Roles, name: str) -> None:
-    """Raise unless every row names its series, in values that differ as text too."""
-    if roles.series is None:
-        return
-    codes, names = pd.factorize(frame[roles.series])
+def check_series_names(codes: NDArray[np.int64], names: pd.Index, roles: Roles, name: str) -> None:
+    """Raise unless every row names its series, in values that differ as text too.
+
+    Args:
+        codes: The number of each row's series, -1 where it is empty.
+        names: The name of each series.
+        roles: The roles of the columns.
+        name: What the frame is called.
+    """
     missing = codes < 0
     if missing.any():
         raise ValueError(
@@ -61,15 +66,18 @@ def check_series_names(frame: pd.DataFrame, roles: Roles, name: str) -> None:
             f"empty in {counted(missing.sum(), 'row')}, first in row {missing.argmax()}; fill or "
             "drop them (a name such as 'NA' is read as empty from a CSV file)."
         )
+    kind = types.infer_dtype(names)
+    if kind == "string":
+        return
     alike = names[names.astype(str).duplicated(keep=False)]
-    if len(alike) or types.infer_dtype(names).startswith("mixed"):
+    if len(alike) or kind.startswith("mixed"):
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
             f"{some(alike if len(alike) else names)}; convert it with `.astype(str)`."
         )
 
 
-def check_dtypes(rows: pd.DataFrame, roles: Roles) -> None:
+def check_dtypes(rows: Rows, roles: Roles) -> None:
     """Raise unless the target holds numbers, and covariates numbers, text or truth values."""
     target = rows[roles.target]
     if not is_real(target) or types.is_complex_dtype(target.dtype):
@@ -87,7 +95,7 @@ def check_dtypes(rows: pd.DataFrame, roles: Roles) -> None:
             )
 
 
-def first_text(rows: pd.DataFrame, roles: Roles) -> str:
+def first_text(rows: Rows, roles: Roles) -> str:
     """Return how many targets are no numbers and where the first is, or nothing."""
     values = rows[roles.target]
     wrong = (pd.to_numeric(values.astype(str), errors="coerce").isna() & values.notna()).to_numpy()
@@ -99,14 +107,13 @@ def first_text(rows: pd.DataFrame, roles: Roles) -> str:
     )
 
 
-def check_unique(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> None:
+def check_unique(rows: Rows, roles: Roles) -> None:
     """Raise where two rows of a series have the same time stamp; rows are sorted."""
-    times = rows[roles.time]
-    stamps = pd.DatetimeIndex(times).asi8
+    stamps, codes = rows.times.asi8, rows.codes
     again = np.append(False, (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1]))
     if not again.any():
         return
-    autumn = is_clock_change(times[again], months={10, 11, 3, 4})
+    autumn = is_clock_change(rows[roles.time][again], months={10, 11, 3, 4})
     raise ValueError(
         f"A time stamp must occur once per series, but time column {roles.time!r} has "
         f"{counted(again.sum(), 'duplicate')}, first {first_place(rows, roles, again)}; drop or "
@@ -123,11 +130,11 @@ def is_clock_change(times: pd.Series, months: set[int]) -> bool:
     return bool(sundays.all() and is_hourly)
 
 
-def check_observed(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> None:
-    """Raise where a series has no target at all."""
-    empty = np.bincount(codes, weights=rows[roles.target].notna().to_numpy()) == 0
+def check_observed(rows: Rows, roles: Roles, is_observed: NDArray[np.bool_]) -> None:
+    """Raise where a series has no target at all; `is_observed` tells which rows have one."""
+    empty = np.bincount(rows.codes, weights=is_observed) == 0
     if empty.any():
-        first = int(np.flatnonzero(empty[codes])[0])
+        first = int(np.flatnonzero(empty[rows.codes])[0])
         names = "" if roles.series is None else f" {shown(rows[roles.series].iloc[first])}"
         raise ValueError(
             f"Every series needs target values, but target column {roles.target!r} is empty in all "
@@ -135,7 +142,7 @@ def check_observed(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -
         )
 
 
-def check_values(rows: pd.DataFrame, roles: Roles) -> None:
+def check_values(rows: Rows, roles: Roles) -> None:
     """Raise where a target or covariate of the history is empty or infinite."""
     for column in (roles.target, *roles.covariates):
         wrong = not_finite(rows[column])
@@ -151,7 +158,7 @@ def check_values(rows: pd.DataFrame, roles: Roles) -> None:
         )
 
 
-def check_future_values(rows: pd.DataFrame, roles: Roles) -> None:
+def check_future_values(rows: Rows, roles: Roles) -> None:
     """Raise where a covariate that should be known ahead is empty in a future row."""
     for column in roles.known:
         wrong = not_finite(rows[column])
@@ -169,7 +176,7 @@ def not_finite(values: pd.Series) -> NDArray[np.bool_]:
     """Return where values are missing, infinite or too large for a dataset."""
     if is_real(values):
         # Datasets hold float32, in which larger numbers are infinite.
-        return ~(np.abs(values.to_numpy(np.float64, na_value=np.nan)) <= np.finfo(np.float32).max)
+        return ~(np.abs(as_numbers(values)) <= np.finfo(np.float32).max)
     return values.isna().to_numpy()
 
 
@@ -178,8 +185,9 @@ def verb(wrong: NDArray[np.bool_]) -> str:
     return "is" if wrong.sum() == 1 else "are"
 
 
-def check_static(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> None:
+def check_static(rows: Rows, roles: Roles) -> None:
     """Raise where a static covariate changes within a series; rows are sorted."""
+    codes = rows.codes
     for column in roles.static:
         values = rows[column].to_numpy()
         changed = np.append(False, (values[1:] != values[:-1]) & (codes[1:] == codes[:-1]))
@@ -194,7 +202,7 @@ def check_static(rows: pd.DataFrame, roles: Roles, codes: NDArray[np.int64]) -> 
 
 
 def check_on_grid(
-    rows: pd.DataFrame, roles: Roles, is_off: NDArray[np.bool_], origin: pd.Timestamp
+    rows: Rows, roles: Roles, is_off: NDArray[np.bool_], origin: pd.Timestamp
 ) -> None:
     """Raise where a stamp does not lie on the grid of the frequency."""
     if is_off.any():
@@ -207,7 +215,7 @@ def check_on_grid(
 
 
 def check_gap_free(
-    rows: pd.DataFrame, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
+    rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
 ) -> None:
     """Raise where steps are missing.
 

@@ -14,6 +14,7 @@ from drnn_forecast.frames.horizon import make_forecast_dataset
 from drnn_forecast.frames.intake import take_in
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.roles import Roles, column_tuple
+from drnn_forecast.frames.rows import Rows
 from drnn_forecast.frames.splits import Splits, make_splits
 from drnn_forecast.frames.targets import target_rows
 from drnn_forecast.frames.windows import make_windows, whole_number
@@ -100,7 +101,9 @@ class ForecastData:
                 repeated or off the grid, the frequency cannot be inferred or differs between
                 series, a static covariate varies, or a known covariate is not known ahead.
         """
-        return cls(*take_in(frame, roles, fill_gaps=fill_gaps, future=future))
+        rows, later, roles = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
+        history = rows.frame.reset_index(drop=True)
+        return cls(history, history.iloc[:0] if later is None else later, roles)
 
     @property
     def series_names(self) -> tuple[Hashable, ...]:
@@ -232,4 +235,4 @@ class ForecastData:
 
     @cached_property
     def _panel(self) -> Panel:
-        return Panel(self.history, self.roles)
+        return Panel(Rows.of(self.history, self.roles), self.roles)

@@ -14,7 +14,7 @@ from drnn_forecast.frames.calendar import (
     calendar_features,
     calendar_reals,
 )
-from drnn_forecast.frames.kinds import as_text, is_real
+from drnn_forecast.frames.kinds import Column, as_text, is_real
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.roles import CALENDAR_PREFIX, ONLY_SERIES, TIME_INDEX
 
@@ -25,8 +25,8 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     Numbers are reals; text, categories and booleans are categoricals. The name of the series is a
     static categorical, where there is more than one.
     """
-    roles, history = panel.roles, panel.history
-    reals = {name for name in roles.covariates if is_real(history[name])}
+    roles = panel.roles
+    reals = {name for name in roles.covariates if is_real(panel.rows[name])}
     listed = {
         f"{part}_{kind}": [name for name in names if (name in reals) == (kind == "reals")]
         for part, names in (
@@ -90,7 +90,7 @@ def model_frame(
 
 
 def model_columns(
-    rows: Mapping[str, pd.Series] | pd.DataFrame, times: pd.DatetimeIndex, panel: Panel
+    rows: Mapping[str, Column] | pd.DataFrame, times: pd.DatetimeIndex, panel: Panel
 ) -> dict[str, Any]:
     """Return target, covariates and calendar features of rows, by name.
 
@@ -103,7 +103,7 @@ def model_columns(
     columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:
         values = rows[name]
-        real = is_real(panel.history[name])
+        real = is_real(panel.rows[name])
         columns[name] = values.to_numpy(np.float64) if real else as_text(values)
     if roles.calendar:
         columns |= calendar_features(times, panel.grid.freq)

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,15 +32,15 @@ class Grid:
     origin: pd.Timestamp
     freq: str
 
-    @cached_property
+    @property
     def offset(self) -> BaseOffset:
         """The step, as pandas holds it."""
         return to_offset(self.freq)
 
     @property
-    def is_elapsed(self) -> bool:
-        """Whether all steps are equally long (a day is not, where clocks change)."""
-        return isinstance(self.offset, Tick) and not isinstance(self.offset, Day)
+    def step(self) -> np.timedelta64 | None:
+        """The length of a step, None where not all are equally long (a day, where clocks change)."""
+        return elapsed_step(self.freq)
 
     def positions(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
         """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
@@ -50,10 +50,10 @@ class Grid:
         """
         if len(times) == 0:
             return np.empty(0, dtype=np.int64)
-        if self.is_elapsed:
-            # Of arrays, which divide several times as fast as an index of pandas.
-            elapsed = (times - self.origin).to_numpy()
-            steps, rest = np.divmod(elapsed, pd.Timedelta(self.offset).to_timedelta64())
+        if self.step is not None:
+            # Of arrays, which take a tenth of the time of an index of pandas; both are in UTC.
+            elapsed = times.asi8.view(f"M8[{times.unit}]") - self.origin.asm8
+            steps, rest = np.divmod(elapsed, self.step)
             return np.where(rest == np.timedelta64(0), steps, OFF_GRID)
         stamps = self.by_calendar(end=times.max().tz_localize(None))
         return np.asarray(stamps.as_unit(times.unit).get_indexer(times), dtype=np.int64)
@@ -62,11 +62,17 @@ class Grid:
         """Return the stamp at each position."""
         if len(positions) == 0:
             return pd.DatetimeIndex([], dtype=pd.DatetimeIndex([self.origin]).dtype)
-        if self.is_elapsed:
-            steps = pd.to_timedelta(np.asarray(positions) * pd.Timedelta(self.offset))
-            return (self.origin + steps).as_unit(self.origin.unit)
+        if self.step is not None:
+            stamps = self.origin.asm8 + np.asarray(positions) * self.step
+            return self.in_zone(stamps.astype(self.origin.asm8.dtype))
         stamps = self.by_calendar(periods=int(positions.max()) + 1)
         return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
+
+    def in_zone(self, stamps: NDArray[np.datetime64]) -> pd.DatetimeIndex:
+        """Return stamps in UTC as those of the origin's zone."""
+        times = pd.DatetimeIndex(stamps)
+        zone = self.origin.tz
+        return times if zone is None else times.tz_localize("UTC").tz_convert(zone)
 
     def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
         """Return the first stamps, counted on the local clock.
@@ -130,6 +136,15 @@ def resolve_frequency(
     return best.freq
 
 
+@cache
+def elapsed_step(freq: str) -> np.timedelta64 | None:
+    """Return the length of a step of hours or less, None for days and longer ones."""
+    offset = to_offset(freq)
+    is_elapsed = isinstance(offset, Tick) and not isinstance(offset, Day)
+    return pd.Timedelta(offset).to_timedelta64() if is_elapsed else None
+
+
+@cache
 def parse_frequency(freq: str) -> str:
     """Return the alias as pandas spells it.
 

@@ -10,9 +10,11 @@ from pytorch_forecasting import TimeSeriesDataSet
 
 from drnn_forecast.batching import BatchedTimeSeriesDataSet, renewed
 from drnn_forecast.frames.features import model_columns, variables
+from drnn_forecast.frames.intake import take_in
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.places import counted, series_place
-from drnn_forecast.frames.roles import TIME_INDEX
+from drnn_forecast.frames.roles import TIME_INDEX, Roles
+from drnn_forecast.frames.targets import target_columns
 
 KINDS = (
     "static_categoricals",
@@ -24,9 +26,28 @@ KINDS = (
 )
 
 
+def past_the_end(
+    frame: pd.DataFrame,
+    roles: Roles,
+    parameters: dict[str, Any],
+    *,
+    future: pd.DataFrame | None,
+    like: BatchedTimeSeriesDataSet | None,
+) -> tuple[TimeSeriesDataSet, dict[str, Any]]:
+    """Return the windows past the end of a user's frame, and the columns that name their targets.
+
+    They are those of `forecast_dataset` and `target_rows` of a `ForecastData`, which copies the
+    frame to keep it.
+    """
+    rows, later, roles = take_in(frame, roles, fill_gaps=False, future=future)
+    panel = Panel(rows, roles)
+    dataset = make_forecast_dataset(panel, later, parameters, BatchedTimeSeriesDataSet, like)
+    return dataset, target_columns(panel, dataset)
+
+
 def make_forecast_dataset(
     panel: Panel,
-    future: pd.DataFrame,
+    future: pd.DataFrame | None,
     parameters: dict[str, Any],
     dataset_class: type[TimeSeriesDataSet],
     like: BatchedTimeSeriesDataSet | None,
@@ -67,12 +88,12 @@ def make_forecast_dataset(
 
 
 def window_columns(
-    panel: Panel, future: pd.DataFrame, *, context: int, horizon: int, extra: Sequence[str]
+    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int, extra: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of a dataset for the last steps of every series and the next ones.
 
-    First come the rows of the history, then those ahead, which repeat the last ones but for time
-    and known covariates.
+    One series follows the other, complete and in order of time. The rows ahead repeat the last one
+    but for time and known covariates.
 
     Args:
         panel: The history.
@@ -81,41 +102,43 @@ def window_columns(
         horizon: Steps ahead.
         extra: Further columns to carry over as they are.
     """
-    roles, history = panel.roles, panel.history
+    roles, history = panel.roles, panel.rows
     recent = np.flatnonzero(panel.steps_to_end < context)
     last = np.repeat(panel.last_rows, horizon)
-    rows = np.concatenate([recent, last])
     ahead = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
-    positions = np.concatenate([panel.positions[recent], ahead])
-    times = panel.grid.stamps(positions)
-    values = {name: history[name].iloc[rows] for name in (roles.target, *roles.covariates)}
+    rows = np.concatenate([recent, last])
+    order = np.argsort(panel.codes[rows], kind="stable")
+    rows, positions = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
+    values = {name: history[name].array[rows] for name in (roles.target, *roles.covariates)}
     if roles.known:
-        found = known_rows(panel, future, panel.codes[last], ahead, times[len(recent) :])
+        found = known_rows(panel, future, panel.codes[last], ahead)
         for name in roles.known:
-            values[name] = pd.concat([history[name].iloc[recent], future[name].iloc[found]])
+            parts = [history[name].iloc[recent], future[name].iloc[found]]
+            values[name] = pd.concat(parts).array[order]
     return {
         TIME_INDEX: positions,
         roles.group: panel.labels.to_numpy()[panel.codes[rows]],
-        **model_columns(values, times, panel),
+        **model_columns(values, panel.grid.stamps(positions), panel),
         **{name: history[name].to_numpy()[rows] for name in extra},
     }
 
 
 def known_rows(
     panel: Panel,
-    future: pd.DataFrame,
+    future: pd.DataFrame | None,
     codes: NDArray[np.int64],
     positions: NDArray[np.int64],
-    times: pd.DatetimeIndex,
 ) -> NDArray[np.int64]:
     """Return which row of `future` holds each step ahead.
 
     Raises:
         ValueError: There is none for a step.
     """
-    given = future_positions(panel, future)
-    found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
-    check_reach(panel, times, found < 0, len(times) // len(panel.names))
+    found = np.full(len(codes), -1)
+    if future is not None:
+        given = future_positions(panel, future)
+        found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    check_reach(panel, positions, found < 0)
     return found
 
 
@@ -125,12 +148,17 @@ def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
     return pd.MultiIndex.from_arrays([panel.code_of(future), panel.grid.positions(times)])
 
 
-def check_reach(
-    panel: Panel, times: pd.DatetimeIndex, is_missing: NDArray[np.bool_], horizon: int
-) -> None:
-    """Raise where known covariates do not reach to the end of the horizon."""
+def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[np.bool_]) -> None:
+    """Raise where known covariates do not reach to the end of the horizon.
+
+    Args:
+        panel: The history.
+        positions: Steps ahead, as many for every series.
+        is_missing: Which of them have no row.
+    """
     if not is_missing.any():
         return
+    horizon = len(positions) // len(panel.names)
     first = int(is_missing.argmax())
     code = first // horizon
     of_first = int(is_missing[code * horizon : (code + 1) * horizon].sum())
@@ -140,7 +168,7 @@ def check_reach(
         f"Known covariates {list(panel.roles.known)} must be given for the {horizon} steps after "
         f"the last observation, but {counted(of_first, 'future row')} "
         f"{'is' if of_first == 1 else 'are'} missing for "
-        f"{series_place(name, times[first])} "
+        f"{series_place(name, panel.grid.stamps(positions[first : first + 1])[0])} "
         f"({counted(lacking, 'series')} in all); add them as rows with an empty target, or in "
         "`future`."
     )

@@ -11,10 +11,11 @@ from pandas.api import types
 
 from drnn_forecast.frames import checks
 from drnn_forecast.frames.frequency import OFF_GRID, Grid, resolve_frequency
-from drnn_forecast.frames.kinds import is_real
-from drnn_forecast.frames.panel import Panel, factorized, series_codes
+from drnn_forecast.frames.kinds import as_numbers, is_real
+from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.places import counted, first_place, some
 from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.rows import Rows, factorized
 from drnn_forecast.frames.times import parse_times
 
 logger = logging.getLogger("drnn_forecast.frames")
@@ -22,38 +23,39 @@ logger = logging.getLogger("drnn_forecast.frames")
 
 def take_in(
     frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
-) -> tuple[pd.DataFrame, pd.DataFrame, Roles]:
-    """Return the history, the future rows and the roles with their frequency.
+) -> tuple[Rows, pd.DataFrame | None, Roles]:
+    """Return the history, the future rows, if any, and the roles with their frequency.
 
     Raises:
         TypeError: A column has a dtype that its role does not allow.
         ValueError: The frame breaks another rule; the message names it.
     """
     rows = read_rows(frame, roles, roles.columns, "frame")
-    codes = series_codes(rows, roles)
     checks.check_dtypes(rows, roles)
-    checks.check_unique(rows, roles, codes)
-    checks.check_observed(rows, roles, codes)
-    is_past = up_to_last_target(rows[roles.target], codes)
-    history, tail = rows, rows.iloc[:0]
+    checks.check_unique(rows, roles)
+    is_observed = ~np.isnan(as_numbers(rows[roles.target]))
+    checks.check_observed(rows, roles, is_observed)
+    is_past = up_to_last_target(is_observed, rows.codes)
+    history, tail = rows, None
     if not is_past.all():
-        history, tail = rows[is_past].reset_index(drop=True), rows[~is_past]
+        history, tail = rows.marked(is_past), rows.frame[~is_past]
     checks.check_values(history, roles)
-    checks.check_static(history, roles, codes[is_past])
+    checks.check_static(history, roles)
     later = future_rows(history, tail, future, roles)
-    history, later, freq = on_grid(history, codes[is_past], later, roles, fill_gaps=fill_gaps)
-    return history, later, dataclasses.replace(roles, freq=freq)
+    return on_grid(history, later, roles, fill_gaps=fill_gaps)
 
 
-def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> pd.DataFrame:
-    """Return a sorted copy of a frame whose columns are there and whose keys are readable."""
+def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:
+    """Return the sorted rows of a frame whose columns are there and whose keys are readable."""
     checks.check_frame(frame, name)
     checks.check_columns(frame, columns, name)
-    checks.check_series_names(frame, roles, name)
-    rows = frame.reset_index(drop=True)
-    rows = rows.assign(**{roles.time: parse_times(rows[roles.time], name)})
-    codes, names = factorized(rows, roles)
-    backward = backward_rows(codes, pd.DatetimeIndex(rows[roles.time]).asi8)
+    codes, names = factorized(frame, roles)
+    checks.check_series_names(codes, names, roles, name)
+    given = frame[roles.time]
+    times = parse_times(given, name)
+    if not types.is_datetime64_any_dtype(given.dtype):
+        frame = frame.assign(**{roles.time: times})
+    backward = backward_rows(codes, times.asi8)
     if backward:
         logger.warning(
             "Sorted `%s` by time: %s of time column %r came before the row above.",
@@ -62,8 +64,9 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
             roles.time,
         )
     elif names.is_monotonic_increasing and (codes[1:] >= codes[:-1]).all():
-        return rows
-    return rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
+        return Rows(frame, codes, names, times)
+    keys = list(roles.keys)
+    return Rows.of(frame.sort_values(keys, kind="stable", ignore_index=True), roles)
 
 
 def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
@@ -73,36 +76,38 @@ def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
-def up_to_last_target(target: pd.Series, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+def up_to_last_target(
+    is_observed: NDArray[np.bool_], codes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Return which rows are not after the last target of their series."""
-    observed = np.flatnonzero(target.notna().to_numpy())
+    observed = np.flatnonzero(is_observed)
     last = np.zeros(codes.max() + 1, dtype=np.int64)
     np.maximum.at(last, codes[observed], observed)
-    return np.arange(len(target)) <= last[codes]
+    return np.arange(len(codes)) <= last[codes]
 
 
 def future_rows(
-    history: pd.DataFrame, tail: pd.DataFrame, future: pd.DataFrame | None, roles: Roles
-) -> pd.DataFrame:
+    history: Rows, tail: pd.DataFrame | None, future: pd.DataFrame | None, roles: Roles
+) -> pd.DataFrame | None:
     """Return the rows after the last targets: keys and known covariates, all else empty."""
     columns = [*roles.keys, *roles.known]
-    parts = [tail[columns]] if len(tail) else []
+    parts = [] if tail is None else [tail[columns]]
     if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
         parts.append(read_future(future, history, roles)[columns])
     if not parts:
-        return history.iloc[:0]
-    rows = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    rows = rows.sort_values(list(roles.keys), kind="stable", ignore_index=True)
-    checks.check_unique(rows, roles, series_codes(rows, roles))
+        return None
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    rows = Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
+    checks.check_unique(rows, roles)
     checks.check_future_values(rows, roles)
-    return rows.reindex(columns=history.columns)
+    return rows.frame.reindex(columns=history.frame.columns)
 
 
-def read_future(future: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
     """Return the rows of `future`, which must fit the history."""
     rows = read_rows(future, roles, (*roles.keys, *roles.known), "future")
     check_same_zone(rows[roles.time], history[roles.time])
-    if roles.target in rows and rows[roles.target].notna().any():
+    if roles.target in rows.frame and rows[roles.target].notna().any():
         raise ValueError(
             f"`future` must not hold target values, but its column {roles.target!r} has "
             f"{counted(int(rows[roles.target].notna().sum()), 'value')}; put observed rows into "
@@ -111,7 +116,7 @@ def read_future(future: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> pd
     check_same_kinds(rows, history, roles)
     check_after_history(rows, history, roles)
     kinds = {key: history[key].dtype for key in roles.keys}
-    return rows.astype(kinds)
+    return rows.frame.astype(kinds)
 
 
 def check_same_zone(times: pd.Series, history: pd.Series) -> None:
@@ -124,7 +129,7 @@ def check_same_zone(times: pd.Series, history: pd.Series) -> None:
         )
 
 
-def check_same_kinds(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
+def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:
     """Raise where a covariate holds numbers in one frame and categories in the other."""
     for column in roles.known:
         if is_real(rows[column]) != is_real(history[column]) and rows[column].notna().any():
@@ -135,19 +140,18 @@ def check_same_kinds(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) ->
             )
 
 
-def check_after_history(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles) -> None:
+def check_after_history(rows: Rows, history: Rows, roles: Roles) -> None:
     """Raise where a row is of a series without history, or not after its last target."""
     panel = Panel(history, roles)
-    codes = panel.code_of(rows)
+    codes = panel.code_of(rows.frame)
     unknown = codes < 0
     if unknown.any():
         raise ValueError(
             f"`future` must be about series of `frame`, but series column {roles.series!r} has "
-            f"others: {some(rows.loc[unknown, str(roles.series)].unique())}; drop them, or add "
+            f"others: {some(rows[str(roles.series)][unknown].unique())}; drop them, or add "
             "their history."
         )
-    ends = pd.DatetimeIndex(history[roles.time])[panel.last_rows]
-    is_early = np.asarray(pd.DatetimeIndex(rows[roles.time]) <= ends[codes])
+    is_early = np.asarray(rows.times <= history.times[panel.last_rows][codes])
     if is_early.any():
         raise ValueError(
             "The rows of `future` must come after the last target of their series, but "
@@ -157,33 +161,29 @@ def check_after_history(rows: pd.DataFrame, history: pd.DataFrame, roles: Roles)
 
 
 def on_grid(
-    history: pd.DataFrame,
-    codes: NDArray[np.int64],
-    later: pd.DataFrame,
-    roles: Roles,
-    *,
-    fill_gaps: bool,
-) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Return the history without gaps, the future rows and the frequency they share."""
-    times = pd.DatetimeIndex(history[roles.time])
-    first_rows = np.flatnonzero(np.diff(codes, prepend=-1))
-    names = [None] if roles.series is None else history[roles.series].iloc[first_rows].tolist()
+    history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gaps: bool
+) -> tuple[Rows, pd.DataFrame | None, Roles]:
+    """Return the history without gaps, the future rows and the roles with their frequency."""
+    times, codes = history.times, history.codes
+    names = [None] if roles.series is None else history.names
     freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
+    given = roles if freq == roles.freq else dataclasses.replace(roles, freq=freq)
     grid = Grid(times.min(), freq)
-    given = dataclasses.replace(roles, freq=freq)
     positions = grid.positions(times)
     checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
-    of_later = grid.positions(pd.DatetimeIndex(later[roles.time]))
-    checks.check_on_grid(later, given, of_later == OFF_GRID, grid.origin)
+    if later is not None:
+        rows = Rows.of(later, roles)
+        checks.check_on_grid(rows, given, grid.positions(rows.times) == OFF_GRID, grid.origin)
     steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
     missing = np.append(0, steps - 1)
     if not missing.any():
-        return history, later, freq
+        return history, later, given
     if fill_gaps:
-        return fill(history, given, grid, positions, missing), later, freq
+        filled = fill(history.frame, given, grid, positions, missing)
+        return Rows.of(filled, roles), later, given
     gaps = missing > 0
     checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))
-    return history, later, freq
+    return history, later, given
 
 
 def fill(
@@ -204,8 +204,7 @@ def fill(
     columns: dict[Any, Any] = {roles.time: stamps}
     for column, values in history.items():
         if is_real(values) and column not in (*roles.keys, *roles.static):
-            numbers = values.to_numpy(np.float64, na_value=np.nan)
-            drawn = np.interp(np.arange(len(source)), present, numbers)
+            drawn = np.interp(np.arange(len(source)), present, as_numbers(values))
             kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64
             columns[column] = pd.Series(drawn).astype(kept)
     logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)

@@ -1,9 +1,14 @@
 """Whether a column holds numbers or categories, and categories as text."""
 
+from typing import TypeAlias
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
+from pandas.api.extensions import ExtensionArray
+
+Column: TypeAlias = pd.Series | ExtensionArray
 
 
 def is_real(values: pd.Series) -> bool:
@@ -19,7 +24,12 @@ def is_category(values: pd.Series) -> bool:
     return kind in {"string", "boolean", "empty"}
 
 
-def as_text(values: pd.Series) -> NDArray[np.object_]:
+def as_numbers(values: pd.Series) -> NDArray[np.float64]:
+    """Return numbers, not a number where a value is missing."""
+    return values.to_numpy(np.float64, na_value=np.nan)
+
+
+def as_text(values: Column) -> NDArray[np.object_]:
     """Return the values as text; equal values give equal text."""
     codes, categories = pd.factorize(values)
     return np.array([str(category) for category in categories], dtype=object)[codes]

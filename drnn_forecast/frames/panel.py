@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from drnn_forecast.frames.frequency import Grid
 from drnn_forecast.frames.places import shown
-from drnn_forecast.frames.roles import ONLY_SERIES, Roles
+from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,12 +19,27 @@ class Panel:
     """A history whose series are sorted, complete on one grid and told apart by a code.
 
     Attributes:
-        history: The rows, sorted by series and time.
+        rows: The rows, sorted by series and time.
         roles: What the columns are, with `freq` given.
     """
 
-    history: pd.DataFrame
+    rows: Rows
     roles: Roles
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The rows as a frame."""
+        return self.rows.frame
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """The stamp of each row."""
+        return self.rows.times
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The number of each row's series, in the order of the rows."""
+        return self.rows.codes
 
     @cached_property
     def grid(self) -> Grid:
@@ -31,16 +47,6 @@ class Panel:
         if self.roles.freq is None:
             raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
         return Grid(self.times.min(), self.roles.freq)
-
-    @cached_property
-    def times(self) -> pd.DatetimeIndex:
-        """The stamp of each row."""
-        return pd.DatetimeIndex(self.history[self.roles.time])
-
-    @cached_property
-    def codes(self) -> NDArray[np.int64]:
-        """The number of each row's series, in the order of the rows."""
-        return series_codes(self.history, self.roles)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
@@ -65,15 +71,11 @@ class Panel:
     @cached_property
     def names(self) -> tuple[Hashable, ...]:
         """The name of each series, as it stands in the frame."""
-        if self.roles.series is None:
-            return (ONLY_SERIES,)
-        return tuple(self.history[self.roles.series].array[self.last_rows].tolist())
+        return tuple(self.rows.names.tolist())
 
     @cached_property
     def labels(self) -> pd.Index:
         """The name of each series as datasets hold it: text."""
-        if self.roles.series is None:
-            return pd.Index([ONLY_SERIES], dtype=object)
         return pd.Index([str(name) for name in self.names], dtype=object)
 
     def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
@@ -89,16 +91,3 @@ class Panel:
         ]
         more = f" and {len(marked) - 5} more" if len(marked) > 5 else ""
         return ", ".join(marked[:5]) + more
-
-
-def series_codes(rows: pd.DataFrame, roles: Roles) -> NDArray[np.int64]:
-    """Return the number of each row's series, in order of appearance."""
-    return factorized(rows, roles)[0]
-
-
-def factorized(rows: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], pd.Index]:
-    """Return the number of each row's series, and their names, in order of appearance."""
-    if roles.series is None:
-        return np.zeros(len(rows), dtype=np.int64), pd.Index([ONLY_SERIES])
-    codes, names = pd.factorize(rows[roles.series])
-    return codes.astype(np.int64), pd.Index(names)

@@ -5,13 +5,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.frames.roles import Roles
+from drnn_forecast.frames.rows import Rows
 
 
-def place(rows: pd.DataFrame, roles: Roles, row: int) -> str:
+def place(rows: Rows, roles: Roles, row: int) -> str:
     """Return where a row is, as "series 'AT' at 2018-01-01 05:00:00"."""
     stamp = f"at {rows[roles.time].iloc[row]}"
     return (
@@ -19,7 +19,7 @@ def place(rows: pd.DataFrame, roles: Roles, row: int) -> str:
     )
 
 
-def first_place(rows: pd.DataFrame, roles: Roles, mask: NDArray[np.bool_]) -> str:
+def first_place(rows: Rows, roles: Roles, mask: NDArray[np.bool_]) -> str:
     """Return where the first row that `mask` marks is."""
     return place(rows, roles, int(np.asarray(mask).argmax()))
 

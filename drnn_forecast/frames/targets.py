@@ -14,25 +14,31 @@ from drnn_forecast.frames.panel import Panel
 def target_rows(
     panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
 ) -> pd.DataFrame:
-    """Return series and time of every target, window by window, with the history's own dtypes.
+    """Return series and time of every target, window by window, as a frame.
 
     Args:
         panel: The history that the dataset was made from.
         dataset: A dataset of its windows.
         steps: How many of each window's targets; None: all.
     """
+    return pd.DataFrame(target_columns(panel, dataset, steps=steps))
+
+
+def target_columns(
+    panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
+) -> dict[str, Any]:
+    """Return the columns of `target_rows`, in the history's own dtypes."""
     codes, first, lengths = target_spans(panel, dataset)
     if steps is not None:
         lengths = lengths.clip(max=steps)
     starts = np.cumsum(lengths) - lengths
     positions = np.repeat(first - starts, lengths) + np.arange(lengths.sum())
-    stamps = panel.grid.stamps(positions).astype(panel.times.dtype)
-    columns: dict[str, Any] = {panel.roles.time: stamps}
+    columns: dict[str, Any] = {}
     if panel.roles.series is not None:
-        series = panel.history[panel.roles.series].array
         rows = np.repeat(panel.last_rows[codes], lengths)
-        columns = {panel.roles.series: series[rows], **columns}
-    return pd.DataFrame(columns)
+        columns[panel.roles.series] = panel.rows[panel.roles.series].array[rows]
+    columns[panel.roles.time] = panel.grid.stamps(positions)
+    return columns
 
 
 def target_spans(
@@ -49,6 +55,8 @@ def target_spans(
     time = dataset.data["time"].numpy()
     last = time[end]
     lengths = dataset.calculate_decoder_length(last, last - time[begin] + 1)
-    groups = dataset.data["groups"].numpy()[begin, 0]
+    groups, window_group = np.unique(dataset.data["groups"].numpy()[begin, 0], return_inverse=True)
     labels = dataset.transform_values(panel.roles.group, groups, inverse=True, group_id=True)
-    return panel.labels.get_indexer(labels), last - lengths + 1, lengths
+    code_of = {label: code for code, label in enumerate(panel.labels)}
+    codes = np.array([code_of[label] for label in labels], dtype=np.int64)
+    return codes[window_group], last - lengths + 1, lengths

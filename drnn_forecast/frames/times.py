@@ -10,7 +10,7 @@ from drnn_forecast.frames.places import shown
 logger = logging.getLogger("drnn_forecast.frames")
 
 
-def parse_times(values: pd.Series, name: str) -> pd.Series:
+def parse_times(values: pd.Series, name: str) -> pd.DatetimeIndex:
     """Return the column as time stamps; those with differing UTC offsets come back in UTC.
 
     Text must be in the ISO 8601 form: where day and month are ambiguous, guessing would be silent.
@@ -21,15 +21,15 @@ def parse_times(values: pd.Series, name: str) -> pd.Series:
     """
     where = f"Time column {values.name!r} of `{name}`"
     if types.is_datetime64_any_dtype(values.dtype):
-        times = values
+        times = pd.DatetimeIndex(values)
     elif types.infer_dtype(values) in {"string", "date", "datetime", "mixed", "empty"}:
-        times = parse_text(values, where)
+        times = pd.DatetimeIndex(parse_text(values, where))
     else:
         raise TypeError(
             f"{where} must hold time stamps or ISO 8601 text, got dtype {values.dtype}; convert it "
             "with `pd.to_datetime` (or `.dt.to_timestamp()` for periods)."
         )
-    missing = times.isna().to_numpy()
+    missing = times.isna()
     if missing.any():
         raise ValueError(
             f"{where} must have a time stamp in every row, but {missing.sum()} of {len(missing)} "

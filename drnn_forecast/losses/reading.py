@@ -158,5 +158,7 @@ def leading(loss: Metric) -> Any:
 
 def _known(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that a function has."""
+    if not options:
+        return {}
     names = inspect.signature(function).parameters
     return {name: value for name, value in options.items() if name in names}
