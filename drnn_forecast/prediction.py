@@ -172,12 +172,12 @@ def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArra
     mode = "quantiles" if has_quantiles(model) else "prediction"
     if len(dataset) > BATCH_SIZE:
         return _predict(model, dataset, BATCH_SIZE, mode=mode)
-    x, _ = dataset.__getitems__(range(len(dataset))).gathered
     was_training = model.training
     if was_training:
         model.eval()
     try:
-        with torch.no_grad():
+        with torch.inference_mode():
+            x, _ = dataset.__getitems__(range(len(dataset))).gathered
             output = model(move_data_to_device(x, model.device))
             read = model.to_quantiles if mode == "quantiles" else model.to_prediction
             return read(output).cpu().numpy()

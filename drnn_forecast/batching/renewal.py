@@ -82,10 +82,8 @@ def renewed(
         return None
     new.index = Windows(first_row=first[order], last_row=last[order])
     new.data = _tensors(new, columns, np.repeat(group_ids, last - first + 1))
-    is_finite = all(
-        bool(part.isfinite().all()) for part in (new.data["reals"], *new.data["target"])
-    )
-    return new if is_finite else None
+    numbers = (new.data["reals"], *new.data["target"])
+    return new if all(np.isfinite(part.numpy()).all() for part in numbers) else None
 
 
 def _are_windows(series: SeriesRows, time: npt.NDArray[Any], rule: WindowRule) -> bool:

@@ -97,9 +97,13 @@ def calendar_reals(freq: str) -> list[str]:
     return [f"{CALENDAR_PREFIX}{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")]
 
 
-def calendar_features(times: pd.DatetimeIndex, freq: str) -> dict[str, NDArray]:
-    """Return the features of each stamp, by name."""
-    local = LocalTimes(times.tz_localize(None).to_numpy())
+def calendar_features(
+    times: pd.DatetimeIndex | NDArray[np.datetime64], freq: str
+) -> dict[str, NDArray]:
+    """Return the features of each stamp, by name; an array is local time."""
+    if not isinstance(times, np.ndarray):
+        times = times.tz_localize(None).to_numpy()
+    local = LocalTimes(times)
     features: dict[str, NDArray] = {
         name: np.array(VOCABULARIES[name], dtype=object)[CODES[name](local)]
         for name in calendar_categoricals(freq)

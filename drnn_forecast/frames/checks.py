@@ -11,7 +11,7 @@ from pandas.api import types
 from drnn_forecast.frames.kinds import as_numbers, is_category, is_real
 from drnn_forecast.frames.places import closest, counted, first_place, in_series, place, shown, some
 from drnn_forecast.frames.roles import Roles
-from drnn_forecast.frames.rows import Rows
+from drnn_forecast.frames.rows import Names, Rows
 
 SUMMER_TIME_HINT = (
     " This is how local time looks where clocks change: use UTC, or time stamps with their zone"
@@ -50,7 +50,7 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> Non
         )
 
 
-def check_series_names(codes: NDArray[np.int64], names: pd.Index, roles: Roles, name: str) -> None:
+def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, name: str) -> None:
     """Raise unless every row names its series, in values that differ as text too.
 
     Args:
@@ -69,7 +69,7 @@ def check_series_names(codes: NDArray[np.int64], names: pd.Index, roles: Roles, 
     kind = types.infer_dtype(names)
     if kind == "string":
         return
-    alike = names[names.astype(str).duplicated(keep=False)]
+    alike = names[pd.Index(names).astype(str).duplicated(keep=False)]
     if len(alike) or kind.startswith("mixed"):
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "

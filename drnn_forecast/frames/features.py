@@ -90,7 +90,9 @@ def model_frame(
 
 
 def model_columns(
-    rows: Mapping[str, Column] | pd.DataFrame, times: pd.DatetimeIndex, panel: Panel
+    rows: Mapping[str, Column] | pd.DataFrame,
+    times: pd.DatetimeIndex | NDArray[np.datetime64],
+    panel: Panel,
 ) -> dict[str, Any]:
     """Return target, covariates and calendar features of rows, by name.
 

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, Day, Tick
 
 from drnn_forecast.frames.places import counted, in_series, shown
+
+Stamps: TypeAlias = pd.DatetimeIndex | pd.arrays.DatetimeArray
 
 OFF_GRID = -1
 # Steps missing per step present, above which a series may have a coarser frequency of its own. The
@@ -32,6 +34,11 @@ class Grid:
     origin: pd.Timestamp
     freq: str
 
+    @classmethod
+    def of(cls, times: Stamps, freq: str) -> "Grid":
+        """Return the grid that starts at the earliest of some stamps."""
+        return cls(times[times.asi8.argmin()], freq)
+
     @property
     def offset(self) -> BaseOffset:
         """The step, as pandas holds it."""
@@ -39,10 +46,10 @@ class Grid:
 
     @property
     def step(self) -> np.timedelta64 | None:
-        """The length of a step, None where not all are equally long (a day, where clocks change)."""
+        """The length of a step; None where days lie between, which differ as clocks change."""
         return elapsed_step(self.freq)
 
-    def positions(self, times: pd.DatetimeIndex) -> NDArray[np.int64]:
+    def positions(self, times: Stamps) -> NDArray[np.int64]:
         """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
 
         Args:
@@ -51,28 +58,38 @@ class Grid:
         if len(times) == 0:
             return np.empty(0, dtype=np.int64)
         if self.step is not None:
-            # Of arrays, which take a tenth of the time of an index of pandas; both are in UTC.
+            # Both in UTC, as arrays, which take a tenth of the time of an index of pandas.
             elapsed = times.asi8.view(f"M8[{times.unit}]") - self.origin.asm8
             steps, rest = np.divmod(elapsed, self.step)
             return np.where(rest == np.timedelta64(0), steps, OFF_GRID)
         stamps = self.by_calendar(end=times.max().tz_localize(None))
-        return np.asarray(stamps.as_unit(times.unit).get_indexer(times), dtype=np.int64)
+        found = stamps.as_unit(times.unit).get_indexer(pd.DatetimeIndex(times))
+        return np.asarray(found, dtype=np.int64)
 
     def stamps(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex:
         """Return the stamp at each position."""
         if len(positions) == 0:
             return pd.DatetimeIndex([], dtype=pd.DatetimeIndex([self.origin]).dtype)
         if self.step is not None:
-            stamps = self.origin.asm8 + np.asarray(positions) * self.step
-            return self.in_zone(stamps.astype(self.origin.asm8.dtype))
+            times = pd.DatetimeIndex(self.in_utc(positions, self.step))
+            zone = self.origin.tz
+            return times if zone is None else times.tz_localize("UTC").tz_convert(zone)
         stamps = self.by_calendar(periods=int(positions.max()) + 1)
         return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
 
-    def in_zone(self, stamps: NDArray[np.datetime64]) -> pd.DatetimeIndex:
-        """Return stamps in UTC as those of the origin's zone."""
-        times = pd.DatetimeIndex(stamps)
-        zone = self.origin.tz
-        return times if zone is None else times.tz_localize("UTC").tz_convert(zone)
+    def column(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex | NDArray[np.datetime64]:
+        """Return the stamp at each position, as an array where there is neither zone nor calendar.
+
+        A frame takes both for the same column, the array in less time.
+        """
+        if self.step is None or self.origin.tz is not None:
+            return self.stamps(positions)
+        return self.in_utc(positions, self.step)
+
+    def in_utc(self, positions: NDArray[np.int64], step: np.timedelta64) -> NDArray[np.datetime64]:
+        """Return the stamp at each position in UTC, in the unit of the origin."""
+        origin = self.origin.asm8
+        return (origin + np.asarray(positions) * step).astype(origin.dtype)
 
     def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
         """Return the first stamps, counted on the local clock.
@@ -90,7 +107,7 @@ class Grid:
 
 
 def resolve_frequency(
-    times: pd.DatetimeIndex,
+    times: Stamps,
     codes: NDArray[np.int64],
     names: Sequence[Hashable],
     *,
@@ -115,6 +132,7 @@ def resolve_frequency(
     """
     if freq is not None:
         return parse_frequency(freq)
+    times = pd.DatetimeIndex(times)
     sizes = np.bincount(codes, minlength=len(names))
     longest = int(sizes.argmax())
     best = best_fit(times[codes == longest])

@@ -111,33 +111,29 @@ def window_columns(
     rows, positions = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
     values = {name: history[name].array[rows] for name in (roles.target, *roles.covariates)}
     if roles.known:
+        future = history.frame.iloc[:0] if future is None else future
         found = known_rows(panel, future, panel.codes[last], ahead)
         for name in roles.known:
             parts = [history[name].iloc[recent], future[name].iloc[found]]
             values[name] = pd.concat(parts).array[order]
     return {
         TIME_INDEX: positions,
-        roles.group: panel.labels.to_numpy()[panel.codes[rows]],
-        **model_columns(values, panel.grid.stamps(positions), panel),
+        roles.group: panel.labels[panel.codes[rows]],
+        **model_columns(values, panel.grid.column(positions), panel),
         **{name: history[name].to_numpy()[rows] for name in extra},
     }
 
 
 def known_rows(
-    panel: Panel,
-    future: pd.DataFrame | None,
-    codes: NDArray[np.int64],
-    positions: NDArray[np.int64],
+    panel: Panel, future: pd.DataFrame, codes: NDArray[np.int64], positions: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return which row of `future` holds each step ahead.
 
     Raises:
         ValueError: There is none for a step.
     """
-    found = np.full(len(codes), -1)
-    if future is not None:
-        given = future_positions(panel, future)
-        found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    given = future_positions(panel, future)
+    found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
     check_reach(panel, positions, found < 0)
     return found
 

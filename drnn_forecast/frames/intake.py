@@ -15,7 +15,7 @@ from drnn_forecast.frames.kinds import as_numbers, is_real
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.places import counted, first_place, some
 from drnn_forecast.frames.roles import Roles
-from drnn_forecast.frames.rows import Rows, factorized
+from drnn_forecast.frames.rows import Names, Rows, factorized
 from drnn_forecast.frames.times import parse_times
 
 logger = logging.getLogger("drnn_forecast.frames")
@@ -63,10 +63,15 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
             counted(backward, "row"),
             roles.time,
         )
-    elif names.is_monotonic_increasing and (codes[1:] >= codes[:-1]).all():
+    elif len(names) == 1 or (is_ascending(names) and (codes[1:] >= codes[:-1]).all()):
         return Rows(frame, codes, names, times)
     keys = list(roles.keys)
     return Rows.of(frame.sort_values(keys, kind="stable", ignore_index=True), roles)
+
+
+def is_ascending(names: Names) -> bool:
+    """Return whether each name sorts behind the one before it."""
+    return pd.Index(names, dtype=names.dtype).is_monotonic_increasing
 
 
 def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
@@ -165,10 +170,10 @@ def on_grid(
 ) -> tuple[Rows, pd.DataFrame | None, Roles]:
     """Return the history without gaps, the future rows and the roles with their frequency."""
     times, codes = history.times, history.codes
-    names = [None] if roles.series is None else history.names
+    names = [None] if roles.series is None else history.names.tolist()
     freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
     given = roles if freq == roles.freq else dataclasses.replace(roles, freq=freq)
-    grid = Grid(times.min(), freq)
+    grid = Grid.of(times, freq)
     positions = grid.positions(times)
     checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
     if later is not None:

@@ -1,4 +1,4 @@
-"""Whether a column holds numbers or categories, and categories as text."""
+"""What a column holds, numbers, categories or time stamps, and its values as such."""
 
 from typing import TypeAlias
 
@@ -27,6 +27,13 @@ def is_category(values: pd.Series) -> bool:
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:
     """Return numbers, not a number where a value is missing."""
     return values.to_numpy(np.float64, na_value=np.nan)
+
+
+def stamps_of(values: pd.Series) -> pd.arrays.DatetimeArray:
+    """Return the stamps of a column of time stamps, which an index would take its time to hold."""
+    if isinstance(values.array, pd.arrays.DatetimeArray):
+        return values.array
+    return pd.DatetimeIndex(values).array
 
 
 def as_text(values: Column) -> NDArray[np.object_]:

@@ -32,7 +32,7 @@ class Panel:
         return self.rows.frame
 
     @property
-    def times(self) -> pd.DatetimeIndex:
+    def times(self) -> pd.arrays.DatetimeArray:
         """The stamp of each row."""
         return self.rows.times
 
@@ -46,7 +46,7 @@ class Panel:
         """The grid that starts at the earliest stamp of all series."""
         if self.roles.freq is None:
             raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
-        return Grid(self.times.min(), self.roles.freq)
+        return Grid.of(self.times, self.roles.freq)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
@@ -74,9 +74,9 @@ class Panel:
         return tuple(self.rows.names.tolist())
 
     @cached_property
-    def labels(self) -> pd.Index:
+    def labels(self) -> NDArray[np.object_]:
         """The name of each series as datasets hold it: text."""
-        return pd.Index([str(name) for name in self.names], dtype=object)
+        return np.array([str(name) for name in self.names], dtype=object)
 
     def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the code of the series of each row; -1 where the history lacks it."""

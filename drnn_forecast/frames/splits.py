@@ -140,7 +140,7 @@ def hold_out(
         count: Windows per series.
         steps_after: Time steps between the last target and the end of the series.
     """
-    last = pd.Series(panel.positions[panel.last_rows], index=panel.labels)
+    last = pd.Series(panel.positions[panel.last_rows], index=pd.Index(panel.labels, dtype=object))
     last_target = frame[panel.roles.group].map(last) - steps_after
     first_target = last_target - (count - 1) * windows.stride - windows.horizon + 1
     first_row = first_target - windows.context_length - windows.lag

@@ -37,7 +37,7 @@ def target_columns(
     if panel.roles.series is not None:
         rows = np.repeat(panel.last_rows[codes], lengths)
         columns[panel.roles.series] = panel.rows[panel.roles.series].array[rows]
-    columns[panel.roles.time] = panel.grid.stamps(positions)
+    columns[panel.roles.time] = panel.grid.column(positions)
     return columns
 
 
@@ -55,8 +55,8 @@ def target_spans(
     time = dataset.data["time"].numpy()
     last = time[end]
     lengths = dataset.calculate_decoder_length(last, last - time[begin] + 1)
-    groups, window_group = np.unique(dataset.data["groups"].numpy()[begin, 0], return_inverse=True)
+    groups = dataset.data["groups"].numpy()[begin, 0]
     labels = dataset.transform_values(panel.roles.group, groups, inverse=True, group_id=True)
     code_of = {label: code for code, label in enumerate(panel.labels)}
     codes = np.array([code_of[label] for label in labels], dtype=np.int64)
-    return codes[window_group], last - lengths + 1, lengths
+    return codes, last - lengths + 1, lengths

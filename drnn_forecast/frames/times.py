@@ -5,12 +5,13 @@ import logging
 import pandas as pd
 from pandas.api import types
 
+from drnn_forecast.frames.kinds import stamps_of
 from drnn_forecast.frames.places import shown
 
 logger = logging.getLogger("drnn_forecast.frames")
 
 
-def parse_times(values: pd.Series, name: str) -> pd.DatetimeIndex:
+def parse_times(values: pd.Series, name: str) -> pd.arrays.DatetimeArray:
     """Return the column as time stamps; those with differing UTC offsets come back in UTC.
 
     Text must be in the ISO 8601 form: where day and month are ambiguous, guessing would be silent.
@@ -21,9 +22,9 @@ def parse_times(values: pd.Series, name: str) -> pd.DatetimeIndex:
     """
     where = f"Time column {values.name!r} of `{name}`"
     if types.is_datetime64_any_dtype(values.dtype):
-        times = pd.DatetimeIndex(values)
+        times = stamps_of(values)
     elif types.infer_dtype(values) in {"string", "date", "datetime", "mixed", "empty"}:
-        times = pd.DatetimeIndex(parse_text(values, where))
+        times = stamps_of(parse_text(values, where))
     else:
         raise TypeError(
             f"{where} must hold time stamps or ISO 8601 text, got dtype {values.dtype}; convert it "
