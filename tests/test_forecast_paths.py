@@ -198,6 +198,30 @@ def test_the_first_and_later_forecasts_are_those_of_a_trainer(loss):
         assert model.training
 
 
+@pytest.mark.parametrize(
+    "reordered",
+    [
+        lambda rows: rows,
+        lambda rows: rows.sample(frac=1, random_state=0),
+        lambda rows: rows.set_index(rows.index[::-1] * 3),
+    ],
+    ids=["sorted", "shuffled", "relabelled"],
+)
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize("roles", [ROLES["plain"], ROLES["covariates"]], ids=["plain", "all"])
+def test_a_forecast_reads_rows_in_any_order_and_leaves_them_as_they_are(roles, zone, reordered):
+    model = make_model(roles)
+    frame = only_roles(made_frame(seed=1), roles)
+    frame["when"] = frame["when"].dt.tz_localize(zone)
+    past = ForecastData.from_roles(frame, roles).before(4)
+    history = reordered(past.history)
+    given = history.copy()
+
+    result = model.forecast(history, future=past.future)
+    pd.testing.assert_frame_equal(result, by_trainer(model, past), check_exact=True)
+    pd.testing.assert_frame_equal(history, given)
+
+
 def test_more_series_than_a_batch_are_forecast_through_a_trainer(monkeypatch):
     monkeypatch.setattr("drnn_forecast.prediction.BATCH_SIZE", 2)
     roles = ROLES["series"]

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drnn_forecast.frames import ForecastData
+from drnn_forecast.frames.calendar import calendar_features
 from drnn_forecast.frames.frequency import OFF_GRID, Grid
 
 ALIASES = ["15min", "h", "3h", "D", "B", "W-SUN", "W-WED", "MS", "ME", "QS-OCT", "YS-JAN", "2MS"]
@@ -236,6 +237,40 @@ def test_a_month_that_training_never_saw_has_its_own_label():
 def test_weekdays_are_named():
     data = take(pd.date_range("2024-01-01", periods=9, freq="B"))
     assert decoder_labels(data, "calendar_weekday") == ["Friday", "Monday", "Tuesday"]
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Kolkata", "Europe/Berlin"])
+@pytest.mark.parametrize("start", ["1899-12-31 23:59:47", "1968-02-28", "2023-12-30 18:20"])
+def test_calendar_features_are_sums_of_the_fields_of_pandas(start, zone, unit):
+    times = pd.date_range(start, periods=900, freq="6h7min", tz=zone).as_unit(unit)
+    day = (times.hour + times.minute / 60 + times.second / 3600).to_numpy() / 24
+    year = (times.dayofyear.to_numpy() - 1 + day) / (365 + times.is_leap_year)
+    expected = {
+        "calendar_hour": [f"{hour:02d}" for hour in times.hour],
+        "calendar_weekday": times.day_name().tolist(),
+        "calendar_day_sin": np.sin(2 * np.pi * day).tolist(),
+        "calendar_day_cos": np.cos(2 * np.pi * day).tolist(),
+        "calendar_year_sin": np.sin(2 * np.pi * year).tolist(),
+        "calendar_year_cos": np.cos(2 * np.pi * year).tolist(),
+    }
+    # Steps of a minute have every feature but the month.
+    features = {name: values.tolist() for name, values in calendar_features(times, "min").items()}
+    assert features == expected
+    months = calendar_features(times, "MS")["calendar_month"]
+    assert months.tolist() == [f"{month:02d}" for month in times.month]
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(ALIASES),
+    st.sampled_from([None, "UTC", "Europe/Berlin"]),
+    st.lists(st.integers(0, 400), max_size=20),
+)
+def test_a_column_of_stamps_is_the_stamps(alias, zone, positions):
+    grid = Grid(pd.date_range("2023-06-01", periods=1, freq=alias, tz=zone)[0], alias)
+    stamps, column = (of(np.array(positions, dtype=int)) for of in (grid.stamps, grid.column))
+    pd.testing.assert_series_equal(pd.Series(column), pd.Series(stamps))
 
 
 def test_the_position_in_the_year_is_a_point_on_the_unit_circle():

@@ -37,9 +37,6 @@ class Rows:
         """Return the rows of a frame whose time column holds time stamps."""
         return cls(frame, *factorized(frame, roles), stamps_of(frame[roles.time]))
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     def __getitem__(self, column: str) -> pd.Series:
         """Return a column of the frame, which takes pandas its time, once."""
         if column not in self._columns:
