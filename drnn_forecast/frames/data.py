@@ -101,9 +101,9 @@ class ForecastData:
                 repeated or off the grid, the frequency cannot be inferred or differs between
                 series, a static covariate varies, or a known covariate is not known ahead.
         """
-        rows, later, roles = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
-        history = rows.frame.reset_index(drop=True)
-        return cls(history, history.iloc[:0] if later is None else later, roles)
+        panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
+        history = panel.history.reset_index(drop=True)
+        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
 
     @property
     def series_names(self) -> tuple[Hashable, ...]:

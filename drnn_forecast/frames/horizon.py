@@ -39,8 +39,7 @@ def past_the_end(
     They are those of `forecast_dataset` and `target_rows` of a `ForecastData`, which copies the
     frame to keep it.
     """
-    rows, later, roles = take_in(frame, roles, fill_gaps=False, future=future)
-    panel = Panel(rows, roles)
+    panel, later = take_in(frame, roles, fill_gaps=False, future=future)
     dataset = make_forecast_dataset(panel, later, parameters, BatchedTimeSeriesDataSet, like)
     return dataset, target_columns(panel, dataset)
 

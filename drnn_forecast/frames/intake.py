@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from drnn_forecast.frames import checks
-from drnn_forecast.frames.frequency import OFF_GRID, Grid, resolve_frequency
+from drnn_forecast.frames.frequency import OFF_GRID, resolve_frequency
 from drnn_forecast.frames.kinds import as_numbers, is_real
 from drnn_forecast.frames.panel import Panel
 from drnn_forecast.frames.places import counted, first_place, some
@@ -23,8 +23,8 @@ logger = logging.getLogger("drnn_forecast.frames")
 
 def take_in(
     frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
-) -> tuple[Rows, pd.DataFrame | None, Roles]:
-    """Return the history, the future rows, if any, and the roles with their frequency.
+) -> tuple[Panel, pd.DataFrame | None]:
+    """Return the history, under roles with their frequency, and the future rows, if any.
 
     Raises:
         TypeError: A column has a dtype that its role does not allow.
@@ -33,16 +33,11 @@ def take_in(
     rows = read_rows(frame, roles, roles.columns, "frame")
     checks.check_dtypes(rows, roles)
     checks.check_unique(rows, roles)
-    is_observed = ~np.isnan(as_numbers(rows[roles.target]))
-    checks.check_observed(rows, roles, is_observed)
-    is_past = up_to_last_target(is_observed, rows.codes)
-    history, tail = rows, None
-    if not is_past.all():
-        history, tail = rows.marked(is_past), rows.frame[~is_past]
+    history, tail = up_to_last_targets(rows, roles)
     checks.check_values(history, roles)
     checks.check_static(history, roles)
     later = future_rows(history, tail, future, roles)
-    return on_grid(history, later, roles, fill_gaps=fill_gaps)
+    return on_grid(history, later, roles, fill_gaps=fill_gaps), later
 
 
 def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:
@@ -81,14 +76,19 @@ def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
-def up_to_last_target(
-    is_observed: NDArray[np.bool_], codes: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return which rows are not after the last target of their series."""
+def up_to_last_targets(rows: Rows, roles: Roles) -> tuple[Rows, pd.DataFrame | None]:
+    """Return the rows up to the last target of their series, and those after it, if any."""
+    is_observed = ~np.isnan(as_numbers(rows[roles.target]))
+    if is_observed.all():
+        return rows, None
+    checks.check_observed(rows, roles, is_observed)
     observed = np.flatnonzero(is_observed)
-    last = np.zeros(codes.max() + 1, dtype=np.int64)
-    np.maximum.at(last, codes[observed], observed)
-    return np.arange(len(codes)) <= last[codes]
+    last = np.zeros(len(rows.names), dtype=np.int64)
+    np.maximum.at(last, rows.codes[observed], observed)
+    is_past = np.arange(len(rows.codes)) <= last[rows.codes]
+    if is_past.all():
+        return rows, None
+    return rows.marked(is_past), rows.frame[~is_past]
 
 
 def future_rows(
@@ -165,16 +165,14 @@ def check_after_history(rows: Rows, history: Rows, roles: Roles) -> None:
         )
 
 
-def on_grid(
-    history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gaps: bool
-) -> tuple[Rows, pd.DataFrame | None, Roles]:
-    """Return the history without gaps, the future rows and the roles with their frequency."""
+def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gaps: bool) -> Panel:
+    """Return the history without gaps, on a grid that the future rows share."""
     times, codes = history.times, history.codes
     names = [None] if roles.series is None else history.names.tolist()
     freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
     given = roles if freq == roles.freq else dataclasses.replace(roles, freq=freq)
-    grid = Grid.of(times, freq)
-    positions = grid.positions(times)
+    panel = Panel(history, given)
+    grid, positions = panel.grid, panel.positions
     checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
     if later is not None:
         rows = Rows.of(later, roles)
@@ -182,31 +180,30 @@ def on_grid(
     steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
     missing = np.append(0, steps - 1)
     if not missing.any():
-        return history, later, given
+        return panel
     if fill_gaps:
-        filled = fill(history.frame, given, grid, positions, missing)
-        return Rows.of(filled, roles), later, given
+        return Panel(Rows.of(fill(panel, missing), roles), given)
     gaps = missing > 0
     checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))
-    return history, later, given
+    return panel
 
 
-def fill(
-    history: pd.DataFrame,
-    roles: Roles,
-    grid: Grid,
-    positions: NDArray[np.int64],
-    missing: NDArray[np.int64],
-) -> pd.DataFrame:
-    """Return the history with the missing rows: numbers linear in time, the rest from before."""
+def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the history with the missing rows: numbers linear in time, the rest from before.
+
+    Args:
+        panel: The history as it is.
+        missing: How many steps are missing before each row.
+    """
+    history, roles = panel.history, panel.roles
     present = np.arange(len(history)) + np.cumsum(missing)
     source = np.zeros(present[-1] + 1, dtype=np.int64)
     source[present] = np.arange(len(history))
     source = np.maximum.accumulate(source)
     steps_later = np.arange(len(source)) - present[source]
     filled = history.iloc[source].reset_index(drop=True)
-    stamps = grid.stamps(positions[source] + steps_later).astype(history[roles.time].dtype)
-    columns: dict[Any, Any] = {roles.time: stamps}
+    stamps = panel.grid.stamps(panel.positions[source] + steps_later)
+    columns: dict[Any, Any] = {roles.time: stamps.astype(history[roles.time].dtype)}
     for column, values in history.items():
         if is_real(values) and column not in (*roles.keys, *roles.static):
             drawn = np.interp(np.arange(len(source)), present, as_numbers(values))
