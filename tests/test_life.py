@@ -86,6 +86,8 @@ def test_a_trained_model_can_be_copied_and_pickled(dataset, duplicate):
         "RMSprop",
         "Rprop",
         "ASGD",
+        "Adafactor",
+        "LBFGS",
         torch.optim.AdamW,
     ],
     ids=str,

@@ -329,6 +329,12 @@ class _StubMQF2(MQF2DistributionLoss):
             {"normalizer": EncoderNormalizer(transformation=FORWARD_ONLY_LOG)},
             "or `inverse_torch`",
         ),
+        (
+            MultivariateNormalDistributionLoss(),
+            "count",
+            {"normalizer": TorchNormalizer(transformation="count")},
+            r"needs a normaliser with none of \['count', 'relu'\] as `transformation`",
+        ),
         (MASE(), "real", {"weight": "weight"}, "MASE knows no weights"),
         (
             torchmetrics.MeanSquaredError(),

@@ -36,6 +36,8 @@ ON_TRANSFORMED_SCALE = (
     NormalDistributionLoss,
 )
 """Losses that bring their distribution to target units with a transformation of torch."""
+WITHOUT_SLOPE = ("count", "relu")
+"""Transformations whose slope pytorch-forecasting gives as a float, where a joint one is summed."""
 
 
 def check_loss(loss: Metric, dataset: TimeSeriesDataSet, number: int) -> None:
@@ -133,6 +135,8 @@ def _check_normalizer(loss: Metric, target: str, normalizer: Any) -> None:
         and "inverse_torch" not in TorchNormalizer.get_transform(transformation)
     ):
         problem = "a `transformation` of pytorch-forecasting's own names, or `inverse_torch`"
+    elif isinstance(loss, MultivariateNormalDistributionLoss) and transformation in WITHOUT_SLOPE:
+        problem = f"none of {list(WITHOUT_SLOPE)} as `transformation`"
     if problem:
         raise ValueError(
             f"{_name(loss)} needs a normaliser with {problem}, but that of the target {target!r} "
