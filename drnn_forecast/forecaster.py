@@ -23,6 +23,7 @@ from drnn_forecast.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.interpretation import (
     Interpretation,
     averages_by_variable,
+    averages_figure,
     dependency,
     interpret,
     interpretation_figures,
@@ -303,6 +304,14 @@ class DilatedRNNForecaster(ForecastingModel):
         pairs = zip(self.target_names, to_list(y_pred), to_list(x["decoder_target"]), strict=True)
         tables = {n: averages_by_variable(self, x, p, a, **options) for n, p, a in pairs}
         return tables if len(tables) > 1 else tables[self.target_names[0]]
+
+    def plot_prediction_actual_by_variable(
+        self, data: Mapping[str, Any], name: str | None = None, **options: Any
+    ) -> Any:
+        """Return a figure of a variable's averages, of all by name: see `averages_figure`."""
+        if name is not None:
+            return averages_figure(self, data, name, **options)
+        return {name: averages_figure(self, data, name, **options) for name in data["support"]}
 
     def predict_dependency(
         self, data: WindowData, variable: str, values: Sequence[Any], **options: Any

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, MultiNormalizer
 from pytorch_forecasting.data import NaNLabelEncoder as Labels
@@ -246,13 +245,39 @@ def test_geometric_averages_are_roots_of_products():
     assert float(result["average"]["actual"]["lever"][2]) == pytest.approx(expected)
 
 
-def test_averages_by_variable_can_be_drawn():
+def test_averages_by_variable_are_drawn_where_their_values_are():
     model, x = hand_made()
-    result = model.calculate_prediction_actual_by_variable(x, x["decoder_target"])
+    result = model.calculate_prediction_actual_by_variable(
+        x, x["decoder_target"] + 1, bins=3, std=2.0, log_scale=False
+    )
     figures = model.plot_prediction_actual_by_variable(result)
 
-    assert set(figures) == {"lever", "target", "name"}
-    plt.close("all")
+    assert list(figures) == ["lever", "target", "name"]
+    lines = {name: figure.axes[0].get_lines() for name, figure in figures.items()}
+    assert lines["lever"][0].get_ydata().tolist() == pytest.approx([20.0, 30.0, 100 / 3])
+    assert lines["lever"][1].get_ydata().tolist() == pytest.approx([21.0, 31.0, 103 / 3])
+    scaler = model.dataset_parameters["scalers"]["lever"]
+    expected = scaler.mean_[0] + scaler.scale_[0] * np.array([-2.0, 0.0, 2.0])
+    np.testing.assert_allclose(lines["lever"][0].get_xdata(), expected)
+    assert figures["lever"].axes[0].get_xlabel() == "lever"
+    assert figures["target"].axes[0].get_xlabel() == "target, normalised"
+    # Codes 0 and 1 are s0 and s1; the lower average comes first.
+    assert lines["name"][0].get_ydata().tolist() == pytest.approx([80 / 3, 35.0])
+    ticks = [text.get_text() for text in figures["name"].axes[0].get_xticklabels()]
+    assert ticks == ["s1", "s0"]
+    assert [bar.get_height() for bar in figures["name"].axes[1].patches] == [3, 2]
+
+
+def test_averages_by_a_variable_without_a_scaler_are_drawn():
+    frame = planted_frame()
+    model = make_model(make_dataset(frame, scalers={"lever": None}))
+    x, _ = first_batch(make_dataset(frame, scalers={"lever": None}), batch_size=4)
+    result = model.calculate_prediction_actual_by_variable(x, x["decoder_target"])
+    figure = model.plot_prediction_actual_by_variable(result, "lever")
+
+    assert figure.axes[0].get_xlabel() == "lever"
+    with pytest.raises(ValueError, match=r"`name` must be one of \['lever', .* got 'leaver'"):
+        model.plot_prediction_actual_by_variable(result, "leaver")
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one target", "two targets"])

@@ -1,6 +1,10 @@
 """What a forecast leans on: steps of the encoder, dilations, and the values of variables."""
 
-from drnn_forecast.interpretation.figures import interpretation_figures, window_figures
+from drnn_forecast.interpretation.figures import (
+    averages_figure,
+    interpretation_figures,
+    window_figures,
+)
 from drnn_forecast.interpretation.numbers import (
     Interpretation,
     averages_by_variable,
@@ -13,6 +17,7 @@ from drnn_forecast.interpretation.numbers import (
 __all__ = [
     "Interpretation",
     "averages_by_variable",
+    "averages_figure",
     "contributions",
     "dependency",
     "interpret",

@@ -6,13 +6,17 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+from pytorch_forecasting.data.encoders import TorchNormalizer
 from pytorch_forecasting.metrics import MASE, CrossEntropy
 from pytorch_forecasting.utils import to_list
+from scipy.stats import skew
 from torch import Tensor
 
 from drnn_forecast.interpretation.numbers import Interpretation
 from drnn_forecast.losses import leading, without_graph
-from drnn_forecast.plotting import bars, lag_chart, saliency_map, window_chart
+from drnn_forecast.plotting import averages_chart, bars, lag_chart, saliency_map, window_chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,6 +106,76 @@ def window_figures(
         )
         figures.append(figure)
     return figures
+
+
+def averages_figure(
+    model: BaseModel,
+    data: Mapping[str, Any],
+    name: str,
+    *,
+    ax: Axes | None = None,
+    log_scale: bool | None = None,
+) -> Figure | SubFigure:
+    """Return a figure of the averages by one variable.
+
+    Values of a variable that a normaliser scales by window or series have no one unit, and are
+    drawn as they are scaled. Categories stand in the order of the actuals.
+
+    Args:
+        model: The model.
+        data: What `averages_by_variable` returned.
+        name: Which variable.
+        ax: Where to draw; None: a figure of its own.
+        log_scale: Whether averages stand on a logarithmic scale; None: where they are above 0 and
+            skewed above 1.6.
+
+    Raises:
+        ValueError: There is no such variable.
+        ImportError: matplotlib is not installed.
+    """
+    if name not in data["support"]:
+        raise ValueError(f"`name` must be one of {list(data['support'])}, got {name!r}.")
+    counts = data["support"][name].cpu().numpy()
+    averages = {
+        kind: data["average"][part][name].cpu().numpy()[counts > 0]
+        for kind, part in (("actual", "actual"), ("forecast", "prediction"))
+    }
+    if log_scale is None:
+        lowest = min(values.min() for values in averages.values())
+        log_scale = bool(lowest > 0 and skew(averages["actual"]) > 1.6)
+    if name in model.hparams.x_reals:
+        grid, label = _natural(model, name, np.linspace(-data["std"], data["std"], len(counts)))
+        order, places, names = slice(None), grid[counts > 0], None
+        width = grid[1] - grid[0] if len(grid) > 1 else 1.0
+    else:
+        order, label, width = averages["actual"].argsort(kind="stable"), name, 0.9
+        labels = list(model.hparams.embedding_labels[name])
+        names = [str(labels[code]) for code in np.flatnonzero(counts)[order]]
+        places = np.arange(len(names))
+    return averages_chart(
+        places,
+        {kind: values[order] for kind, values in averages.items()},
+        counts[counts > 0][order],
+        title=f"Averages by {name}",
+        label=label,
+        width=width,
+        names=names,
+        log_scale=log_scale,
+        axis=ax,
+    )
+
+
+def _natural(
+    model: BaseModel, name: str, scaled: NDArray[np.floating]
+) -> tuple[NDArray[np.floating], str]:
+    """Return the values of a variable in its own units, where it has them, and their label."""
+    is_target = name in to_list(model.dataset_parameters["target"])
+    scaler = model.dataset_parameters["scalers"].get(name)
+    if is_target or isinstance(scaler, TorchNormalizer):
+        return scaled, f"{name}, normalised"
+    if scaler is None:
+        return scaled, name
+    return scaler.inverse_transform(scaled.reshape(-1, 1)).reshape(-1), name
 
 
 def _loss_of(loss: Any, raw: Tensor, actual: Tensor, history: Tensor, idx: int) -> float:
