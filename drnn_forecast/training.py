@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
-from lightning.pytorch.utilities.seed import isolate_rng
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.dilations import checked_integer
 from drnn_forecast.quiet import quiet_lightning
+from drnn_forecast.randomness import isolated_randomness
 from drnn_forecast.schedule import check_schedule, scheduler
 
 REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
@@ -120,7 +120,7 @@ def fit(
             f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
         )
     resumed = _resumption(resume_from)
-    with isolate_rng(), quiet_lightning(), TemporaryDirectory() as folder:
+    with isolated_randomness(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
         kept = max(1, snapshots)

@@ -14,6 +14,7 @@ FLOORS = {
     "dilations": 0,
     "schedule": 0,
     "quiet": 0,
+    "randomness": 0,
     "recurrence": 0,
     "layers": 1,
     "memory": 1,

@@ -54,6 +54,21 @@ def test_the_random_state_of_the_caller_is_left_as_it_was(datasets):
     assert (torch.rand(1), random.random()) == expected
 
 
+class Interruption(Callback):
+    """A callback that ends the training with an error."""
+
+    def on_train_batch_end(self, *_):
+        raise RuntimeError("interrupted")
+
+
+def test_an_error_in_training_leaves_the_random_state_as_it_was(datasets):
+    states = random.getstate(), torch.get_rng_state().tolist()
+    with pytest.raises(RuntimeError, match="interrupted"):
+        fit(build(datasets[0]), *datasets, callbacks=[Interruption()], **QUICK)
+
+    assert (random.getstate(), torch.get_rng_state().tolist()) == states
+
+
 class WorseAfterFirst(Callback):
     """Spoils the weights after the first validation, so that the first is the best."""
 

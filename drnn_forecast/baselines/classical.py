@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from lightning.pytorch.utilities.seed import isolate_rng
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.baselines.levels import QUANTILES
 from drnn_forecast.frames import ForecastData
+from drnn_forecast.randomness import isolated_randomness
 
 SEASONS_READ = 8
 """How many of the longest season a model reads before the first window."""
@@ -254,7 +254,7 @@ def _library_alone() -> Iterator[None]:
     It divides by the variance of constant series, and draws the intervals of the theta method after
     seeding numpy. Forecasts that are not finite are refused here by name.
     """
-    with isolate_rng(), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with isolated_randomness(), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 

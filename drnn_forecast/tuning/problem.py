@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
-from lightning.pytorch.utilities.seed import isolate_rng
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models import BaseModel
 
 from drnn_forecast.dilations import checked_integer
 from drnn_forecast.forecaster import DilatedRNNForecaster
 from drnn_forecast.frames.places import closest
+from drnn_forecast.randomness import isolated_randomness
 from drnn_forecast.tuning.configuration import fit_space, hyperparameters, smallest
 from drnn_forecast.tuning.space import Range, SearchSpace
 
@@ -66,7 +66,7 @@ class Problem:
         _check_datasets(self.training, self.validation)
         states = tuple(copy.deepcopy(callback.state_dict()) for callback in self.callbacks)
         object.__setattr__(self, "callback_states", states)
-        with isolate_rng():
+        with isolated_randomness():
             self.build(smallest(self.space))
 
     def build(self, configuration: Mapping[str, Any]) -> LightningModule:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import optuna
 import torch
-from lightning.pytorch.utilities.seed import isolate_rng
 from optuna import TrialPruned
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from drnn_forecast.randomness import isolated_randomness
 from drnn_forecast.tuning.checkpoints import delete_others
 from drnn_forecast.tuning.problem import Problem
 from drnn_forecast.tuning.study import FINISHED, new_trials, quiet_optuna
@@ -80,7 +80,7 @@ class Worker:
             ConnectionError: The storage stopped answering.
         """
         try:
-            with quiet_optuna(), isolate_rng():
+            with quiet_optuna(), isolated_randomness():
                 while (reason := self._reason_to_stop()) is None:
                     if self._has_place():
                         self._run_next()

@@ -1,0 +1,26 @@
+"""The random state of the caller, given back whatever happens."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def isolated_randomness() -> Iterator[None]:
+    """Give Python's, numpy's and torch's random state back, also where the block raises.
+
+    Lightning's `isolate_rng` gives it back only where all goes well.
+    """
+    # Lightning and many others draw from numpy's global generator, whatever its advice.
+    state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
