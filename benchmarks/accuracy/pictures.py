@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from runs import RESULTS
 from utilsforecast import losses
 
@@ -61,6 +62,7 @@ def best_and_worst(
             axis.plot(ahead, part["forecast"], color="tab:red", linewidth=1.2)
             axis.set_title(f"{part['series'].iloc[0]}, error {shown(error_of[window])}", fontsize=9)
             axis.tick_params(labelsize=8)
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axis in axes[-1]:
                 axis.set_xlabel("time steps ahead", fontsize=9)
     figure.supylabel(unit, fontsize=9)
