@@ -16,19 +16,10 @@ from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 
 from drnn_forecast.base import ForecastingModel
-from drnn_forecast.collection import WindowData
 from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
 from drnn_forecast.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.heads import MultiHorizonHead, TargetHead
-from drnn_forecast.interpretation import (
-    Interpretation,
-    averages_by_variable,
-    averages_figure,
-    dependency,
-    interpret,
-    interpretation_figures,
-    window_figures,
-)
+from drnn_forecast.interpretation import InterpretableModel
 from drnn_forecast.layers import Cell, DilatedRNN, OutputFusion, SegmentEmbedding
 from drnn_forecast.layers.checks import checked_widths
 from drnn_forecast.losses import complete_loss, output_size
@@ -45,7 +36,7 @@ from drnn_forecast.settings import (
 )
 
 
-class DilatedRNNForecaster(ForecastingModel):
+class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
     """Forecasts every step of the horizon at once from the last state of a dilated RNN.
 
     Make one with `from_dataset`, which fills in everything below the architecture.
@@ -68,10 +59,9 @@ class DilatedRNNForecaster(ForecastingModel):
             in the normaliser's space, from a learned mix of the values one season ago. A season
             of 1 is the last value.
         level_anchor: Whether the mean of the window takes part in that mix.
-        linear_length: So many of the target's last values, time steps, less their mean, are also
-            mapped to every step of the forecast by one linear layer (Lai et al., 2018), and a gate
-            of each step says how much of that is added; 0: none; None: as many as the encoder
-            reads, where the loss has a location that can be shifted (`from_dataset` only).
+        linear_length: So many last values of the target, time steps, are mapped linearly to every
+            step, and a gate of each step says how much of that is added (`LinearHistory`); 0: none;
+            None: as many as the encoder reads, where the loss has a location (`from_dataset` only).
         context_length: The encoder reads the last `context_length` valid time steps of the
             window; None reads all. Seasons may look further back, up to the whole window.
         segment_length: k, time steps, a divisor of what the encoder reads: it reads segments of k
@@ -281,43 +271,6 @@ class DilatedRNNForecaster(ForecastingModel):
         from drnn_forecast.package import DilatedRNNForecaster_pkg
 
         return DilatedRNNForecaster_pkg
-
-    def interpret_output(self, x: Mapping[str, Any], *, target: int = 0) -> Interpretation:
-        """Return what the forecasts of a batch lean on: see `interpretation.interpret`."""
-        return interpret(self, x, target=target)
-
-    def plot_interpretation(self, interpretation: Interpretation) -> dict[str, Any]:
-        """Return a figure of each part: see `interpretation.interpretation_figures`."""
-        return interpretation_figures(interpretation)
-
-    def plot_prediction(
-        self, x: Mapping[str, Any], out: Mapping[str, Any], idx: int = 0, **options: Any
-    ) -> Any:
-        """Return a figure of one window, a list for several targets: see `window_figures`."""
-        figures = window_figures(self, x, out, idx, **options)
-        return figures if len(self.target_names) > 1 else figures[0]
-
-    def calculate_prediction_actual_by_variable(
-        self, x: Mapping[str, Any], y_pred: Any, **options: Any
-    ) -> dict[str, Any]:
-        """Return means by variable, for several targets by target: see `averages_by_variable`."""
-        pairs = zip(self.target_names, to_list(y_pred), to_list(x["decoder_target"]), strict=True)
-        tables = {n: averages_by_variable(self, x, p, a, **options) for n, p, a in pairs}
-        return tables if len(tables) > 1 else tables[self.target_names[0]]
-
-    def plot_prediction_actual_by_variable(
-        self, data: Mapping[str, Any], name: str | None = None, **options: Any
-    ) -> Any:
-        """Return a figure of a variable's averages, of all by name: see `averages_figure`."""
-        if name is not None:
-            return averages_figure(self, data, name, **options)
-        return {name: averages_figure(self, data, name, **options) for name in data["support"]}
-
-    def predict_dependency(
-        self, data: WindowData, variable: str, values: Sequence[Any], **options: Any
-    ) -> Any:
-        """Return forecasts with a variable set to values: see `interpretation.dependency`."""
-        return dependency(self, data, variable, values, **options)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> Path:
         """Write weights and settings without pickle: see `pretrained.save_pretrained`."""

@@ -5,6 +5,7 @@ from drnn_forecast.interpretation.figures import (
     interpretation_figures,
     window_figures,
 )
+from drnn_forecast.interpretation.methods import InterpretableModel
 from drnn_forecast.interpretation.numbers import (
     Interpretation,
     averages_by_variable,
@@ -15,6 +16,7 @@ from drnn_forecast.interpretation.numbers import (
 )
 
 __all__ = [
+    "InterpretableModel",
     "Interpretation",
     "averages_by_variable",
     "averages_figure",
