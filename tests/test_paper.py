@@ -2,6 +2,7 @@ import gzip
 import importlib
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from benchmarks.paper.models import (
     classifier,
     initialised,
     parameter_count,
+    skip_initialised,
     symbol_model,
 )
 from benchmarks.paper.penn_treebank import Characters
@@ -42,6 +44,7 @@ EXPERIMENTS = {  # the runs that the cheapest test of each script needs, and the
     "start_time": ("4 layers, 32 to 256", "mnist"),
     "penn_treebank": ("1 x 174", "ptb"),
     "speakers": ("MFCC", "fsdd"),
+    "learning_rates": ("Penn Treebank, rate 0.001, undilated GRU, 1 x 174", "mnist"),
 }
 
 
@@ -178,6 +181,26 @@ def test_a_skip_layer_reads_one_step_and_skip_steps_back(cell_type):
     torch.testing.assert_close(network(input)[0], torch.stack(outputs), rtol=0, atol=1e-12)
 
 
+def test_the_near_and_far_states_of_a_skip_layer_start_as_one_orthogonal_map():
+    torch.manual_seed(0)
+    network = skip_initialised(SkipRNN(3, 5, num_layers=2, skip=4, cell_type="RNN"), near=0.6)
+    for layer in network.layers:
+        near, far = layer.weight_hh_l0, layer.weight_ih_l0[:, -5:]
+        torch.testing.assert_close(near @ near.t(), 0.36 * torch.eye(5), rtol=0, atol=1e-5)
+        torch.testing.assert_close(far @ far.t(), 0.64 * torch.eye(5), rtol=0, atol=1e-5)
+
+
+def test_a_run_may_have_a_learning_rate_of_its_own(tmp_path):
+    own = replace(run(Line()), learning_rate=0.1)
+    rates = [
+        conduct([one], setting, tmp_path / f"{index}.csv", quiet=True)["loss"].tolist()
+        for index, (one, setting) in enumerate(
+            [(own, QUICK), (run(Line()), replace(QUICK, learning_rate=0.1)), (run(Line()), QUICK)]
+        )
+    ]
+    assert rates[0] == rates[1] != rates[2]
+
+
 def test_the_convolutions_see_the_sum_of_their_dilations_and_no_future():
     torch.manual_seed(0)
     network = DilatedCNN(1, 8, dilations=(1, 2, 4)).double()
@@ -219,11 +242,18 @@ def test_a_classifier_reads_the_last_output_or_the_fused_last_ones():
 
 
 @pytest.mark.parametrize(
-    ("cell_type", "open_gates"), [("RNN", [0]), ("GRU", [0, 0, 0]), ("LSTM", [0, 1, 0, 0])]
+    ("cell_type", "gate_bias", "open_gates"),
+    [
+        ("RNN", 0, [0]),
+        ("GRU", 0, [0, 0, 0]),
+        ("GRU", 1, [1, 1, 0]),
+        ("LSTM", 0, [0, 1, 0, 0]),
+    ],
 )
-def test_every_gate_starts_orthogonal_and_forget_gates_open(cell_type, open_gates):
+def test_every_gate_starts_orthogonal_and_forget_gates_open(cell_type, gate_bias, open_gates):
     torch.manual_seed(0)
-    layer = initialised(DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type)).layers[0]
+    network = DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type)
+    layer = initialised(network, gate_bias=gate_bias).layers[0]
     for weight in (layer.weight_ih_l0, layer.weight_hh_l0):
         squares = torch.stack([gate @ gate.t() for gate in weight.split(4)])
         torch.testing.assert_close(squares, torch.eye(4).expand_as(squares), rtol=0, atol=1e-5)

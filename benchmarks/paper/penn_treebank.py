@@ -26,7 +26,7 @@ from benchmarks.paper.models import symbol_model
 from benchmarks.paper.training import Run, Setting, drawn
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=400, batch_size=32, rows=4, learning_rate=3e-3)
+QUICK = Setting("quick", steps=4000, batch_size=32, rows=10, learning_rate=3e-3)
 FULL = Setting("full", steps=60_000, batch_size=64, rows=60)
 LAYERS = 5
 

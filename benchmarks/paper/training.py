@@ -57,13 +57,17 @@ class Setting:
 
 @dataclass(frozen=True)
 class Run:
-    """One network on one task: `panel` is the part of the figure, `network` the line in it."""
+    """One network on one task: `panel` is the part of the figure, `network` the line in it.
+
+    `learning_rate` takes the place of the setting's.
+    """
 
     panel: str
     network: str
     seed: int
     build: Callable[[], nn.Module]
     task: Task
+    learning_rate: float | None = None
 
     def key(self, setting: Setting) -> dict[str, Any]:
         """Return the columns by which its rows are told from others."""
@@ -125,7 +129,8 @@ def train(
     """
     torch.manual_seed(run.seed)
     network = run.build().to(device)
-    optimiser = torch.optim.RMSprop(network.parameters(), lr=setting.learning_rate, alpha=0.9)
+    rate = run.learning_rate or setting.learning_rate
+    optimiser = torch.optim.RMSprop(network.parameters(), lr=rate, alpha=0.9)
     progress = taken_up(checkpoint, network, optimiser, device)
     run.task.loss(network, 0).backward()
     bar = tqdm(
