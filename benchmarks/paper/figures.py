@@ -70,7 +70,7 @@ def learning_curves(
         handles.values(),
         handles.keys(),
         loc="outside lower center",
-        ncols=min(len(handles), 3 * columns),
+        ncols=max(1, int(12 * figure.get_figwidth() / (max(map(len, handles)) + 8))),
         frameon=False,
     )
     return figure

@@ -25,6 +25,8 @@ from drnn_forecast.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=1500, batch_size=64, learning_rate=3e-3, rows=15)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+SLOWER = ("undilated RNN, 8 x 20", "undilated LSTM, 8 x 20")
+"""Networks of the quick setting to which `learning_rates` gave a smaller rate; they run at both."""
 
 
 def runs(options: Options) -> Iterator[Run]:
@@ -47,7 +49,10 @@ def runs(options: Options) -> Iterator[Run]:
                         classifier, 1, width, CLASSES, dilations, cell, gate_bias=gate_bias
                     )
                     name = f"{kind} {cell}, {num_layers} x {width}"
-                    yield Run(panel, name + ", gates at 1" * gate_bias, seed, build, task)
+                    run = Run(panel, name + ", gates at 1" * gate_bias, seed, build, task)
+                    yield run
+                    if name in SLOWER:
+                        yield run.at(1e-3)
 
 
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -68,6 +68,11 @@ class Run:
     build: Callable[[], nn.Module]
     task: Task
     learning_rate: float | None = None
+
+    def at(self, learning_rate: float) -> Run:
+        """Return the same run with a learning rate of its own, and a name that says so."""
+        network = f"{self.network}, rate {learning_rate:g}"
+        return replace(self, network=network, learning_rate=learning_rate)
 
     def key(self, setting: Setting) -> dict[str, Any]:
         """Return the columns by which its rows are told from others."""

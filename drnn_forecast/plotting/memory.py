@@ -94,7 +94,9 @@ def length_by_depth(lengths: Mapping[str, Mapping[int, float]], *, title: str) -
             marker="os^"[index % 3],
             linestyle=("-", "-", "--")[index % 3],
         )
-    axis.set_yscale("log")
+    axis.set_yscale("log", subs=(2, 5))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter("{x:g}")
     axis.set_xlabel("layers", fontsize=11)
     axis.set_ylabel("mean recurrent length (edges)", fontsize=11)
     axis.locator_params(axis="x", integer=True)
