@@ -49,11 +49,12 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical
 
-# The paper's experiments in their quick settings, about half an hour on one quiet core; what is finished
-# is skipped. Other data folders: DRNN_PAPER_DATA=... make paper.
+# The paper's experiments in their quick settings with one seed, about an hour and a half on one quiet
+# core; what is finished is skipped. More seeds: --seeds 0 1 2 of each script. Other data folders:
+# DRNN_PAPER_DATA=... make paper.
 paper: $(VENV)/.benchmark
-	for experiment in copy_memory pixel_mnist noisy_mnist depth start_exponent start_time \
-		penn_treebank speakers report; do \
+	for experiment in learning_rates copy_memory pixel_mnist noisy_mnist depth start_exponent \
+		start_time penn_treebank speakers report; do \
 		OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.paper.$$experiment || exit 1; done
 
 # The rows of docs/accuracy.md that are not there yet; their data lie beside the checkout.
