@@ -52,7 +52,7 @@ def learning_curves(
             level, name = chance[panel]
             axes.axhline(level, color="black", linewidth=1, linestyle=":", label=name)
         axes.set(title=panel, xlabel="training steps", ylabel=label)
-        axes.tick_params(labelleft=True)
+        axes.tick_params(which="both", labelleft=True)
         if logarithmic:
             axes.set_yscale("log")
             axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))

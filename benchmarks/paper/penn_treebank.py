@@ -114,7 +114,9 @@ def runs(options: Options) -> Iterator[Run]:
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     """Return the curves of the bits per character."""
     label = "bits per character, test"
-    return {"": learning_curves(curves, title="Penn Treebank by character", value="score", label=label)}
+    return {
+        "": learning_curves(curves, title="Penn Treebank by character", value="score", label=label)
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
