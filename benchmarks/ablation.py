@@ -31,7 +31,7 @@ from tasks import CHOICE, METRICS
 from machine import markdown
 
 SHORTER = {"M4 Hourly": 168, "M4 Weekly": 1}
-LAGS = {"M4 Hourly": [24, 168], "M4 Weekly": [52]}
+LAGS = {"M4 Hourly": [24, 168], "M4 Weekly": [13]}
 
 ROUNDS = {
     "around the settings of the reported rows": "ablation",
