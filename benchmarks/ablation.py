@@ -31,7 +31,8 @@ from tasks import CHOICE, METRICS
 from machine import markdown
 
 SHORTER = {"M4 Hourly": 168, "M4 Weekly": 1}
-LAGS = {"M4 Hourly": [24, 168], "M4 Weekly": [52]}
+LAGS = {"M4 Hourly": [24, 168], "ETTh1": [24], "ETTh2": [24]}
+"""Of Weekly some series are too short for any."""
 
 ROUNDS = {
     "around the settings of the reported rows": "ablation",
@@ -87,7 +88,9 @@ VARIANTS = {
     "plain MAE": Change(model={"loss": MAE(), "relative_loss": False}),
     "relative MAE": Change(model={"loss": MAE(), "relative_loss": True}),
     "squared error": Change(model={"loss": RMSE(), "relative_loss": False}),
-    "lags as covariates": lambda task: Change(split={"lags": {"value": LAGS.get(task, [24])}}),
+    "lags as covariates": lambda task: Change(
+        split={"lags": {"value": LAGS[task]}} if task in LAGS else {}
+    ),
     "no dropout": Change(model={"dropout": 0.0}),
     "dropout 0.3": Change(model={"dropout": 0.3}),
 }
