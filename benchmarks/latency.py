@@ -9,6 +9,7 @@ network five layers of 64 units.
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import onnxruntime
 import pandas as pd
 import torch
 
-from drnn_forecast import DilatedRNNForecaster, ForecastData
+from drnn_forecast import DilatedRNNForecaster, DilatedRNNLayer, ForecastData
 from drnn_forecast.export import INPUTS, export_onnx, network_inputs
 from machine import RESULTS, markdown, setting, taken_in_turns
 
@@ -70,12 +71,18 @@ def ways(cell_type: str, folder: Path) -> dict[str, Callable[[], object]]:
         if name in names
     }
 
-    def forward() -> object:
+    on_torch = copy.deepcopy(model)
+    for layer in on_torch.modules():
+        if isinstance(layer, DilatedRNNLayer):
+            layer.backend = "torch"
+
+    def forward(network: DilatedRNNForecaster) -> object:
         with torch.inference_mode():
-            return model(x)
+            return network(x)
 
     return {
-        "model.forward": forward,
+        "model.forward": lambda: forward(model),
+        "model.forward on torch's cells": lambda: forward(on_torch),
         "onnxruntime": lambda: session.run(None, feed),
         "model.predict": lambda: model.predict(dataset, mode="quantiles"),
         "model.forecast": lambda: model.forecast(frame),

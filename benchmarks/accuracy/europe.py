@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pictures import draw
 from pytorch_forecasting import QuantileLoss
 from pytorch_forecasting.metrics import NormalDistributionLoss
-from runs import RESULTS, keep, kept, recorded, scored_rows
+from runs import RESULTS, keep, kept, recorded, scored_rows, spread
 from utilsforecast import losses
 
 from drnn_forecast import ForecastData, fit
@@ -205,9 +205,7 @@ def score(data: ForecastData, rows: pd.DataFrame, values: NDArray[Any]) -> dict[
 def write(table: pd.DataFrame, args: argparse.Namespace) -> None:
     metrics = ["WQL", "MAE %", "coverage 80 %", "steps", "cpu_seconds"]
     groups = table.groupby("model", sort=False)[metrics]
-    mean, low, high = groups.mean(), groups.min(), groups.max()
-    form = "{:.4g}".format
-    shown = mean.map(form) + " (" + low.map(form) + " to " + high.map(form) + ")"
+    mean = groups.mean()
     verdict = ", ".join(
         f"{1 - mean.loc[OURS, 'WQL'] / mean.loc[name, 'WQL']:.1%} below {name}"
         for name in mean.index
@@ -222,7 +220,7 @@ def write(table: pd.DataFrame, args: argparse.Namespace) -> None:
         "those of validation residuals. "
         f"{setting('pytorch-forecasting', 'lightning', 'neuralforecast')}",
         "",
-        *markdown(shown.reset_index()),
+        *markdown(groups.agg(spread).reset_index()),
         "",
         f"Weighted quantile loss of {OURS}: {verdict} (bar: 15 %).",
     ]

@@ -170,8 +170,9 @@ def recorded(path: Path, key: Mapping[str, Any], run: Callable[[], dict[str, Any
 
 def summary(records: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> dict[str, str]:
     """Return mean and range over seeds of every metric."""
-    table = pd.DataFrame(records)[list(metrics)]
-    return {
-        name: f"{table[name].mean():.4g} ({table[name].min():.4g} to {table[name].max():.4g})"
-        for name in metrics
-    }
+    return pd.DataFrame(records)[list(metrics)].agg(spread).to_dict()
+
+
+def spread(values: pd.Series) -> str:
+    """Return mean and range."""
+    return f"{values.mean():.4g} ({values.min():.4g} to {values.max():.4g})"

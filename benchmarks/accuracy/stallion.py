@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pictures import draw
 from pytorch_forecasting import GroupNormalizer, TemporalFusionTransformer, TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, QuantileLoss
-from runs import RESULTS, keep, kept, recorded
+from runs import RESULTS, keep, kept, recorded, spread
 from torch import Tensor
 
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, fit
@@ -210,9 +210,6 @@ def _tutorial_frame() -> pd.DataFrame:
 
 def write(table: pd.DataFrame, args: argparse.Namespace) -> None:
     groups = table.groupby("model", sort=False)[["quantile loss", "MAE", "steps", "cpu_seconds"]]
-    mean, low, high = groups.mean(), groups.min(), groups.max()
-    form = "{:.4g}".format
-    shown = mean.map(form) + " (" + low.map(form) + " to " + high.map(form) + ")"
     seeds = " ".join(map(str, args.seeds))
     lines = [
         "# Stallion, at equal wall-clock time",
@@ -220,7 +217,7 @@ def write(table: pd.DataFrame, args: argparse.Namespace) -> None:
         f"`python benchmarks/accuracy/stallion.py --seconds {args.seconds:g} --seeds {seeds}`: "
         f"mean (lowest to highest). {setting('pytorch-forecasting', 'lightning')}",
         "",
-        *markdown(shown.reset_index()),
+        *markdown(groups.agg(spread).reset_index()),
     ]
     (RESULTS / "stallion.md").write_text("\n".join(lines) + "\n")
 

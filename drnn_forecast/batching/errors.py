@@ -26,7 +26,7 @@ class MissingNameError(DatasetError, KeyError):
 
 
 class UnsupportedOverwriteError(DatasetError, NotImplementedError):
-    """A variable whose values cannot be overwritten."""
+    """Values that cannot be overwritten; a `NotImplementedError` too, as in pytorch-forecasting."""
 
 
 @contextmanager

@@ -93,7 +93,7 @@ class TargetHead(nn.Module):
     def _shift(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
         """Return what the location of every step is shifted by, `(batch, steps)`."""
         weights, gate = logits[..., : self._num_weights], logits[..., self._num_weights :]
-        shift = torch.zeros(())
+        shift = history.new_zeros(())
         if self.anchor is not None:
             shift = self.anchor(history, lengths, weights)
         if self.linear is not None:
