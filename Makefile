@@ -53,7 +53,7 @@ benchmark: $(VENV)/.benchmark
 # core; what is finished is skipped. More seeds: --seeds 0 1 2 of each script. Other data folders:
 # DRNN_PAPER_DATA=... make paper.
 paper: $(VENV)/.benchmark
-	for experiment in learning_rates copy_memory pixel_mnist noisy_mnist depth start_exponent \
+	for experiment in search copy_memory pixel_mnist noisy_mnist depth start_exponent \
 		start_time penn_treebank speakers report; do \
 		OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.paper.$$experiment || exit 1; done
 

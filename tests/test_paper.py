@@ -27,10 +27,13 @@ from benchmarks.paper.models import (
     parameter_count,
     skip_initialised,
     symbol_model,
+    with_gates,
 )
 from benchmarks.paper.penn_treebank import Characters
+from benchmarks.paper.search import starts_of
 from benchmarks.paper.speakers import stretch
 from benchmarks.paper.training import Run, Setting, conduct, read_table
+from drnn_forecast.dilations import dilation_schedule
 from drnn_forecast.layers import DilatedRNN
 
 FOLDER = data.data_folder()
@@ -44,7 +47,7 @@ EXPERIMENTS = {  # the runs that the cheapest test of each script needs, and the
     "start_time": ("4 layers, 32 to 256", "mnist"),
     "penn_treebank": ("1 x 174", "ptb"),
     "speakers": ("MFCC", "fsdd"),
-    "learning_rates": ("Penn Treebank, rate 0.001, undilated GRU, 1 x 174", "mnist"),
+    "search": ("Penn Treebank, open gates, rate 0.001, undilated GRU, 1 x 174", "mnist"),
 }
 
 
@@ -100,13 +103,14 @@ def test_a_number_of_steps_below_one_is_refused(arguments, capsys):
     assert "--steps" in capsys.readouterr().err
 
 
-def test_a_stopped_run_goes_on_to_the_same_curve(tmp_path):
-    values = ["step", "loss", "score"]
-    whole = conduct([run(Line())], QUICK, tmp_path / "whole.csv", quiet=True)
+@pytest.mark.parametrize("falls", [False, True])
+def test_a_stopped_run_goes_on_to_the_same_curve(falls, tmp_path):
+    values, setting = ["step", "loss", "score"], replace(QUICK, falls=falls)
+    whole = conduct([run(Line())], setting, tmp_path / "whole.csv", quiet=True)
     with pytest.raises(KeyboardInterrupt):
-        conduct([run(Line(stop_at=5))], QUICK, tmp_path / "parts.csv", quiet=True)
+        conduct([run(Line(stop_at=5))], setting, tmp_path / "parts.csv", quiet=True)
 
-    joined = conduct([run(Line())], QUICK, tmp_path / "parts.csv", quiet=True)
+    joined = conduct([run(Line())], setting, tmp_path / "parts.csv", quiet=True)
 
     pd.testing.assert_frame_equal(joined[values], whole[values])
     assert not list((tmp_path / "unfinished").iterdir())
@@ -116,6 +120,37 @@ def test_a_finished_run_is_not_run_again(tmp_path):
     first = conduct([run(Line())], QUICK, tmp_path / "curves.csv", quiet=True)
     again = conduct([run(Line(stop_at=1))], QUICK, tmp_path / "curves.csv", quiet=True)
     pd.testing.assert_frame_equal(again, first)
+
+
+def test_a_run_with_other_choices_takes_the_place_of_the_first_one(tmp_path):
+    table = tmp_path / "curves.csv"
+    conduct([run(Line())], QUICK, table, quiet=True)
+    for other in (replace(run(Line()), learning_rate=0.1), replace(run(Line()), gates="open")):
+        curves = conduct([other], QUICK, table, quiet=True)
+        assert len(curves) == 3
+        assert set(curves["gates"]) == {other.gates}
+        assert set(curves["rate"]) == {other.learning_rate or QUICK.learning_rate}
+
+
+def test_what_others_write_meanwhile_stays(tmp_path):
+    table = tmp_path / "curves.csv"
+
+    class Interleaved(Line):
+        def score(self, network):
+            conduct([run(Line(), seed=1)], QUICK, table, quiet=True)
+            return super().score(network)
+
+    curves = conduct([run(Interleaved())], QUICK, table, quiet=True)
+    assert set(curves["seed"]) == {0, 1}
+
+
+def test_a_learning_rate_falls_along_half_a_cosine():
+    setting = replace(QUICK, steps=4, falls=True)
+    rates = [setting.rate(0.2, step) for step in range(1, 5)]
+    half = math.sqrt(0.5)
+    expected = [0.2, 0.1 * (1 + half), 0.1, 0.1 * (1 - half)]
+    assert rates == pytest.approx(expected)
+    assert [QUICK.rate(0.2, step) for step in (1, 6)] == [0.2, 0.2]
 
 
 def test_a_run_of_other_length_takes_the_place_of_the_first_one_only(tmp_path):
@@ -201,6 +236,19 @@ def test_a_run_may_have_a_learning_rate_of_its_own(tmp_path):
     assert rates[0] == rates[1] != rates[2]
 
 
+@pytest.mark.parametrize(
+    ("network", "starts"),
+    [
+        ("dilated RNN, 9 x 10", {"even"}),
+        ("dilated CNN, 10 x 20", {"even"}),
+        ("undilated GRU, 1 x 174", {"open", "even", "keeping"}),
+        ("dilated LSTM, 8 x 20", {"open", "even", "keeping"}),
+    ],
+)
+def test_every_start_is_tried_where_there_are_gates(network, starts):
+    assert set(starts_of(network)) == starts
+
+
 def test_the_convolutions_see_the_sum_of_their_dilations_and_no_future():
     torch.manual_seed(0)
     network = DilatedCNN(1, 8, dilations=(1, 2, 4)).double()
@@ -241,24 +289,45 @@ def test_a_classifier_reads_the_last_output_or_the_fused_last_ones():
     assert parameter_count(fused) - parameter_count(plain) == 4 * 4 * 4 + 4
 
 
-@pytest.mark.parametrize(
-    ("cell_type", "gate_bias", "open_gates"),
-    [
-        ("RNN", 0, [0]),
-        ("GRU", 0, [0, 0, 0]),
-        ("GRU", 1, [1, 1, 0]),
-        ("LSTM", 0, [0, 1, 0, 0]),
-    ],
-)
-def test_every_gate_starts_orthogonal_and_forget_gates_open(cell_type, gate_bias, open_gates):
+@pytest.mark.parametrize("cell_type", ["RNN", "GRU", "LSTM"])
+def test_the_weights_of_every_gate_start_orthogonal(cell_type):
     torch.manual_seed(0)
-    network = DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type)
-    layer = initialised(network, gate_bias=gate_bias).layers[0]
+    layer = initialised(DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type)).layers[0]
     for weight in (layer.weight_ih_l0, layer.weight_hh_l0):
         squares = torch.stack([gate @ gate.t() for gate in weight.split(4)])
         torch.testing.assert_close(squares, torch.eye(4).expand_as(squares), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell_type", "gates", "expected"),
+    [
+        ("RNN", "open", [0]),
+        ("GRU", "even", [0, 0, 0]),
+        ("GRU", "keeping", [1, 1, 0]),
+        ("LSTM", "even", [0, 1, 0, 0]),
+        ("LSTM", "open", [3, -2, 0, 3]),
+    ],
+)
+def test_gates_start_as_they_are_told(cell_type, gates, expected):
+    network = initialised(DilatedRNN(4, 4, dilations=(2,), cell_type=cell_type))
+    layer = with_gates(network, gates).layers[0]
     biases = (layer.bias_ih_l0 + layer.bias_hh_l0).split(4)
-    assert [bias.unique().tolist() for bias in biases] == [[gate] for gate in open_gates]
+    assert [bias.unique().tolist() for bias in biases] == [[gate] for gate in expected]
+
+
+@pytest.mark.parametrize("cell_type", ["GRU", "LSTM"])
+def test_open_gates_pass_more_of_a_signal_up_than_even_ones_and_those_more_than_keeping_ones(
+    cell_type,
+):
+    passed = []
+    for gates in ("open", "even", "keeping"):
+        torch.manual_seed(0)
+        network = initialised(DilatedRNN(4, 4, dilations=dilation_schedule(6), cell_type=cell_type))
+        input = torch.zeros(1, 1, 4, requires_grad=True)
+        with_gates(network, gates)(input)[0].sum().backward()
+        passed.append(input.grad.norm().item())
+    assert passed[0] > 4 * passed[1]
+    assert passed[1] >= passed[2]
 
 
 def test_the_coefficients_are_those_of_an_independent_transform():

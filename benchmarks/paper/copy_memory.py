@@ -31,6 +31,15 @@ FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
 SYMBOLS, BLANK, RECALL = 10, 8, 9
 CELLS = ("RNN", "GRU", "LSTM")
 HIDDEN, WIDE = 10, 256
+CHOSEN = {
+    ("dilated", "RNN"): ("even", 3e-3),
+    ("dilated", "GRU"): ("open", 3e-3),
+    ("dilated", "LSTM"): ("open", 3e-3),
+    ("undilated", "RNN"): ("even", 3e-3),
+    ("undilated", "GRU"): ("even", 3e-3),
+    ("undilated", "LSTM"): ("even", 3e-3),
+}
+"""How the gates of each network start, and its learning rate: the best in `search`."""
 
 
 class CopyMemory:
@@ -83,14 +92,17 @@ class CopyMemory:
 
 def runs(options: Options) -> Iterator[Run]:
     """Yield the dilated networks, then undilated ones of their size and of the paper's."""
-    networks = {
-        f"dilated {cell}, 9 x {HIDDEN}": (HIDDEN, dilation_schedule(9), cell) for cell in CELLS
-    }
-    for layers, width in ((9, HIDDEN), (1, WIDE)):
+    networks = {}
+    for kind, dilations, width in (
+        ("dilated", dilation_schedule(9), HIDDEN),
+        ("undilated", (1,) * 9, HIDDEN),
+        ("undilated", (1,), WIDE),
+    ):
         for cell in CELLS:
-            networks[f"undilated {cell}, {layers} x {width}"] = (width, (1,) * layers, cell)
+            name = f"{kind} {cell}, {len(dilations)} x {width}"
+            networks[name] = (width, dilations, cell), CHOSEN[kind, cell]
     for length in (500, 1000):
-        for name, network in networks.items():
+        for name, (network, choice) in networks.items():
             if length == 1000 and network[0] == WIDE and not options.is_full:
                 continue
             for seed in options.seeds:
@@ -98,7 +110,7 @@ def runs(options: Options) -> Iterator[Run]:
                     length, options.setting.batch_size, seed=seed, device=options.device
                 )
                 build = partial(symbol_model, task.frequencies, *network)
-                yield Run(f"T = {length}", name, seed, build, task)
+                yield Run(f"T = {length}", name, seed, build, task, *choice)
 
 
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -54,30 +55,22 @@ def learning_curves(
         axes.set(title=panel, xlabel="training steps", ylabel=label)
         axes.tick_params(which="both", labelleft=True)
         if logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}")
+            _scale_logarithmically(axes)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
-    handles = {}
-    for axes in grid.flat[: len(panels)]:
-        handles |= {
-            name: line for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
     figure.suptitle(title, fontsize=13)
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=max(1, int(12 * figure.get_figwidth() / (max(map(len, handles)) + 8))),
-        frameon=False,
-    )
+    _name_lines_once(figure, grid.flat[: len(panels)])
     return figure
 
 
 def last_values(
-    last: pd.DataFrame, *, title: str, label: str, axis: str, ticks: Mapping[str, str]
+    last: pd.DataFrame,
+    *,
+    title: str,
+    label: str,
+    axis: str,
+    ticks: Mapping[str, str],
+    logarithmic: bool = False,
 ) -> Figure:
     """Return a figure of the column `value` against `network`, with a line per `panel`.
 
@@ -87,15 +80,48 @@ def last_values(
         label: Of the vertical axis, with its unit.
         axis: The label of the horizontal axis.
         ticks: The label of every network, in order.
+        logarithmic: The vertical axis.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
     for panel, of in last.groupby("panel", sort=False):
         mean = of.groupby("network")["value"].mean().reindex(ticks)
         axes.plot(list(ticks.values()), mean, marker="o", label=panel)
-    axes.set(xlabel=axis, ylabel=label, ylim=(0, None))
+    axes.set(xlabel=axis, ylabel=label)
+    if logarithmic:
+        _scale_logarithmically(axes)
+    else:
+        axes.set_ylim(0, None)
     axes.set_title(title, fontsize=12)
-    figure.legend(loc="outside lower center", ncols=last["panel"].nunique(), frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def tried(last: pd.DataFrame, *, title: str, label: str) -> Figure:
+    """Return a figure with a panel per `panel`: a column per `network`, a point per `choice`.
+
+    Args:
+        last: A row per panel, network and choice, with a `value`.
+        title: Of the figure.
+        label: Of the vertical axis, with its unit.
+    """
+    panels = list(last["panel"].unique())
+    colours = colours_of(sorted(last["choice"].unique()), ordered=True)
+    figure = Figure(figsize=(12, 4 * -(-len(panels) // 2)), layout="constrained")
+    grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False)
+    for axes, panel in zip(grid.flat, panels, strict=False):
+        of = last[last["panel"] == panel]
+        names = list(of["network"].unique())
+        for choice, points in of.groupby("choice"):
+            places = [names.index(name) for name in points["network"]]
+            axes.plot(places, points["value"], "o", color=colours[choice], label=choice)
+        axes.set_xticks(range(len(names)), [name.replace(", ", "\n") for name in names], fontsize=8)
+        axes.set(title=panel, ylabel=label)
+        axes.margins(x=0.1)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    _name_lines_once(figure, grid.flat[: len(panels)])
+    figure.suptitle(title, fontsize=13)
     return figure
 
 
@@ -125,4 +151,27 @@ def _draw_line(
     )
     axes.fill_between(
         over_seeds.index, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.18, lw=0
+    )
+
+
+def _scale_logarithmically(axes: Axes) -> None:
+    """Give the vertical axis a logarithmic scale with plain numbers at 1, 2 and 5."""
+    axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+
+
+def _name_lines_once(figure: Figure, panels: Iterable[Axes]) -> None:
+    """Put one legend below the panels, in which every line has its name once."""
+    handles: dict[str, Artist] = {}
+    for axes in panels:
+        lines, names = axes.get_legend_handles_labels()
+        handles |= dict(zip(names, lines, strict=True))
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=max(1, int(12 * figure.get_figwidth() / (max(map(len, handles)) + 8))),
+        frameon=False,
     )

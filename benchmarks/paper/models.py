@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+
+FIRST_BIASES: Final = {
+    "open": {"GRU": (0.0, -1.0, 0.0), "LSTM": (3.0, -2.0, 0.0, 3.0)},
+    "even": {"GRU": (0.0, 0.0, 0.0), "LSTM": (0.0, 1.0, 0.0, 0.0)},
+    "keeping": {"GRU": (1.0, 1.0, 0.0), "LSTM": (0.0, 3.0, 0.0, 0.0)},
+}
+"""How gates may start, in torch's order: r, z, n of a GRU and i, f, g, o of an LSTM.
+
+"open" lets the input through and forgets: an even gate halves what a layer passes on, an LSTM's two
+quarter it, so that of nine layers little arrives. "keeping" holds the state; for a GRU it is
+TensorFlow's start, which for an LSTM is "even".
+"""
 
 
 class SequenceClassifier(nn.Module):
@@ -135,15 +148,13 @@ def classifier(
     cell_type: str,
     *,
     fusion_width: int = 1,
-    gate_bias: float = 0.0,
     backend: str = "auto",
 ) -> SequenceClassifier:
     """Return a classifier on a stack; dilations of 1 are an ordinary stack, as in `torch.nn`."""
     encoder = DilatedRNN(
         input_size, hidden_size, dilations=dilations, cell_type=cell_type, backend=backend
     )
-    encoder = initialised(encoder, gate_bias=gate_bias)
-    return SequenceClassifier(encoder, hidden_size, classes, fusion_width=fusion_width)
+    return SequenceClassifier(initialised(encoder), hidden_size, classes, fusion_width=fusion_width)
 
 
 def symbol_model(
@@ -163,26 +174,31 @@ def symbol_model(
 
 
 @torch.no_grad()
-def initialised(encoder: nn.Module, *, gate_bias: float = 0.0) -> nn.Module:
+def initialised(encoder: nn.Module) -> nn.Module:
     """Return the encoder with orthogonal weights in every gate, which carry a signal far.
 
-    The forget gates of an LSTM start with a bias of 1, both gates of a GRU with `gate_bias` (1 in
-    the paper's TensorFlow), all other biases with 0. Nine layers of torch's own initial weights, or
-    of TensorFlow's, pass on so little that a short run learns nothing from 500 steps ago.
+    Biases are 0, those of the gates as in "even" of `FIRST_BIASES`. Nine layers of torch's own
+    initial weights, or of TensorFlow's, pass on so little that a short run learns nothing from 500
+    steps ago.
     """
     for layer in encoder.modules():
         if isinstance(layer, DilatedRNNLayer):
-            hidden = layer.hidden_size
             for weight in (layer.weight_ih_l0, layer.weight_hh_l0):
-                for gate in weight.split(hidden):
+                for gate in weight.split(layer.hidden_size):
                     nn.init.orthogonal_(gate)
             layer.bias_ih_l0.zero_()
             layer.bias_hh_l0.zero_()
-            if layer.cell_type == "LSTM":
-                layer.bias_ih_l0[hidden : 2 * hidden] = 1
-            elif layer.cell_type == "GRU":
-                layer.bias_ih_l0[: 2 * hidden] = gate_bias
-    return encoder
+    return with_gates(encoder, "even")
+
+
+@torch.no_grad()
+def with_gates(network: nn.Module, start: str) -> nn.Module:
+    """Return the network, of which every GRU and LSTM layer has the `FIRST_BIASES` of a start."""
+    for layer in network.modules():
+        if isinstance(layer, DilatedRNNLayer) and layer.cell_type in FIRST_BIASES[start]:
+            biases = FIRST_BIASES[start][layer.cell_type]
+            layer.bias_ih_l0.copy_(torch.tensor(biases).repeat_interleave(layer.hidden_size))
+    return network
 
 
 @torch.no_grad()

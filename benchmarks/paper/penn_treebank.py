@@ -29,8 +29,6 @@ from drnn_forecast.dilations import dilation_schedule
 QUICK = Setting("quick", steps=3000, batch_size=32, rows=10, learning_rate=3e-3)
 FULL = Setting("full", steps=60_000, batch_size=64, rows=60)
 LAYERS = 5
-FASTER = ("dilated GRU, 5 x 64", "undilated GRU, 1 x 174")
-"""Networks of the quick setting to which `learning_rates` gave a larger rate; they run at both."""
 
 
 class Characters:
@@ -105,10 +103,7 @@ def runs(options: Options) -> Iterator[Run]:
         task = Characters(training, test, window=window, options=options, seed=seed)
         for name, (hidden_size, dilations) in networks.items():
             build = partial(symbol_model, task.frequencies, hidden_size, dilations, "GRU")
-            run = Run("Penn Treebank", name, seed, build, task)
-            yield run
-            if name in FASTER:
-                yield run.at(1e-2)
+            yield Run("Penn Treebank", name, seed, build, task)
 
 
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:

@@ -28,7 +28,7 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting, drawn
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=400, batch_size=16, rows=4, learning_rate=3e-3)
+QUICK = Setting("quick", steps=1500, batch_size=16, rows=15, learning_rate=3e-3)
 FULL = Setting("full", steps=30_000, batch_size=64, rows=60)
 SPEAKERS = 6
 

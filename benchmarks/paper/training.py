@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,10 +14,12 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.paper.models import parameter_count
+from benchmarks.paper.models import parameter_count, with_gates
 
 KEY: Final = ("setting", "panel", "network", "seed")
-COLUMNS: Final = (*KEY, "parameters", "step", "loss", "score", "seconds", "cpu_seconds")
+CHOICES: Final = ("gates", "rate")
+CLOCKS: Final = ("seconds", "cpu_seconds")
+COLUMNS: Final = (*KEY, *CHOICES, "parameters", "step", "loss", "score", *CLOCKS)
 
 
 class Task(Protocol):
@@ -40,6 +43,7 @@ class Setting:
         rows: Of the curve, evenly spaced.
         learning_rate: Of RMSprop with a decay of 0.9, as in the paper's own demonstration.
         clip: The largest norm of the gradient.
+        falls: Whether the learning rate falls to zero along half a cosine.
     """
 
     name: str
@@ -48,18 +52,31 @@ class Setting:
     rows: int = 20
     learning_rate: float = 1e-3
     clip: float = 1.0
+    falls: bool = False
 
     @property
     def every(self) -> int:
         """The steps between two rows of the curve."""
         return max(1, self.steps // self.rows)
 
+    def rate(self, first: float, step: int) -> float:
+        """Return the learning rate of a step, 1 to `steps`, of a run that starts with `first`."""
+        share = (step - 1) / self.steps if self.falls else 0.0
+        return first * (1 + math.cos(math.pi * share)) / 2
+
 
 @dataclass(frozen=True)
 class Run:
     """One network on one task: `panel` is the part of the figure, `network` the line in it.
 
-    `learning_rate` takes the place of the setting's.
+    Args:
+        panel: The part of the figure.
+        network: The line in it.
+        seed: Of the initial weights.
+        build: Makes the network.
+        task: What it learns.
+        gates: How they start, of `FIRST_BIASES`.
+        learning_rate: In place of the setting's.
     """
 
     panel: str
@@ -67,16 +84,17 @@ class Run:
     seed: int
     build: Callable[[], nn.Module]
     task: Task
+    gates: str = "even"
     learning_rate: float | None = None
-
-    def at(self, learning_rate: float) -> Run:
-        """Return the same run with a learning rate of its own, and a name that says so."""
-        network = f"{self.network}, rate {learning_rate:g}"
-        return replace(self, network=network, learning_rate=learning_rate)
 
     def key(self, setting: Setting) -> dict[str, Any]:
         """Return the columns by which its rows are told from others."""
         return dict(zip(KEY, (setting.name, self.panel, self.network, self.seed), strict=True))
+
+    def choices(self, setting: Setting) -> dict[str, Any]:
+        """Return the columns that say how it starts, and at which learning rate."""
+        rate = self.learning_rate or setting.learning_rate
+        return dict(zip(CHOICES, (self.gates, rate), strict=True))
 
 
 @dataclass
@@ -94,8 +112,8 @@ def conduct(
 ) -> pd.DataFrame:
     """Return the curves of all runs; `table` (CSV) gets those of each run when it ends.
 
-    Runs that the table has with as many steps are not run again; one that was stopped goes on
-    from its last row, which lies beside the table meanwhile.
+    Runs that the table has with as many steps and the same choices are not run again; one that was
+    stopped goes on from its last row, which lies beside the table meanwhile.
 
     Args:
         runs: In the order of the figure.
@@ -107,10 +125,11 @@ def conduct(
     table.parent.mkdir(parents=True, exist_ok=True)
     for run in runs:
         known = read_table(table)
-        rows = known[is_of(known, run.key(setting))]
+        rows = known[is_of(known, run.key(setting) | run.choices(setting))]
         if len(rows) and rows["step"].max() == setting.steps:
             continue
         curve = train(run, setting, unfinished(table, run, setting), device=device, quiet=quiet)
+        known = read_table(table)  # again: others may have written meanwhile
         others = known[~is_of(known, run.key(setting))]
         joined = pd.concat([others, curve], ignore_index=True) if len(others) else curve
         scratch = table.with_suffix(".tmp")
@@ -133,9 +152,8 @@ def train(
         FloatingPointError: The loss is no longer finite.
     """
     torch.manual_seed(run.seed)
-    network = run.build().to(device)
-    rate = run.learning_rate or setting.learning_rate
-    optimiser = torch.optim.RMSprop(network.parameters(), lr=rate, alpha=0.9)
+    network = with_gates(run.build(), run.gates).to(device)
+    optimiser = torch.optim.RMSprop(network.parameters(), alpha=0.9)
     progress = taken_up(checkpoint, network, optimiser, device)
     run.task.loss(network, 0).backward()
     bar = tqdm(
@@ -148,14 +166,13 @@ def train(
         last = min(progress.step + setting.every, setting.steps)
         loss = advance(run, network, optimiser, setting, progress, last)
         row = {"step": last, "loss": loss, "score": run.task.score(network)}
-        clocks = {"seconds": progress.seconds, "cpu_seconds": progress.cpu_seconds}
-        progress.rows.append(row | {name: round(value, 2) for name, value in clocks.items()})
+        progress.rows.append(row | {name: round(getattr(progress, name), 2) for name in CLOCKS})
         bar.update(last - bar.n)
         bar.set_postfix(loss=f"{loss:.4f}", score=f"{row['score']:.4f}")
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         torch.save([network.state_dict(), optimiser.state_dict(), vars(progress)], checkpoint)
     bar.close()
-    first = run.key(setting) | {"parameters": parameter_count(network)}
+    first = run.key(setting) | run.choices(setting) | {"parameters": parameter_count(network)}
     rows = [first | row for row in progress.rows]
     return pd.DataFrame(rows, columns=list(COLUMNS)).round({"loss": 6, "score": 6})
 
@@ -170,9 +187,11 @@ def advance(
 ) -> float:
     """Return the mean loss of the steps up to `last`, which are done and timed."""
     network.train()
+    first = run.choices(setting)["rate"]
     losses = []
     wall, cpu = time.perf_counter(), time.process_time()
     for step in range(progress.step + 1, last + 1):
+        optimiser.param_groups[0]["lr"] = setting.rate(first, step)
         loss = run.task.loss(network, step)
         optimiser.zero_grad()
         loss.backward()
@@ -205,7 +224,7 @@ def taken_up(
 
 def unfinished(table: Path, run: Run, setting: Setting) -> Path:
     """Return where a run keeps what it needs to go on."""
-    words = (table.stem, *run.key(setting).values(), setting.steps)
+    words = (table.stem, *run.key(setting).values(), *run.choices(setting).values(), setting.steps)
     name = "".join(c if c.isalnum() else "-" for c in "-".join(map(str, words)))
     return table.parent / "unfinished" / f"{name}.pt"
 
