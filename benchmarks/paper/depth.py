@@ -20,7 +20,7 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=4000, batch_size=32, rows=40, learning_rate=3e-3)
+QUICK = Setting("quick", steps=4000, batch_size=32, rows=40)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
 WIDTH = 20
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.paper.pixel_mnist [--full --device cuda]
 
-The full setting reads all 784 pixels, with nine layers and dilations to 256; the quick one reads
-images pooled to 14 x 14, 196 steps, with eight layers and dilations to 128. A GRU runs from two
-starts: with biases of 0, and with a bias of 1 in both gates, as in the paper's TensorFlow. `score`
-is the accuracy on test images: all of them, in the quick setting the first 2,000.
+The full setting reads all 784 pixels, with nine layers of 20 and of 50 units and dilations to 256,
+and its learning rate falls to zero; the quick one reads images pooled to 14 x 14, 196 steps, with
+eight layers of 20 and dilations to 128. `score` is the accuracy on test images: all of them, in
+the quick setting the first 2,000.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=1500, batch_size=64, learning_rate=3e-3, rows=15)
-FULL = Setting("full", steps=30_000, batch_size=128, learning_rate=3e-3, falls=True)
+QUICK = Setting("quick", steps=1500, batch_size=64, rows=15)
+FULL = Setting("full", steps=30_000, batch_size=128, falls=True)
 CHOSEN = {
     ("dilated", "RNN"): ("even", 3e-3),
     ("dilated", "GRU"): ("open", 3e-3),

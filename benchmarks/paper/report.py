@@ -26,6 +26,8 @@ def last_rows(curves: pd.DataFrame) -> pd.DataFrame:
                 "setting": setting_name,
                 "panel": panel,
                 "network": network,
+                "gates": of["gates"].iloc[0],
+                "rate": f"{of['rate'].iloc[0]:g}",
                 "parameters": of["parameters"].iloc[0],
                 "steps": of["step"].iloc[0],
                 "seeds": len(of),

@@ -3,8 +3,8 @@
     python -m benchmarks.paper.search [--full --device cuda]
 
 The networks, data and batches of `copy_memory` (T = 500, nine layers), `pixel_mnist` (plain),
-`noisy_mnist` (1000 steps, RNN cells and convolutions) and `penn_treebank`, for a few steps. `loss`
-is that of training, by which both may be chosen.
+`noisy_mnist` (1000 steps, RNN cells and convolutions), `penn_treebank` and `speakers`, for a few
+steps. `loss` is that of training, by which both may be chosen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 import pandas as pd
 from matplotlib.figure import Figure
 
-from benchmarks.paper import copy_memory, noisy_mnist, penn_treebank, pixel_mnist
+from benchmarks.paper import copy_memory, noisy_mnist, penn_treebank, pixel_mnist, speakers
 from benchmarks.paper.command import Options, carry_out
 from benchmarks.paper.figures import tried
 from benchmarks.paper.models import FIRST_BIASES
@@ -32,6 +32,7 @@ TASKS: Final[tuple[tuple[ModuleType, str, tuple[float, ...]], ...]] = (
     (pixel_mnist, r"plain, .* \d x 20$", (1e-3, 3e-3)),
     (noisy_mnist, r" 1000 steps, .*NN, ", (1e-3, 3e-3)),
     (penn_treebank, r"\d x \d+$", (1e-3, 3e-3, 1e-2)),
+    (speakers, "GRU", (1e-3, 3e-3)),
 )
 """Each script, what the "panel, network" of the runs that are tried looks like, and the rates."""
 

@@ -28,8 +28,8 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting, drawn
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=1500, batch_size=16, rows=15, learning_rate=3e-3)
-FULL = Setting("full", steps=30_000, batch_size=64, rows=60)
+QUICK = Setting("quick", steps=1500, batch_size=16, rows=15)
+FULL = Setting("full", steps=30_000, batch_size=64, rows=60, falls=True)
 SPEAKERS = 6
 
 

@@ -24,8 +24,8 @@ from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
 from drnn_forecast.dilations import dilation_schedule
 
-QUICK = Setting("quick", steps=1000, batch_size=32, rows=10, learning_rate=3e-3)
-FULL = Setting("full", steps=30_000, batch_size=128, rows=60)
+QUICK = Setting("quick", steps=1000, batch_size=32, rows=10)
+FULL = Setting("full", steps=30_000, batch_size=128, rows=60, falls=True)
 LAYERS, WIDTH = 9, 20
 EXPONENTS = (0, 1, 2, 3, 4, 5)
 

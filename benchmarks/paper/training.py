@@ -50,7 +50,7 @@ class Setting:
     steps: int
     batch_size: int
     rows: int = 20
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     clip: float = 1.0
     falls: bool = False
 
