@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from benchmarks.paper import data, report
-from benchmarks.paper.command import parsed
+from benchmarks.paper.command import in_order, parsed
 from benchmarks.paper.copy_memory import CopyMemory
 from benchmarks.paper.mfcc import COEFFICIENTS, FILTERS, FRAME, HOP, mel_filters, mfcc
 from benchmarks.paper.models import (
@@ -151,6 +151,15 @@ def test_a_learning_rate_falls_along_half_a_cosine():
     expected = [0.2, 0.1 * (1 + half), 0.1, 0.1 * (1 - half)]
     assert rates == pytest.approx(expected)
     assert [QUICK.rate(0.2, step) for step in (1, 6)] == [0.2, 0.2]
+
+
+def test_a_figure_has_the_rows_of_its_runs_in_their_order(tmp_path):
+    names = ("dilated second", "dilated gone", "dilated first")
+    runs = [replace(run(Line()), network=name) for name in names]
+    curves = conduct(runs, QUICK, tmp_path / "curves.csv", quiet=True)
+    found = in_order(curves, [runs[2], replace(runs[2], seed=1), runs[0]])
+    assert found["network"].tolist() == ["dilated first"] * 3 + ["dilated second"] * 3
+    assert found["step"].tolist() == [2, 4, 6] * 2
 
 
 def test_a_run_of_other_length_takes_the_place_of_the_first_one_only(tmp_path):

@@ -60,18 +60,28 @@ def carry_out(
         arguments: Of the command line; None: those of the process.
     """
     options = parsed(description, quick, full, seeds, arguments)
-    chosen = [run for run in runs(options) if options.only in f"{run.panel}, {run.network}"]
+    listed = list(runs(options))
     curves = conduct(
-        chosen,
+        [run for run in listed if options.only in f"{run.panel}, {run.network}"],
         options.setting,
         options.out / f"{name}.csv",
         device=str(options.device),
         quiet=options.quiet,
     )
+    curves = in_order(curves, listed)
     for end, figure in figures(curves).items():
         suffix = f"{end}_full" if options.is_full else end
         figure.savefig(options.out / f"{name}{suffix}.png", dpi=90)
     return curves
+
+
+def in_order(curves: pd.DataFrame, runs: Iterable[Run]) -> pd.DataFrame:
+    """Return the rows of these runs, whatever their seeds, in their order."""
+    names = list(dict.fromkeys((run.panel, run.network) for run in runs))
+    rows = zip(curves["panel"], curves["network"], strict=True)
+    found = [names.index(row) if row in names else -1 for row in rows]
+    placed = curves.assign(place=found).query("place >= 0").sort_values("place", kind="stable")
+    return placed.drop(columns="place").reset_index(drop=True)
 
 
 def parsed(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib as mpl
 import pandas as pd
@@ -24,8 +25,8 @@ def learning_curves(
 ) -> Figure:
     """Return a figure with a panel per `panel`: `value` against steps, a line per network.
 
-    The line is the mean over seeds, the band reaches from the least to the greatest; a network
-    whose name starts with "dilated" is drawn solid, any other dashed.
+    The line is the mean over seeds, the band reaches from the least to the greatest. Where there
+    are several cells, each has a colour.
 
     Args:
         curves: The rows of a table of curves, of one setting.
@@ -38,7 +39,7 @@ def learning_curves(
     """
     panels = list(curves["panel"].unique())
     networks = list(curves["network"].unique())
-    colours = colours_of(networks, ordered=ordered)
+    styles = styles_of(networks, ordered=ordered)
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(6 * columns + 1, 3.6 * rows + 1.4), layout="constrained")
@@ -47,8 +48,7 @@ def learning_curves(
         for network in networks:
             of = curves[(curves["panel"] == panel) & (curves["network"] == network)]
             if len(of):
-                solid = ordered or network.startswith("dilated")
-                _draw_line(axes, of, value, colours[network], network, solid=solid)
+                _draw_line(axes, of, value, *styles[network], network)
         if chance and panel in chance:
             level, name = chance[panel]
             axes.axhline(level, color="black", linewidth=1, linestyle=":", label=name)
@@ -98,23 +98,33 @@ def last_values(
 
 
 def tried(last: pd.DataFrame, *, title: str, label: str) -> Figure:
-    """Return a figure with a panel per `panel`: a column per `network`, a point per `choice`.
+    """Return a figure with a panel per `panel`: a column of points per `network`.
+
+    A start of the gates has a colour, a learning rate a marker.
 
     Args:
-        last: A row per panel, network and choice, with a `value`.
+        last: A row per panel, network, `gates` and `rate`, with a `value`.
         title: Of the figure.
         label: Of the vertical axis, with its unit.
     """
     panels = list(last["panel"].unique())
-    colours = colours_of(sorted(last["choice"].unique()), ordered=True)
-    figure = Figure(figsize=(12, 4 * -(-len(panels) // 2)), layout="constrained")
-    grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False)
+    colours = dict(zip(sorted(last["gates"].unique()), mpl.colormaps["tab10"].colors, strict=False))
+    markers = dict(zip(sorted(last["rate"].unique()), "vo^s", strict=False))
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(12, 3.8 * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False)
     for axes, panel in zip(grid.flat, panels, strict=False):
         of = last[last["panel"] == panel]
         names = list(of["network"].unique())
-        for choice, points in of.groupby("choice"):
-            places = [names.index(name) for name in points["network"]]
-            axes.plot(places, points["value"], "o", color=colours[choice], label=choice)
+        for (gates, rate), points in of.groupby(["gates", "rate"]):
+            axes.plot(
+                [names.index(name) for name in points["network"]],
+                points["value"],
+                markers[rate],
+                color=colours[gates],
+                alpha=0.8,
+                label=f"{gates} gates, rate {rate:g}",
+            )
         axes.set_xticks(range(len(names)), [name.replace(", ", "\n") for name in names], fontsize=8)
         axes.set(title=panel, ylabel=label)
         axes.margins(x=0.1)
@@ -125,33 +135,35 @@ def tried(last: pd.DataFrame, *, title: str, label: str) -> Figure:
     return figure
 
 
-def colours_of(networks: list[str], *, ordered: bool) -> dict[str, object]:
-    """Return a colour for every network: from a scale where they are ordered."""
+def styles_of(networks: Sequence[str], *, ordered: bool) -> dict[str, tuple[object, str]]:
+    """Return the colour and the line style of every network.
+
+    Ordered ones have colours on a scale. Else every cell has a colour and its networks differ by
+    their lines; where all have one cell, every network has a colour.
+    """
     if ordered:
         scale = mpl.colormaps["viridis"]
-        return {
-            name: scale(0.95 * index / max(1, len(networks) - 1))
-            for index, name in enumerate(networks)
-        }
-    palette = mpl.colormaps["tab10"].colors
-    return {name: palette[index % len(palette)] for index, name in enumerate(networks)}
+        steps = max(1, len(networks) - 1)
+        return {name: (scale(0.95 * index / steps), "-") for index, name in enumerate(networks)}
+    palette, lines = mpl.colormaps["tab10"].colors, ("-", "--", "-.", ":")
+    cells = [next(iter(re.findall("[A-Z]{3,}", name)), name) for name in networks]
+    kinds = sorted(set(cells))
+    if len(kinds) == 1:
+        return {name: (palette[index], lines[index]) for index, name in enumerate(networks)}
+    return {
+        name: (palette[kinds.index(cell)], lines[cells[:index].count(cell)])
+        for index, (name, cell) in enumerate(zip(networks, cells, strict=True))
+    }
 
 
 def _draw_line(
-    axes: Axes, of: pd.DataFrame, value: str, colour: object, name: str, *, solid: bool
+    axes: Axes, of: pd.DataFrame, value: str, colour: object, line: str, name: str
 ) -> None:
     """Draw the mean and the range over seeds of one network."""
     over_seeds = of.groupby("step")[value].agg(["mean", "min", "max"])
-    axes.plot(
-        over_seeds.index,
-        over_seeds["mean"],
-        color=colour,
-        linestyle="-" if solid else "--",
-        label=name,
-    )
-    axes.fill_between(
-        over_seeds.index, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.18, lw=0
-    )
+    steps = over_seeds.index
+    axes.plot(steps, over_seeds["mean"], color=colour, linestyle=line, label=name)
+    axes.fill_between(steps, over_seeds["min"], over_seeds["max"], color=colour, alpha=0.18, lw=0)
 
 
 def _scale_logarithmically(axes: Axes) -> None:

@@ -57,9 +57,8 @@ def figures(curves: pd.DataFrame) -> dict[str, Figure]:
     """Return the last training loss of every network, by start and rate."""
     last = curves.groupby(["panel", "network"], sort=False).last().reset_index()
     task = last["panel"].str.replace(r", \w+ gates, rate .*", "", regex=True)
-    choice = last["gates"] + last["rate"].map(", rate {:g}".format)
     figure = tried(
-        last.assign(panel=task, choice=choice, value=last["loss"]),
+        last.assign(panel=task, value=last["loss"]),
         title="Starts of the gates and learning rates",
         label="training loss (nats)",
     )
