@@ -61,13 +61,17 @@ def carry_out(
     """
     options = parsed(description, quick, full, seeds, arguments)
     listed = list(runs(options))
-    curves = conduct(
-        [run for run in listed if options.only in f"{run.panel}, {run.network}"],
-        options.setting,
-        options.out / f"{name}.csv",
-        device=str(options.device),
-        quiet=options.quiet,
-    )
+    torch.set_flush_denormal(True)  # gradients that vanish would take a core six times as long
+    try:
+        curves = conduct(
+            [run for run in listed if options.only in f"{run.panel}, {run.network}"],
+            options.setting,
+            options.out / f"{name}.csv",
+            device=str(options.device),
+            quiet=options.quiet,
+        )
+    finally:
+        torch.set_flush_denormal(False)
     curves = in_order(curves, listed)
     for end, figure in figures(curves).items():
         suffix = f"{end}_full" if options.is_full else end
