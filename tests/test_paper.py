@@ -475,5 +475,5 @@ def test_the_speech_has_its_official_split():
 def test_the_page_of_claims_shows_pictures_that_are_there():
     page = Path(__file__).parent.parent / "docs" / "paper.md"
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", page.read_text())
-    assert len(pictures) == 8
+    assert len(pictures) == 10
     assert all((page.parent / picture).stat().st_size > 5_000 for picture in pictures)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,12 @@ from drnn_forecast.dilations import dilation_schedule
 QUICK = Setting("quick", steps=1500, batch_size=16, rows=15)
 FULL = Setting("full", steps=30_000, batch_size=64, rows=60, falls=True)
 SPEAKERS = 6
+CHOSEN = {
+    "dilated GRU": ("open", 3e-3),
+    "undilated GRU": ("keeping", 1e-3),
+    "MFCC + undilated GRU": ("keeping", 3e-3),
+}
+"""How the gates of each network start, and its learning rate: the best in `search`."""
 
 
 class SpeakerTask:
@@ -110,13 +117,14 @@ def runs(options: Options) -> Iterator[Run]:
         f"undilated GRU, {layers} x {width}": ("raw", 1, width, (1,) * layers, 1),
         "MFCC + undilated GRU, 2 x 48": ("MFCC", COEFFICIENTS, 48, (1, 1), 1),
     }
-    for seed in options.seeds:
-        for name, (features, inputs, hidden_size, dilations, fusion) in networks.items():
-            task = SpeakerTask(speech, length=length, features=features, options=options, seed=seed)
-            build = partial(
-                classifier, inputs, hidden_size, SPEAKERS, dilations, "GRU", fusion_width=fusion
-            )
-            yield Run(f"{length} samples at 8 kHz", name, seed, build, task)
+    for seed, (name, network) in product(options.seeds, networks.items()):
+        features, inputs, hidden_size, dilations, fusion = network
+        task = SpeakerTask(speech, length=length, features=features, options=options, seed=seed)
+        build = partial(
+            classifier, inputs, hidden_size, SPEAKERS, dilations, "GRU", fusion_width=fusion
+        )
+        panel = f"{length} samples at 8 kHz"
+        yield Run(panel, name, seed, build, task, *CHOSEN[name.split(",")[0]])
 
 
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:
