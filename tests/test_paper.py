@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from torch.nn import functional
 from benchmarks.paper import data, report
 from benchmarks.paper.command import in_order, parsed
 from benchmarks.paper.copy_memory import CopyMemory
+from benchmarks.paper.figures import styles_of
 from benchmarks.paper.mfcc import COEFFICIENTS, FILTERS, FRAME, HOP, mel_filters, mfcc
 from benchmarks.paper.models import (
     DilatedCNN,
@@ -249,9 +251,9 @@ def test_a_run_may_have_a_learning_rate_of_its_own(tmp_path):
     ("network", "starts"),
     [
         ("dilated RNN, 9 x 10", {"even"}),
-        ("dilated CNN, 10 x 20", {"even"}),
-        ("undilated GRU, 1 x 174", {"open", "even", "keeping"}),
-        ("dilated LSTM, 8 x 20", {"open", "even", "keeping"}),
+        ("dilated CNN, 20 channels", {"even"}),
+        ("undilated GRU, 1 x 174", {"wide", "open", "even", "keeping"}),
+        ("dilated LSTM, 8 x 20", {"wide", "open", "even", "keeping"}),
     ],
 )
 def test_every_start_is_tried_where_there_are_gates(network, starts):
@@ -315,6 +317,7 @@ def test_the_weights_of_every_gate_start_orthogonal(cell_type):
         ("GRU", "keeping", [1, 1, 0]),
         ("LSTM", "even", [0, 1, 0, 0]),
         ("LSTM", "open", [3, -2, 0, 3]),
+        ("LSTM", "wide", [5, -5, 0, 5]),
     ],
 )
 def test_gates_start_as_they_are_told(cell_type, gates, expected):
@@ -325,18 +328,25 @@ def test_gates_start_as_they_are_told(cell_type, gates, expected):
 
 
 @pytest.mark.parametrize("cell_type", ["GRU", "LSTM"])
-def test_open_gates_pass_more_of_a_signal_up_than_even_ones_and_those_more_than_keeping_ones(
-    cell_type,
-):
+def test_the_wider_gates_start_the_more_of_a_signal_they_pass_up(cell_type):
     passed = []
-    for gates in ("open", "even", "keeping"):
+    for gates in ("wide", "open", "even", "keeping"):
         torch.manual_seed(0)
         network = initialised(DilatedRNN(4, 4, dilations=dilation_schedule(6), cell_type=cell_type))
         input = torch.zeros(1, 1, 4, requires_grad=True)
         with_gates(network, gates)(input)[0].sum().backward()
         passed.append(input.grad.norm().item())
-    assert passed[0] > 4 * passed[1]
-    assert passed[1] >= passed[2]
+    assert passed[0] > passed[1] > 4 * passed[2]
+    assert passed[2] >= passed[3]
+
+
+@pytest.mark.parametrize("others", [(), ("dilated CNN, 20 channels", "undilated LSTM, 9 x 20")])
+def test_a_cell_has_one_colour_in_all_figures_and_a_line_for_each_network(others):
+    networks = ["dilated RNN, 9 x 20", "undilated RNN, 9 x 20", "dilated GRU, 9 x 20"]
+    styles = styles_of([*others, *networks], ordered=False)
+    palette = mpl.colormaps["tab10"].colors
+    expected = [(palette[2], "-"), (palette[2], "--"), (palette[0], "-")]
+    assert [styles[name] for name in networks] == expected
 
 
 def test_the_coefficients_are_those_of_an_independent_transform():

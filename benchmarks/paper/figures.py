@@ -12,6 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+CELLS = ("GRU", "LSTM", "RNN", "CNN")
+LEAST = 1e-6  # what a logarithmic axis shows in place of less: tables have six decimals
+
 
 def learning_curves(
     curves: pd.DataFrame,
@@ -34,7 +37,7 @@ def learning_curves(
         value: The column to draw.
         label: Of the vertical axis, with its unit.
         chance: A line and its name by panel.
-        logarithmic: The vertical axis.
+        logarithmic: The vertical axis; less than `LEAST` is drawn as that.
         ordered: The networks follow one another, as depths do: colours on a scale, solid lines.
     """
     panels = list(curves["panel"].unique())
@@ -47,6 +50,8 @@ def learning_curves(
     for axes, panel in zip(grid.flat, panels, strict=False):
         for network in networks:
             of = curves[(curves["panel"] == panel) & (curves["network"] == network)]
+            if logarithmic:
+                of = of.assign(**{value: of[value].clip(lower=LEAST)})
             if len(of):
                 _draw_line(axes, of, value, *styles[network], network)
         if chance and panel in chance:
@@ -138,20 +143,19 @@ def tried(last: pd.DataFrame, *, title: str, label: str) -> Figure:
 def styles_of(networks: Sequence[str], *, ordered: bool) -> dict[str, tuple[object, str]]:
     """Return the colour and the line style of every network.
 
-    Ordered ones have colours on a scale. Else every cell has a colour and its networks differ by
-    their lines; where all have one cell, every network has a colour.
+    Ordered ones have colours on a scale. Else every cell has a colour, the same in all figures, and
+    its networks differ by their lines; where all have one cell, every network has a colour.
     """
     if ordered:
         scale = mpl.colormaps["viridis"]
         steps = max(1, len(networks) - 1)
         return {name: (scale(0.95 * index / steps), "-") for index, name in enumerate(networks)}
     palette, lines = mpl.colormaps["tab10"].colors, ("-", "--", "-.", ":")
-    cells = [next(iter(re.findall("[A-Z]{3,}", name)), name) for name in networks]
-    kinds = sorted(set(cells))
-    if len(kinds) == 1:
+    cells = [re.search("|".join(CELLS), name).group() for name in networks]
+    if len(set(cells)) == 1:
         return {name: (palette[index], lines[index]) for index, name in enumerate(networks)}
     return {
-        name: (palette[kinds.index(cell)], lines[cells[:index].count(cell)])
+        name: (palette[CELLS.index(cell)], lines[cells[:index].count(cell)])
         for index, (name, cell) in enumerate(zip(networks, cells, strict=True))
     }
 
@@ -167,8 +171,14 @@ def _draw_line(
 
 
 def _scale_logarithmically(axes: Axes) -> None:
-    """Give the vertical axis a logarithmic scale with plain numbers at 1, 2 and 5."""
+    """Give the vertical axis a logarithmic scale, with plain numbers at 1, 2 and 5 if it is short.
+
+    More than four powers of ten are long; they alone are numbered then.
+    """
     axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high / low > 1e4:
+        return
     axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")

@@ -48,13 +48,16 @@ class PixelImages:
         self.batch_size = options.setting.batch_size
         self.device = options.device
         self.seed = seed
-        self.training = sequences(digits(options.data, "train"), pool, permuted=permuted)
-        pixels, labels = sequences(digits(options.data, "t10k"), pool, permuted=permuted)
-        self.test = pixels[:score_on], labels[:score_on]
-        self.length = len(pixels[0]) if length is None else length
-        if self.length < len(pixels[0]):
+        self.training, test = (
+            [part.to(self.device) for part in sequences(some, pool, permuted=permuted)]
+            for some in (digits(options.data, "train"), digits(options.data, "t10k"))
+        )
+        self.test = [part[:score_on] for part in test]
+        pixels = self.training[0].shape[1]
+        self.length = pixels if length is None else length
+        if self.length < pixels:
             raise ValueError(
-                f"`length` must be at least the {len(pixels[0])} pixels of an image, got {length}."
+                f"`length` must be at least the {pixels} pixels of an image, got {length}."
             )
 
     def loss(self, network: nn.Module, step: int) -> Tensor:
@@ -62,8 +65,9 @@ class PixelImages:
         generator = drawn(self.seed, step)
         pixels, labels = self.training
         chosen = torch.randint(len(labels), (self.batch_size,), generator=generator)
+        chosen = chosen.to(self.device)
         input = self.padded(pixels[chosen], generator)
-        return functional.cross_entropy(network(input), labels[chosen].to(self.device))
+        return functional.cross_entropy(network(input), labels[chosen])
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> float:
@@ -71,14 +75,15 @@ class PixelImages:
         generator = drawn(self.seed, 0)
         right = 0
         for pixels, labels in zip(*(part.split(500) for part in self.test), strict=True):
-            found = network(self.padded(pixels, generator)).argmax(dim=-1).cpu()
+            found = network(self.padded(pixels, generator)).argmax(dim=-1)
             right += int((found == labels).sum())
         return right / len(self.test[1])
 
     def padded(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return the network's input `(time, batch, 1)` for pixels `(batch, pixel)`."""
         noise = torch.rand(len(pixels), self.length - pixels.shape[1], generator=generator)
-        return torch.cat([pixels.float() / 255, noise], dim=1).t().unsqueeze(-1).to(self.device)
+        steps = torch.cat([pixels.float() / 255, noise.to(self.device)], dim=1)
+        return steps.t().unsqueeze(-1)
 
 
 @lru_cache

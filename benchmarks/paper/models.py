@@ -13,15 +13,16 @@ from torch.nn import functional
 from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
 
 FIRST_BIASES: Final = {
+    "wide": {"GRU": (0.0, -3.0, 0.0), "LSTM": (5.0, -5.0, 0.0, 5.0)},
     "open": {"GRU": (0.0, -1.0, 0.0), "LSTM": (3.0, -2.0, 0.0, 3.0)},
     "even": {"GRU": (0.0, 0.0, 0.0), "LSTM": (0.0, 1.0, 0.0, 0.0)},
     "keeping": {"GRU": (1.0, 1.0, 0.0), "LSTM": (0.0, 3.0, 0.0, 0.0)},
 }
 """How gates may start, in torch's order: r, z, n of a GRU and i, f, g, o of an LSTM.
 
-"open" lets the input through and forgets: an even gate halves what a layer passes on, an LSTM's two
-quarter it, so that of nine layers little arrives. "keeping" holds the state; for a GRU it is
-TensorFlow's start, which for an LSTM is "even".
+"open" lets the input through and forgets, "wide" more so: an even gate halves what a layer passes
+on, an LSTM's two quarter it, so that of nine layers little arrives. "keeping" holds the state; for
+a GRU it is TensorFlow's start, which for an LSTM is "even".
 """
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.paper.noisy_mnist [--full --device cuda]
 
 784 pixels are padded to 1000 and 2000 steps. The convolutions' dilations double until an output
-sees the whole sequence. `score` is the accuracy on test images: all of them, in the quick setting
-the first 1,000.
+sees the whole sequence, in 10 and 11 layers. `score` is the accuracy on test images: all of them,
+in the quick setting the first 1,000.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def architectures(length: int) -> dict[str, Callable[[], nn.Module]]:
         )
     found[f"skip RNN, {size}, skip {SKIP}"] = skipping
     depth = (length - 1).bit_length()  # dilations 1, 2, ... add up to all steps but the last
-    found[f"dilated CNN, {depth} x {WIDTH}"] = partial(convolving, depth)
+    found[f"dilated CNN, {WIDTH} channels"] = partial(convolving, depth)
     return found
 
 

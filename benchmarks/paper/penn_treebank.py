@@ -27,7 +27,7 @@ from benchmarks.paper.training import Run, Setting, drawn
 from drnn_forecast.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=5000, batch_size=32, rows=10, learning_rate=1e-2, falls=True)
-FULL = Setting("full", steps=60_000, batch_size=64, rows=60, falls=True)
+FULL = Setting("full", steps=60_000, batch_size=64, rows=60, learning_rate=1e-3, falls=True)
 LAYERS = 5
 GATES = "open"
 """How the gates of all these networks start: the best of each in `search`, as is the quick rate."""
@@ -50,7 +50,8 @@ class Characters:
         self.alphabet = sorted(set(training) | set(test))
         code = {character: index for index, character in enumerate(self.alphabet)}
         self.training, self.test = (
-            torch.tensor([code[character] for character in text]) for text in (training, test)
+            torch.tensor([code[character] for character in text], device=options.device)
+            for text in (training, test)
         )
         counts = torch.bincount(self.training, minlength=len(self.alphabet)) + 1
         self.frequencies: list[float] = (counts / counts.sum()).tolist()
@@ -66,13 +67,13 @@ class Characters:
             (self.batch_size,),
             generator=drawn(self.seed, step),
         )
-        return self.entropies(network, self.training, starts).mean()
+        return self.entropies(network, self.training, starts.to(self.device)).mean()
 
     @torch.no_grad()
     def score(self, network: nn.Module) -> float:
         """Return the bits per character of the test text, each with its past in the window."""
         half = self.window // 2
-        starts = torch.arange(0, len(self.test) - self.window, half)
+        starts = torch.arange(0, len(self.test) - self.window, half, device=self.device)
         late = [
             self.entropies(network, self.test, some)[-half:].flatten() for some in starts.split(128)
         ]
@@ -80,8 +81,8 @@ class Characters:
 
     def entropies(self, network: nn.Module, text: Tensor, starts: Tensor) -> Tensor:
         """Return the cross-entropy `(window, batch)`, nats, of each character but the first."""
-        steps = torch.arange(self.window + 1).unsqueeze(1)
-        characters = text[starts + steps].to(self.device)
+        steps = torch.arange(self.window + 1, device=self.device).unsqueeze(1)
+        characters = text[starts + steps]
         logits = network(characters[:-1])
         flat = functional.cross_entropy(
             logits.flatten(0, 1), characters[1:].flatten(), reduction="none"

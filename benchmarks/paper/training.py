@@ -19,7 +19,7 @@ from benchmarks.paper.models import parameter_count, with_gates
 KEY: Final = ("setting", "panel", "network", "seed")
 CHOICES: Final = ("gates", "rate")
 CLOCKS: Final = ("seconds", "cpu_seconds")
-COLUMNS: Final = (*KEY, *CHOICES, "parameters", "step", "loss", "score", *CLOCKS)
+COLUMNS: Final = (*KEY, *CHOICES, "device", "parameters", "step", "loss", "score", *CLOCKS)
 
 
 class Task(Protocol):
@@ -172,7 +172,8 @@ def train(
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         torch.save([network.state_dict(), optimiser.state_dict(), vars(progress)], checkpoint)
     bar.close()
-    first = run.key(setting) | run.choices(setting) | {"parameters": parameter_count(network)}
+    first = run.key(setting) | run.choices(setting) | {"device": device_name(device)}
+    first["parameters"] = parameter_count(network)
     rows = [first | row for row in progress.rows]
     return pd.DataFrame(rows, columns=list(COLUMNS)).round({"loss": 6, "score": 6})
 
@@ -220,6 +221,11 @@ def taken_up(
     network.load_state_dict(weights)
     optimiser.load_state_dict(moments)
     return Progress(**progress)
+
+
+def device_name(device: str) -> str:
+    """Return "cpu", or what the maker of a GPU calls it."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def unfinished(table: Path, run: Run, setting: Setting) -> Path:
