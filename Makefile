@@ -49,7 +49,7 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical
 
-# The paper's experiments in their quick settings with one seed, about an hour and a half on one quiet
+# The paper's experiments in their quick settings with one seed, about two and a half hours on one quiet
 # core; what is finished is skipped. More seeds: --seeds 0 1 2 of each script. Other data folders:
 # DRNN_PAPER_DATA=... make paper.
 paper: $(VENV)/.benchmark

@@ -33,7 +33,8 @@ SYMBOLS, BLANK, RECALL = 10, 8, 9
 CELLS = ("RNN", "GRU", "LSTM")
 HIDDEN, WIDE = 10, 256
 GATES = {"dilated GRU": "open", "dilated LSTM": "open", "undilated LSTM": "open"}
-"""How the gates of these networks start: the best of each in `search`; those of others are even."""
+"""How the gates of these networks start: the best of each in `search`, or level with it; those of
+others are even."""
 
 
 class CopyMemory:

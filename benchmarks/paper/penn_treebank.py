@@ -29,8 +29,8 @@ from drnn_forecast.dilations import dilation_schedule
 QUICK = Setting("quick", steps=5000, batch_size=32, rows=10, learning_rate=1e-2, falls=True)
 FULL = Setting("full", steps=60_000, batch_size=64, rows=60, learning_rate=1e-3, falls=True)
 LAYERS = 5
-GATES = "open"
-"""How the gates of all these networks start: the best of each in `search`, as is the quick rate."""
+GATES = {"5 x 64": "wide"}
+"""How the gates of these networks start: the best of each in `search`; those of others are open."""
 
 
 class Characters:
@@ -106,7 +106,8 @@ def runs(options: Options) -> Iterator[Run]:
         task = Characters(training, test, window=window, options=options, seed=seed)
         for name, (hidden_size, dilations) in networks.items():
             build = partial(symbol_model, task.frequencies, hidden_size, dilations, "GRU")
-            yield Run("Penn Treebank", name, seed, build, task, GATES)
+            gates = GATES.get(name.split(", ")[1], "open")
+            yield Run("Penn Treebank", name, seed, build, task, gates)
 
 
 def figures(curves: pd.DataFrame) -> dict[str, Figure]:

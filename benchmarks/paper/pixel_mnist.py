@@ -28,8 +28,8 @@ QUICK = Setting("quick", steps=1500, batch_size=64, rows=15)
 FULL = Setting("full", steps=30_000, batch_size=128, falls=True)
 CHOSEN = {
     ("dilated", "RNN"): ("even", 3e-3),
-    ("dilated", "GRU"): ("open", 3e-3),
-    ("dilated", "LSTM"): ("open", 3e-3),
+    ("dilated", "GRU"): ("wide", 3e-3),
+    ("dilated", "LSTM"): ("wide", 3e-3),
     ("undilated", "RNN"): ("even", 1e-3),
     ("undilated", "GRU"): ("keeping", 3e-3),
     ("undilated", "LSTM"): ("even", 1e-3),

@@ -33,6 +33,7 @@ def last_rows(curves: pd.DataFrame) -> pd.DataFrame:
                 "seeds": len(of),
                 "loss (nats)": spread(of["loss"]),
                 "score": spread(of["score"]),
+                "device": of["device"].iloc[0],
                 "wall (s)": f"{of['seconds'].mean():.3g}",
                 "CPU (s)": f"{of['cpu_seconds'].mean():.3g}",
             }
@@ -53,8 +54,9 @@ def page(folder: Path) -> str:
         "",
         "`make paper` runs the quick settings, and `python -m benchmarks.paper.report` makes this "
         "page; [`docs/paper.md`](../../../docs/paper.md) says what the numbers mean. "
-        f"{setting('numpy', 'numba')} Seconds are those of training, a run's mean; the processor "
-        "was shared with other work, so that CPU seconds say more than wall time.",
+        f"{setting('numpy', 'numba')} Seconds are those of training, a run's mean. The processor "
+        "was shared with other work, so that CPU seconds say more than wall time, and part of "
+        "the runs had an AMD EPYC; a GPU was shared by the fifteen networks that name it.",
     ]
     for table in sorted(folder.glob("*.csv")):
         lines += ["", f"## {table.stem}", "", *markdown(last_rows(read_table(table)))]
