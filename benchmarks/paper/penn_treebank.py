@@ -29,8 +29,6 @@ from drnn_forecast.dilations import dilation_schedule
 QUICK = Setting("quick", steps=5000, batch_size=32, rows=10, learning_rate=1e-2, falls=True)
 FULL = Setting("full", steps=60_000, batch_size=64, rows=60, learning_rate=1e-3, falls=True)
 LAYERS = 5
-GATES = {"5 x 64": "wide"}
-"""How the gates of these networks start: the best of each in `search`; those of others are open."""
 
 
 class Characters:
@@ -96,17 +94,16 @@ def runs(options: Options) -> Iterator[Run]:
     training, test = (load_characters(options.data, part) for part in ("train", "test"))
     if not options.is_full:
         test = test[:20_000]
-    networks = {
-        f"dilated GRU, {LAYERS} x {width}": (width, dilation_schedule(LAYERS)),
-        f"undilated GRU, {LAYERS} x {width}": (width, (1,) * LAYERS),
-        f"undilated GRU, 1 x {wide}": (wide, (1,)),
+    networks = {  # with the gates that were best in `search`
+        f"dilated GRU, {LAYERS} x {width}": (width, dilation_schedule(LAYERS), "wide"),
+        f"undilated GRU, {LAYERS} x {width}": (width, (1,) * LAYERS, "wide"),
+        f"undilated GRU, 1 x {wide}": (wide, (1,), "open"),
     }
     for seed in options.seeds:
         window = 400 if options.is_full else 128
         task = Characters(training, test, window=window, options=options, seed=seed)
-        for name, (hidden_size, dilations) in networks.items():
+        for name, (hidden_size, dilations, gates) in networks.items():
             build = partial(symbol_model, task.frequencies, hidden_size, dilations, "GRU")
-            gates = GATES.get(name.split(", ")[1], "open")
             yield Run("Penn Treebank", name, seed, build, task, gates)
 
 

@@ -3,10 +3,9 @@
     python -m benchmarks.paper.start_time [--full --device cuda]
 
 The networks of `start_exponent`, with fusion, on each backend that can run, on one sequence at a
-time and on batches of 32. One sequence leaves a core idle between steps that wait for one another,
-as any batch of such small networks leaves an accelerator: the time of torch's own cells then
-follows the number of those steps. That of a full batch, and of compiled kernels, follows the
-arithmetic. Seconds are the result; the score means nothing.
+time and on batches of 32. With one sequence there is little to do in each of the steps that
+wait for one another, and the time of torch's own cells follows their number. That of a full batch,
+and of compiled kernels, follows the arithmetic. Seconds are the result; the score means nothing.
 """
 
 from __future__ import annotations

@@ -172,8 +172,12 @@ def train(
         checkpoint.parent.mkdir(parents=True, exist_ok=True)
         torch.save([network.state_dict(), optimiser.state_dict(), vars(progress)], checkpoint)
     bar.close()
-    first = run.key(setting) | run.choices(setting) | {"device": device_name(device)}
-    first["parameters"] = parameter_count(network)
+    first = {
+        **run.key(setting),
+        **run.choices(setting),
+        "device": device_name(device),
+        "parameters": parameter_count(network),
+    }
     rows = [first | row for row in progress.rows]
     return pd.DataFrame(rows, columns=list(COLUMNS)).round({"loss": 6, "score": 6})
 
