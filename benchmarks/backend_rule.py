@@ -12,8 +12,8 @@ import argparse
 import pandas as pd
 import torch
 
-from drnn_forecast.layers import DilatedRNNLayer
-from drnn_forecast.recurrence.cpu import is_faster
+from drnn_forecast.layers.kernels.cpu.operator import is_faster
+from drnn_forecast.layers.layer import DilatedRNNLayer
 from layer_speed import inference_pass, training_pass
 from machine import RESULTS, markdown, setting, taken_in_turns
 
@@ -51,10 +51,9 @@ def row(cell_type: str, hidden: int, lanes: int, repetitions: int) -> dict[str, 
         passes = {backend: kind(layer, input, probe) for backend, layer in layers.items()}
         times = taken_in_turns(passes, repetitions)
         ratios[name] = min(times["torch"]) / min(times["numba"])
-    start = (torch.zeros(1, lanes, hidden),)
     auto = {
         name: "numba"
-        if is_faster(cell_type, input, start, training=name == "training")
+        if is_faster(cell_type, lanes, hidden, input.dtype, training=name == "training")
         else "torch"
         for name in ratios
     }

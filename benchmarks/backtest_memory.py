@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from drnn_forecast import backtest, dilated_rnn, lstm
-from drnn_forecast.demo import sample_data
+from drnn_forecast import backtest
+from drnn_forecast.cli.demo import sample_data
+from drnn_forecast.evaluation import dilated_rnn, lstm
 from machine import RESULTS, markdown, setting
 
 

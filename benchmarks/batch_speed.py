@@ -41,7 +41,7 @@ from pytorch_forecasting import (
 from pytorch_forecasting.data.timeseries import _timeseries as upstream_module
 
 import drnn_forecast
-from drnn_forecast.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from machine import RESULTS, markdown, setting
 
 CLASSES = {"upstream": TimeSeriesDataSet, "ours": BatchedTimeSeriesDataSet}

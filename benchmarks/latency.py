@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from drnn_forecast import DilatedRNNForecaster, DilatedRNNLayer, ForecastData
-from drnn_forecast.export import INPUTS, export_onnx, network_inputs
+from drnn_forecast.adapters.onnx import INPUTS, export_onnx, network_inputs
 from machine import RESULTS, markdown, setting, taken_in_turns
 
 CONTEXT, HORIZON = 168, 48

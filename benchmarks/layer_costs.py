@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from drnn_forecast.layers import DilatedRNN
+from drnn_forecast.layers.stack import DilatedRNN
 from layer_speed import FEATURES, Work, training_pass
 from machine import RESULTS, markdown, setting, taken_in_turns
 

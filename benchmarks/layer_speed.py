@@ -18,8 +18,8 @@ import torch
 from neuralforecast.models.dilated_rnn import DRNN
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import dilation_schedule
-from drnn_forecast.layers import DilatedRNN
+from drnn_forecast.layers.dilations import dilation_schedule
+from drnn_forecast.layers.stack import DilatedRNN
 from machine import RESULTS, setting, taken_in_turns
 
 FEATURES = 8
@@ -179,7 +179,7 @@ def matmul_peak() -> float:
 
 def kernel_peak() -> float:
     """Return the best rate of the kernels' own product of a weight and a tile, as above."""
-    from drnn_forecast.recurrence.products import multiply
+    from drnn_forecast.layers.kernels.cpu.products import multiply
 
     rows, columns, depth = 256, 32, 128
     a, b, c = (

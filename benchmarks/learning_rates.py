@@ -13,8 +13,8 @@ from functools import partial
 import pandas as pd
 
 from drnn_forecast import fit
-from drnn_forecast.baselines import NeuralModel
-from drnn_forecast.demo import BUDGET, WINDOWS, models, sample_data
+from drnn_forecast.cli.demo import BUDGET, WINDOWS, models, sample_data
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from machine import RESULTS, markdown, setting
 
 NAMES = ("DilatedRNN", "LSTM", "DeepAR")

@@ -26,18 +26,13 @@ import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
 from drnn_forecast import SearchSpace, fit, tune
-from drnn_forecast.baselines import (
-    QUANTILES,
-    NeuralModel,
-    dilated_rnn,
-    lstm,
-    quantile_loss,
-    residual_quantiles,
-)
-from drnn_forecast.demo import SEASONS, WINDOWS, sample_data
-from drnn_forecast.frames import Splits
-from drnn_forecast.prediction import predict_points, predict_quantiles
-from drnn_forecast.tuning import Range
+from drnn_forecast.cli.demo import SEASONS, WINDOWS, sample_data
+from drnn_forecast.data.datasets.splits import Splits
+from drnn_forecast.evaluation.contenders.levels import QUANTILES, quantile_loss
+from drnn_forecast.evaluation.contenders.neural import NeuralModel, dilated_rnn, lstm
+from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.model.prediction import predict_points, predict_quantiles
+from drnn_forecast.training.tuning.space import Range
 from machine import RESULTS, markdown, setting
 
 BUDGET = {"max_epochs": 5, "steps_per_epoch": 40, "patience": 5}

@@ -19,8 +19,8 @@ from drnn_forecast import (
     fit,
     load_sample,
 )
-from drnn_forecast.baselines import quantile_loss
-from drnn_forecast.plotting import fan_charts
+from drnn_forecast.evaluation.contenders.levels import quantile_loss
+from drnn_forecast.plotting.forecasts import fan_charts
 
 HORIZON, CONTEXT, SEASONS = 48, 168, (24, 168)  # hours
 OPTIONS = {

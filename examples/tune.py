@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from drnn_forecast import ForecastData, SearchSpace, load_sample, tune
-from drnn_forecast.tuning import Range
+from drnn_forecast.training.tuning.space import Range
 
 HORIZON, CONTEXT = 48, 168  # hours
 

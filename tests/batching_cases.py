@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from pytorch_forecasting import TimeSeriesDataSet
 
-from drnn_forecast.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 
 
 def make_frame(lengths=(30, 22, 41), *, gaps=False, seed=0, offset=3.0) -> pd.DataFrame:

@@ -19,3 +19,10 @@ def control_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield lambda: signal.raise_signal(signal.SIGINT)
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Return the working directory, an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

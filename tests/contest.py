@@ -3,7 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from drnn_forecast import ForecastData, dilated_rnn
+from drnn_forecast import ForecastData
+from drnn_forecast.evaluation import dilated_rnn
 
 WINDOWS = {
     "horizon": 12,

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from data import before, europe
 from numpy.typing import NDArray
 from pictures import draw
 from pytorch_forecasting import QuantileLoss
@@ -26,9 +25,11 @@ from pytorch_forecasting.metrics import NormalDistributionLoss
 from runs import RESULTS, keep, kept, recorded, scored_rows, spread
 from utilsforecast import losses
 
+from data import before, europe
 from drnn_forecast import ForecastData, fit
-from drnn_forecast.baselines import NeuralModel, deepar, dilated_rnn, lstm, residual_quantiles
-from drnn_forecast.prediction import predict_points, predict_quantiles
+from drnn_forecast.evaluation.contenders.neural import NeuralModel, deepar, dilated_rnn, lstm
+from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.model.prediction import predict_points, predict_quantiles
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from data import before
 from pictures import draw
 from runs import MODELS, RESULTS, Task, recorded, scored_rows, scores, summary, train, windows
 from tasks import METRICS, TASKS
 
+from data import before
 from drnn_forecast import DilatedRNNForecaster, Ensemble
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

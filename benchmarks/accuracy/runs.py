@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from data import before
 from numpy.typing import NDArray
 from pytorch_forecasting import TimeSeriesDataSet
 
+from data import before
 from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
-from drnn_forecast.prediction import predict_points
+from drnn_forecast.model.prediction import predict_points
 
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "accuracy"
 MODELS = Path(__file__).resolve().parents[2] / "build" / "accuracy"

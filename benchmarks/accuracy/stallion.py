@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from data import stallion
 from numpy.typing import NDArray
 from pictures import draw
 from pytorch_forecasting import GroupNormalizer, TemporalFusionTransformer, TimeSeriesDataSet
@@ -28,6 +27,7 @@ from pytorch_forecasting.metrics import MAE, QuantileLoss
 from runs import RESULTS, keep, kept, recorded, spread
 from torch import Tensor
 
+from data import stallion
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, fit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -8,11 +8,12 @@ from typing import Any
 
 import pandas as pd
 import torch
-from data import ett, m4
 from pytorch_forecasting import EncoderNormalizer
 from pytorch_forecasting.metrics import MAE
 from runs import Task
 from utilsforecast import losses
+
+from data import ett, m4
 
 SHARED_MODEL: dict[str, Any] = {
     "level_anchor": False,

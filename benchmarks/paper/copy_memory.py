@@ -25,7 +25,7 @@ from benchmarks.paper.command import Options, carry_out
 from benchmarks.paper.figures import learning_curves
 from benchmarks.paper.models import symbol_model
 from benchmarks.paper.training import Run, Setting, drawn
-from drnn_forecast.dilations import dilation_schedule
+from drnn_forecast.layers.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=2000, batch_size=32)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60, falls=True)

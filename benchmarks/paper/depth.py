@@ -18,7 +18,7 @@ from benchmarks.paper.figures import learning_curves
 from benchmarks.paper.images import CHANCE, CLASSES, PixelImages
 from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting
-from drnn_forecast.dilations import dilation_schedule
+from drnn_forecast.layers.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=4000, batch_size=32, rows=40)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from drnn_forecast.layers import DilatedRNN, DilatedRNNLayer, OutputFusion
+from drnn_forecast.layers.fusion import OutputFusion
+from drnn_forecast.layers.layer import DilatedRNNLayer
+from drnn_forecast.layers.stack import DilatedRNN
 
 FIRST_BIASES: Final = {
     "wide": {"GRU": (0.0, -3.0, 0.0), "LSTM": (5.0, -5.0, 0.0, 5.0)},

@@ -27,7 +27,7 @@ from benchmarks.paper.models import (
     skip_initialised,
 )
 from benchmarks.paper.training import Run, Setting
-from drnn_forecast.dilations import dilation_schedule
+from drnn_forecast.layers.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=600, batch_size=32, rows=4)
 FULL = Setting("full", steps=30_000, batch_size=128, rows=60, falls=True)

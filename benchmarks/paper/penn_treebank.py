@@ -24,7 +24,7 @@ from benchmarks.paper.data import load_characters
 from benchmarks.paper.figures import learning_curves
 from benchmarks.paper.models import symbol_model
 from benchmarks.paper.training import Run, Setting, drawn
-from drnn_forecast.dilations import dilation_schedule
+from drnn_forecast.layers.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=5000, batch_size=32, rows=10, learning_rate=1e-2, falls=True)
 FULL = Setting("full", steps=60_000, batch_size=64, rows=60, learning_rate=1e-3, falls=True)

@@ -27,7 +27,7 @@ from benchmarks.paper.figures import learning_curves
 from benchmarks.paper.mfcc import COEFFICIENTS, mfcc
 from benchmarks.paper.models import classifier
 from benchmarks.paper.training import Run, Setting, drawn
-from drnn_forecast.dilations import dilation_schedule
+from drnn_forecast.layers.dilations import dilation_schedule
 
 QUICK = Setting("quick", steps=1500, batch_size=16, rows=15)
 FULL = Setting("full", steps=30_000, batch_size=64, rows=60, falls=True)

@@ -23,7 +23,7 @@ from benchmarks.paper.figures import last_values
 from benchmarks.paper.images import PixelImages
 from benchmarks.paper.start_exponent import EXPONENTS, name_of, network
 from benchmarks.paper.training import Run, Setting
-from drnn_forecast.recurrence.cpu import HAS_NUMBA
+from drnn_forecast.layers.kernels.cpu.operator import HAS_NUMBA
 
 QUICK = Setting("quick", steps=30, batch_size=32, rows=1)
 FULL = Setting("full", steps=100, batch_size=128, rows=1)

@@ -11,12 +11,14 @@ from typing import Any
 from drnn_forecast.cli.comparison_text import results_text, settings_text
 from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.cli.table import Table
-from drnn_forecast.comparison import Results
-from drnn_forecast.comparison import backtest as backtest_models
-from drnn_forecast.comparison import compare as compare_models
-from drnn_forecast.comparison.plan import LEARNING_RATES
-from drnn_forecast.frames import write_table
-from drnn_forecast.report import write_report
+from drnn_forecast.data import write_table
+from drnn_forecast.evaluation import (
+    LEARNING_RATES,
+    Results,
+    backtest as backtest_models,
+    compare as compare_models,
+    write_report,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

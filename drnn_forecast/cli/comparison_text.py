@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from drnn_forecast.comparison import Results
+from drnn_forecast.evaluation import Results
 
 DIGITS = {
     "MAE": ".4g",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from drnn_forecast.cli.demo import demonstrate, score_text
 from drnn_forecast.cli.folders import free_folder
-from drnn_forecast.demo import demonstrate, score_text
 
 
 def demo(

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from drnn_forecast.dilations import checked_integer, common_divisor, resolve_dilations
-from drnn_forecast.memory import (
+from drnn_forecast.layers import (
+    checked_integer,
+    common_divisor,
     mean_recurrent_length,
     parameter_count,
     receptive_field,
     recommend_dilations,
+    resolve_dilations,
     serial_steps,
     shortest_path,
     stack_edges,

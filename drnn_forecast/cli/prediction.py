@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from drnn_forecast.forecaster import DilatedRNNForecaster
-from drnn_forecast.frames import read_table, write_table
+from drnn_forecast.data import read_table, write_table
+from drnn_forecast.model import DilatedRNNForecaster
 
 
 def predict(

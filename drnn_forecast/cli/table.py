@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from drnn_forecast.frames import ForecastData, Splits, read_table
-from drnn_forecast.frames.seasons import default_context, default_seasons
+from drnn_forecast.data import ForecastData, Splits, default_context, default_seasons, read_table
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,9 @@ from typing import Any
 
 from pytorch_forecasting.metrics import QuantileLoss
 
-from drnn_forecast.baselines import QUANTILES
 from drnn_forecast.cli.table import Table
-from drnn_forecast.forecaster import DilatedRNNForecaster
-from drnn_forecast.losses import checked_quantiles
+from drnn_forecast.evaluation import QUANTILES
+from drnn_forecast.model import DilatedRNNForecaster, checked_quantiles
 from drnn_forecast.training import fit as fit_model
 
 

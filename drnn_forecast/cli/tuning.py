@@ -8,11 +8,10 @@ from typing import Any
 
 from pytorch_forecasting.metrics import QuantileLoss
 
-from drnn_forecast.baselines import QUANTILES
 from drnn_forecast.cli.table import Table
-from drnn_forecast.losses import checked_quantiles
-from drnn_forecast.tuning import SearchSpace, seasonal_dilations
-from drnn_forecast.tuning import tune as search
+from drnn_forecast.evaluation import QUANTILES
+from drnn_forecast.model import checked_quantiles
+from drnn_forecast.training import SearchSpace, seasonal_dilations, tune as search
 
 EVERYTHING = SearchSpace()
 

@@ -1,18 +1,5 @@
-"""Dilated recurrent layers (Chang et al., 2017) with the manners of `torch.nn.LSTM`. torch only."""
+"""The paper: dilated layers, the recurrence that they share, and the arithmetic of their memory."""
 
-from drnn_forecast.layers.cells import Cell, RecurrentCell
-from drnn_forecast.layers.fusion import OutputFusion
-from drnn_forecast.layers.layer import DilatedCell, DilatedRNNLayer, LayerState
-from drnn_forecast.layers.segments import SegmentEmbedding
-from drnn_forecast.layers.stack import DilatedRNN
+import lazy_loader
 
-__all__ = [
-    "Cell",
-    "DilatedCell",
-    "DilatedRNN",
-    "DilatedRNNLayer",
-    "LayerState",
-    "OutputFusion",
-    "RecurrentCell",
-    "SegmentEmbedding",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import checked_integer
+from drnn_forecast.layers.dilations import checked_integer
 
 Cell: TypeAlias = "str | Callable[[int, int], nn.Module]"
 """The name of a cell of torch, or what makes a `RecurrentCell` of an input and a hidden size."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from drnn_forecast.dilations import checked_integer
+from drnn_forecast.layers.dilations import checked_integer
 
 
 def checked_cell_type(cell_type: str, known: Collection[str]) -> str:

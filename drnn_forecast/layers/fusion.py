@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import checked_integer
 from drnn_forecast.layers.checks import check_input
+from drnn_forecast.layers.dilations import checked_integer
 
 
 class OutputFusion(nn.Module):

@@ -9,11 +9,10 @@ from typing import Final, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import checked_integer
 from drnn_forecast.layers.cells import cell_recurrence, checked_cell
 from drnn_forecast.layers.checks import check_input, check_kind, checked_cell_type
-from drnn_forecast.recurrence import checked_backend, recurrence
-from drnn_forecast.recurrence.reference import folded_recurrence
+from drnn_forecast.layers.dilations import checked_integer
+from drnn_forecast.layers.recurrence import checked_backend, folded_recurrence, recurrence
 
 LayerState: TypeAlias = Tensor | tuple[Tensor, ...]
 """What a layer remembers: h, for an LSTM (h, c), each `(dilation, batch, hidden)`, oldest first.
@@ -159,7 +158,9 @@ class DilatedRNNLayer(DilatedLayer, nn.RNNBase):
 
     def _recur(self, input: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         weights: list[Tensor] = [getattr(self, name) for name in WEIGHTS]
-        return recurrence(self.cell_type, input, state, weights, backend=self.backend)
+        return recurrence(
+            self.cell_type, input, state, weights, dilation=self.dilation, backend=self.backend
+        )
 
 
 class DilatedCell(DilatedLayer):
@@ -212,4 +213,4 @@ class DilatedCell(DilatedLayer):
         if not input.numel():
             return input.new_zeros(*input.shape[:2], self.hidden_size), state
         run = partial(cell_recurrence, self.cell, hidden_size=self.hidden_size)
-        return folded_recurrence(run, input, state)
+        return folded_recurrence(run, input, state, dilation=self.dilation)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from drnn_forecast.dilations import checked_integer
 from drnn_forecast.layers.checks import check_input
+from drnn_forecast.layers.dilations import checked_integer
 
 
 class SegmentEmbedding(nn.Module):

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from drnn_forecast.dilations import checked_dilations, checked_integer
 from drnn_forecast.layers.cells import Cell
 from drnn_forecast.layers.checks import checked_probability, checked_widths
+from drnn_forecast.layers.dilations import checked_dilations, checked_integer
 from drnn_forecast.layers.layer import MODES, DilatedCell, DilatedLayer, DilatedRNNLayer, LayerState
-from drnn_forecast.recurrence import checked_backend
+from drnn_forecast.layers.recurrence import checked_backend
 
 
 class DilatedRNN(nn.Module):

@@ -1,0 +1,5 @@
+"""The forecaster in other tools, each with an extra of its own."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

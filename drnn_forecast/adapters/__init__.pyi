@@ -1,0 +1,1 @@
+from .onnx import export_onnx as export_onnx

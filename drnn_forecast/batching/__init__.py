@@ -1,7 +1,0 @@
-"""A drop-in `TimeSeriesDataSet` whose batches are gathered with tensor indexing in one step."""
-
-from drnn_forecast.batching.dataset import BatchedTimeSeriesDataSet
-from drnn_forecast.batching.errors import DatasetError
-from drnn_forecast.batching.renewal import renewable, renewed
-
-__all__ = ["BatchedTimeSeriesDataSet", "DatasetError", "renewable", "renewed"]

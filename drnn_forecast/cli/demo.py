@@ -1,0 +1,225 @@
+"""The demonstration: our forecaster beside the usual ones on the sample, from data to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from drnn_forecast.data import ForecastData, load_sample, write_table
+from drnn_forecast.evaluation import (
+    QUANTILES,
+    Comparison,
+    Model,
+    SeasonalNaive,
+    compare,
+    deepar,
+    dilated_rnn,
+    error_by_step,
+    lstm,
+    quantile_loss,
+    scores,
+)
+from drnn_forecast.model import forecast
+from drnn_forecast.plotting import error_by_horizon, fan_charts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HORIZON = 48
+SEASONS = (24, 168)
+HISTORY_SHOWN = 5 * 24
+"""In hours, the time steps of the sample."""
+
+WINDOWS: dict[str, Any] = {
+    "horizon": HORIZON,
+    "context_length": 168,
+    "validation_windows": 14,
+    "test_windows": 28,
+}
+"""What every model reads and forecasts: four weeks validate, the last eight weeks are scored."""
+
+BUDGET: dict[str, Any] = {"batch_size": 64, "steps_per_epoch": 200, "patience": 10}
+"""Of every training run, beside its seconds."""
+
+LEARNING_RATES = {"DilatedRNN": 3e-3, "LSTM": 1e-3, "DeepAR": 1e-2}
+"""The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What the demonstration gives.
+
+    Attributes:
+        comparison: Every model on the test windows.
+        table: Its table with pinball loss, steps and what stopped the training.
+        forecast: The forecaster's quantiles of the last 48 hours, tidy.
+        folder: Where the files are.
+    """
+
+    comparison: Comparison
+    table: pd.DataFrame
+    forecast: pd.DataFrame
+    folder: Path
+
+
+def demonstrate(
+    folder: Path,
+    *,
+    seconds: float = 70,
+    num_series: int = 8,
+    validation_windows: int = WINDOWS["validation_windows"],
+    test_windows: int = WINDOWS["test_windows"],
+    seed: int = 0,
+    progress: bool = True,
+    announce: Callable[[str], None] | None = None,
+) -> Demonstration:
+    """Return the demonstration's results, and write them into `folder`, which it makes.
+
+    Args:
+        folder: Must not exist, so that nothing is lost.
+        seconds: Training time of each neural model.
+        num_series: Countries, the first ones of the sample.
+        validation_windows: Per country, of 48 hours.
+        test_windows: Per country, of 48 hours, at the end.
+        seed: Of all training.
+        progress: Whether to show progress bars.
+        announce: Called with the name of each model before its turn; None: nobody is told.
+
+    Raises:
+        FileExistsError: `folder` exists.
+        ValueError: A number is out of range.
+    """
+    data = sample_data(num_series)
+    folder.mkdir(parents=True)
+    fitted: dict[str, Any] = {}
+    comparison = compare(
+        data,
+        models=models(),
+        **WINDOWS | {"validation_windows": validation_windows, "test_windows": test_windows},
+        season_length=SEASONS[0],
+        seeds=[seed],
+        max_seconds=seconds,
+        progress=progress,
+        announce=announce,
+        on_fit=lambda name, _, result: fitted.setdefault(name, result.model),
+        **BUDGET,
+    )
+    past = data.before(HORIZON)
+    forecaster = next(iter(fitted.values()))
+    final = forecast(forecaster, past.history, future=past.future)
+    table = _extended(comparison)
+    write_table(final, folder / "forecast.csv")
+    write_table(table.reset_index(), folder / "scores.csv")
+    for name, figure in _figures(data, comparison, final).items():
+        figure.savefig(folder / f"{name}.png", dpi=110)
+    return Demonstration(comparison, table, final, folder)
+
+
+def sample_data(num_series: int = 8) -> ForecastData:
+    """Return the sample with its roles: temperature is known ahead, which makes it an oracle."""
+    sample = load_sample()
+    names = sample["series"].unique()
+    if not 1 <= num_series <= len(names):
+        raise ValueError(f"`num_series` must be between 1 and {len(names)}, got {num_series}.")
+    chosen = names[:num_series]
+    return ForecastData.from_frame(
+        sample[sample["series"].isin(chosen)],
+        series="series",
+        time="time",
+        target="load",
+        known=["temperature"],
+    )
+
+
+def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
+    """Return what the demonstration compares."""
+    rates = LEARNING_RATES | (learning_rates or {})
+    shared: dict[str, Any] = {"reduce_on_plateau_patience": 2, "dropout": 0.0}
+    ours = dilated_rnn(
+        learning_rate=rates["DilatedRNN"],
+        cell_type="LSTM",
+        hidden_size=40,
+        num_layers=4,
+        dilation_base=4,
+        head_size=128,
+        season_length=SEASONS,
+        loss=quantile_loss(),
+        roles=sample_data(1).roles.to_dict(),
+        **shared,
+    )
+    stack: dict[str, Any] = {"hidden_size": 64, "rnn_layers": 2, **shared}
+    return [
+        ours,
+        lstm(learning_rate=rates["LSTM"], **stack),
+        deepar(learning_rate=rates["DeepAR"], **stack),
+        *(SeasonalNaive(season) for season in SEASONS),
+    ]
+
+
+def score_text(table: pd.DataFrame) -> str:
+    """Return the table of a demonstration as text, with what its marks mean."""
+    shown = pd.DataFrame(index=table.index.rename(None))
+    for column in ("MAE", "pinball"):
+        shown[f"{column} (MW)"] = table[column].map("{:.0f}".format)
+    shown.insert(1, "sMAPE (%)", table["sMAPE"].map("{:.2f}".format))
+    shown.insert(2, "MASE", table["MASE"].map("{:.3f}".format))
+    residual = table["quantiles from"] == "residuals"
+    shown["coverage 80 %"] = table["coverage 80 %"].map("{:.1%}".format)
+    shown.loc[residual, ["pinball (MW)", "coverage 80 %"]] += " *"
+    shown["training (s)"] = table["training s"].map("{:.0f}".format)
+    shown["steps"] = table["steps"]
+    shown["parameters"] = table["parameters"].map("{:,}".format)
+    rates = table["learning rate"]
+    shown["learning rate"] = ["" if pd.isna(rate) else f"{rate:g}" for rate in rates]
+    return (
+        f"{shown.to_string()}\n"
+        "* quantiles from the residuals of validation windows, at each step of the horizon; "
+        "the others are the model's own.\n"
+        "Temperature is known ahead to every neural model: it was measured, so an oracle."
+    )
+
+
+def _extended(comparison: Comparison) -> pd.DataFrame:
+    """Return the table with pinball loss (target units), steps and what stopped the training."""
+    runs = comparison.runs.set_index("model")
+    pinball = {
+        name: scores(rows, QUANTILES, history=comparison.history, season_length=SEASONS[0])[
+            "pinball"
+        ]
+        for name, rows in comparison.forecasts.groupby("model")
+    }
+    return comparison.table.assign(
+        pinball=pd.Series(pinball),
+        steps=runs["steps"],
+        **{"stopped by": runs["stopped_by"]},
+    )
+
+
+def _figures(data: ForecastData, comparison: Comparison, final: pd.DataFrame) -> dict[str, Figure]:
+    """Return the two pictures by file name."""
+    history = data.history.rename(columns={"load": "actual"})
+    start = final["time"].min()
+    before = history["time"].between(start - pd.Timedelta(hours=HISTORY_SHOWN), start)
+    by_model = dict(list(comparison.forecasts.groupby("model", sort=False)))
+    test = next(iter(by_model.values()))
+    windows = test["window"].nunique() // test["series"].nunique()
+    return {
+        "forecast": fan_charts(
+            final,
+            history[before],
+            history[history["time"] >= start],
+            unit="MW",
+            title=f"Electricity load, 48 hours ahead from {start:%d %B %Y, %H:%M} UTC",
+        ),
+        "error_by_horizon": error_by_horizon(
+            {name: error_by_step(rows) for name, rows in by_model.items()},
+            unit="MW",
+            step="hours ahead",
+            title=f"Error on {windows} held-out windows of each of "
+            f"{test['series'].nunique()} countries",
+        ),
+    }

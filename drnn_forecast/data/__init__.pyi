@@ -1,0 +1,19 @@
+from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
+from .batching.renewal import renewable as renewable
+from .datasets.continuation import (
+    continued_dataset as continued_dataset,
+    continued_rows as continued_rows,
+)
+from .datasets.horizon import past_the_end as past_the_end
+from .datasets.splits import Splits as Splits
+from .frames.data import ForecastData as ForecastData
+from .frames.files import read_table as read_table, write_table as write_table
+from .frames.places import closest as closest
+from .frames.roles import Roles as Roles
+from .frames.seasons import default_context as default_context, default_seasons as default_seasons
+from .frames.windows import (
+    Windows as Windows,
+    make_windows as make_windows,
+    whole_number as whole_number,
+)
+from .sample import load_sample as load_sample

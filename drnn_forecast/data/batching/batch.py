@@ -1,0 +1,263 @@
+"""A whole batch of windows at once, as pytorch-forecasting's collate function returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from drnn_forecast.data.batching.errors import DatasetError, MissingNameError
+from drnn_forecast.data.batching.recipe import Recipe, TargetColumns
+from drnn_forecast.data.batching.sides import Side, open_sides, take
+from drnn_forecast.data.batching.spans import Spans
+from drnn_forecast.data.batching.window_scales import WindowScale, fit_windows
+
+
+def gather_batch(
+    dataset: Any,
+    spans: Spans,
+    recipe: Recipe,
+    tensors: Mapping[str, Any],
+    scales: list[Tensor | None],
+) -> tuple[dict[str, Any], tuple[Any, Tensor | None]]:
+    """Return what pytorch-forecasting's collate function would, `(x, (target, weight))`.
+
+    Args:
+        dataset: A `TimeSeriesDataSet`.
+        spans: Where the windows of the batch lie.
+        recipe: What is done to its columns.
+        tensors: The dataset's data, on the device where the batch is wanted.
+        scales: Center and scale of each target, `(batch, 2)`; None where the window decides.
+    """
+    encoder, decoder = open_sides(spans, tensors)
+    sides = (encoder, decoder)
+    if encoder.is_filled is not None:
+        for side in sides:
+            _fill_gaps(dataset, spans, recipe, tensors, side)
+    if dataset.randomize_length is not None:
+        _drop_categories(dataset, spans, recipe, sides)
+    _write_positions(dataset, recipe, encoder, decoder)
+    scales = _scale(dataset, spans, recipe, encoder, decoder, scales)
+    if dataset._overwrite_values is not None:
+        _overwrite(dataset, recipe, encoder, decoder)
+    for side in sides:
+        _zero_padding(side)
+    return _assemble(dataset, spans, tensors, encoder, decoder, scales)
+
+
+def _fill_gaps(
+    dataset: Any, spans: Spans, recipe: Recipe, tensors: Mapping[str, Any], side: Side
+) -> None:
+    """Replace the repeated values in gaps: by the running time index, and by given constants."""
+    if recipe.time_idx is not None:
+        column = tensors["reals"][:, recipe.time_idx]
+        running = _running_time(spans, column, side.offset)
+        has_gap = torch.from_numpy(spans.has_gap).to(column.device)[:, None]
+        current = side.reals[..., recipe.time_idx]
+        side.reals[..., recipe.time_idx] = torch.where(has_gap, running.to(current.dtype), current)
+    target_number = {f"__target__{name}": n for n, name in enumerate(dataset.target_names)}
+    for name, value in dataset.encoded_constant_fill_strategy.items():
+        if name in recipe.real:
+            side.reals[..., recipe.real[name]][side.is_filled] = value
+        elif name in target_number:
+            side.targets[target_number[name]][side.is_filled] = value
+        elif name in recipe.categorical:
+            side.categoricals[..., recipe.categorical[name]][side.is_filled] = value
+        elif name not in dataset.target_names:
+            raise MissingNameError(
+                f"`constant_fill_strategy` names {name!r}, which is no variable of the dataset. "
+                "Remove it, or add it to the variables."
+            )
+
+
+def _running_time(spans: Spans, column: Tensor, offset: Tensor) -> Tensor:
+    """Return the scaled time index between first and last step of each window, `(batch, time)`.
+
+    Counted from the nearer end, as `torch.linspace` does.
+    """
+    first, last = (
+        column[torch.from_numpy(rows).to(column.device)][:, None]
+        for rows in (spans.first_row, spans.last_row)
+    )
+    length = torch.from_numpy(spans.length).to(column.device)[:, None]
+    step = (last - first) / (length - 1)
+    return torch.where(
+        offset < length // 2, first + step * offset, last - step * (length - 1 - offset)
+    )
+
+
+def _drop_categories(dataset: Any, spans: Spans, recipe: Recipe, sides: tuple[Side, Side]) -> None:
+    """Set the categories that may be unknown to 0, their code, in windows without an encoder."""
+    is_empty = spans.encoder_length == 0
+    if not is_empty.any():
+        return
+    for name in dataset.dropout_categoricals:
+        if name not in recipe.categorical:
+            raise DatasetError(
+                f"`categorical_encoders` allows unknown values of {name!r}, which is no "
+                "categorical column of the dataset. With `randomize_length` and empty encoders, "
+                "give `add_nan=True` to encoders of single columns only."
+            )
+        for side in sides:
+            side.categoricals[torch.from_numpy(is_empty), :, recipe.categorical[name]] = 0
+
+
+def _write_positions(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side) -> None:
+    """Write the inputs that tell where a step lies in its window, and how long its encoder is."""
+    longest = dataset.max_encoder_length
+    for side in (encoder, decoder):
+        if recipe.relative_time_idx is not None:
+            position = side.position.to(side.reals.dtype)
+            side.reals[..., recipe.relative_time_idx] = position / longest
+        if recipe.encoder_length is not None:
+            lengths = encoder.lengths.double()[:, None]
+            side.reals[..., recipe.encoder_length] = (lengths - 0.5 * longest) / longest * 2.0
+
+
+def _scale(
+    dataset: Any,
+    spans: Spans,
+    recipe: Recipe,
+    encoder: Side,
+    decoder: Side,
+    scales: list[Tensor | None],
+) -> list[Tensor | None]:
+    """Write what each `EncoderNormalizer` makes of its columns; return the targets' scales.
+
+    A normaliser that several columns share keeps the fit of the last one before the lagged ones,
+    as an object with a state does.
+    """
+    scales = list(scales)
+    fits: dict[int, WindowScale] = {}
+    sides = (encoder, decoder)
+    is_padded = encoder.is_padding is not None
+    for target in recipe.targets:
+        past, future = (side.targets[target.number] for side in sides)
+        fit = fit_windows(target.normalizer, past, encoder.lengths, is_padded=is_padded)
+        fits[id(target.normalizer)] = fit
+        scales[target.number] = fit.parameters
+        if target.value is not None:
+            _write_scaled(fit, target.value, past, future, encoder, decoder)
+        if target.has_scales:
+            _write_scales(dataset, recipe, target, fit, sides)
+    # pytorch-forecasting lays the reals out by column, but by row where it has filled a gap.
+    is_strided = None
+    if encoder.is_filled is not None:
+        is_strided = torch.from_numpy(spans.has_gap).to(encoder.reals.device)
+    for column, normalizer in recipe.covariates:
+        past, future = (side.reals[..., column] for side in sides)
+        fit = fit_windows(
+            normalizer, past, encoder.lengths, is_padded=is_padded, is_strided=is_strided
+        )
+        fits[id(normalizer)] = fit
+        _write_scaled(fit, column, past, future, encoder, decoder)
+    for column, normalizer in recipe.lagged:
+        past, future = (side.reals[..., column] for side in sides)
+        _write_scaled(fits[id(normalizer)], column, past, future, encoder, decoder)
+    return scales
+
+
+def _write_scaled(
+    fit: WindowScale, column: int, past: Tensor, future: Tensor, encoder: Side, decoder: Side
+) -> None:
+    scaled = fit.transform(past, future, encoder.lengths, decoder.lengths)
+    encoder.reals[..., column], decoder.reals[..., column] = scaled
+
+
+def _write_scales(
+    dataset: Any,
+    recipe: Recipe,
+    target: TargetColumns,
+    fit: WindowScale,
+    sides: tuple[Side, Side],
+) -> None:
+    for values, part in zip(fit.parameters.unbind(dim=-1), ("center", "scale"), strict=True):
+        name = f"{target.name}_{part}"
+        scaled = torch.as_tensor(dataset.transform_values(name, values.cpu()))
+        for side in sides:
+            side.reals[..., recipe.real[name]] = scaled.to(side.reals.device)[:, None]
+
+
+def _overwrite(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side) -> None:
+    """Write the values of `set_overwrite_values`, one for all steps or one per step."""
+    name, part = dataset._overwrite_values["variable"], dataset._overwrite_values["target"]
+    values = dataset._overwrite_values["values"].to(encoder.reals.device)
+    if name not in recipe.real and name not in recipe.categorical:
+        raise MissingNameError(
+            f"`variable` to overwrite must be a real or categorical variable, got {name!r}. "
+            "Call `reset_overwrite_values` and pass one of the dataset's variables."
+        )
+    _check_overwrite_length(values, part, encoder.lengths, decoder.lengths)
+    start = 0 if part == "decoder" else encoder.lengths[:, None]
+    for side, is_written in ((encoder, part != "decoder"), (decoder, part != "encoder")):
+        if not is_written:
+            continue
+        if values.ndim == 0:
+            written = values
+        else:
+            written = values[(side.position + start).clamp(0, len(values) - 1)]
+        if name in recipe.real:
+            side.reals[..., recipe.real[name]] = written.to(side.reals.dtype)
+        else:
+            side.categoricals[..., recipe.categorical[name]] = written
+
+
+def _check_overwrite_length(
+    values: Tensor, part: str, encoder_lengths: Tensor, decoder_lengths: Tensor
+) -> None:
+    steps = {
+        "encoder": encoder_lengths,
+        "decoder": decoder_lengths,
+        "all": encoder_lengths + decoder_lengths,
+    }[part]
+    if values.ndim > 0 and bool((steps != len(values)).any()):
+        raise DatasetError(
+            f"`values` to overwrite must be one number or one per time step of the {part} part, "
+            f"got {len(values)} for windows of {int(steps.min())} to {int(steps.max())}. "
+            "Pass one number."
+        )
+
+
+def _zero_padding(side: Side) -> None:
+    if side.is_padding is None:
+        return
+    side.reals.masked_fill_(side.is_padding[..., None], 0)
+    side.categoricals.masked_fill_(side.is_padding[..., None], 0)
+    for target in side.targets:
+        target.masked_fill_(side.is_padding, 0)
+
+
+def _assemble(
+    dataset: Any,
+    spans: Spans,
+    tensors: Mapping[str, Any],
+    encoder: Side,
+    decoder: Side,
+    scales: list[Tensor | None],
+) -> tuple[dict[str, Any], tuple[Any, Tensor | None]]:
+    device = tensors["time"].device
+    decoder_start = torch.from_numpy(spans.first_time + spans.encoder_length).to(device)
+    decoder_step = torch.arange(decoder.rows.size(1), device=device)
+    is_multi = dataset.multi_target
+    weight = None
+    if tensors["weight"] is not None:
+        weight = take(tensors["weight"], decoder.rows)
+        if decoder.is_padding is not None:
+            weight.masked_fill_(decoder.is_padding, 0)
+    target = decoder.targets if is_multi else decoder.targets[0]
+    x = {
+        "encoder_cat": encoder.categoricals,
+        "encoder_cont": encoder.reals,
+        "encoder_target": encoder.targets if is_multi else encoder.targets[0],
+        "encoder_lengths": encoder.lengths,
+        "decoder_cat": decoder.categoricals,
+        "decoder_cont": decoder.reals,
+        "decoder_target": target,
+        "decoder_lengths": decoder.lengths,
+        "decoder_time_idx": decoder_start[:, None] + decoder_step,
+        "groups": tensors["groups"][torch.from_numpy(spans.first_row).to(device)],
+        "target_scale": scales if is_multi else scales[0],
+    }
+    return x, (target, weight)

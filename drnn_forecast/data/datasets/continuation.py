@@ -1,0 +1,100 @@
+"""The rows past the end of a frame that has the columns of a plain `TimeSeriesDataSet`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pytorch_forecasting.data import TimeSeriesDataSet
+
+from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+
+
+def continued_dataset(
+    parameters: Mapping[str, Any], frame: pd.DataFrame, future: pd.DataFrame | None
+) -> TimeSeriesDataSet:
+    """Return one window per series, whose targets are the steps after its last row.
+
+    Args:
+        parameters: `get_parameters()` of the training dataset.
+        frame: Its columns, up to the last observation of every series.
+        future: Groups, time index and the variables known ahead, for the steps to forecast; None
+            where nothing but the time index is known ahead.
+
+    Raises:
+        ValueError: A column is missing, or a known variable is not given for a step.
+    """
+    keys = [*parameters["group_ids"], parameters["time_idx"]]
+    missing = [name for name in keys if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"`frame` must have the columns of the training dataset, {missing} missing."
+        )
+    ordered = frame.sort_values(keys)
+    rows = _next_rows(ordered, keys, int(parameters["max_prediction_length"]))
+    known = _known_columns(parameters)
+    if known:
+        rows = _with_known(rows, keys, known, future)
+    data = pd.concat([ordered, rows[ordered.columns]], ignore_index=True)
+    return BatchedTimeSeriesDataSet.from_parameters(
+        dict(parameters), data, predict=True, stop_randomization=True
+    )
+
+
+def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) -> pd.DataFrame:
+    """Return groups and time index of every target, window by window, step by step.
+
+    Args:
+        parameters: `get_parameters()` of the training dataset.
+        dataset: What `continued_dataset` returned.
+    """
+    index = dataset.decoded_index
+    steps = dataset.max_prediction_length
+    rows = index.loc[index.index.repeat(steps), list(parameters["group_ids"])]
+    first = index["time_idx_first_prediction"].to_numpy().repeat(steps)
+    offsets = np.tile(np.arange(steps), len(index))
+    return rows.assign(**{parameters["time_idx"]: first + offsets}).reset_index(drop=True)
+
+
+def _next_rows(ordered: pd.DataFrame, keys: list[str], steps: int) -> pd.DataFrame:
+    """Return the next steps of every series; all columns but time repeat the last row."""
+    *groups, time = keys
+    last = ordered.groupby(groups, observed=True).tail(1)
+    rows = last.loc[last.index.repeat(steps)].reset_index(drop=True)
+    return rows.assign(**{time: rows[time] + np.tile(np.arange(1, steps + 1), len(last))})
+
+
+def _known_columns(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a frame that have to be known ahead, the time index aside."""
+    groups = parameters.get("variable_groups") or {}
+    names = [
+        *(parameters.get("time_varying_known_categoricals") or []),
+        *(parameters.get("time_varying_known_reals") or []),
+    ]
+    columns = [column for name in names for column in groups.get(name, [name])]
+    return [name for name in columns if name != parameters["time_idx"]]
+
+
+def _with_known(
+    rows: pd.DataFrame, keys: list[str], known: list[str], future: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return the rows with the variables known ahead as `future` has them."""
+    if future is None:
+        raise ValueError(
+            f"`future` must give the variables known ahead, {known}, for the steps to forecast, "
+            f"got None. Pass a frame with {[*keys, *known]}."
+        )
+    missing = [name for name in (*keys, *known) if name not in future.columns]
+    if missing:
+        raise ValueError(f"`future` must have the columns {[*keys, *known]}, {missing} missing.")
+    merged = rows.drop(columns=known).merge(future[[*keys, *known]], on=keys, how="left")
+    empty = merged[known].isna().any(axis=1)
+    if empty.any():
+        first = merged.loc[empty.idxmax(), keys].to_dict()
+        raise ValueError(
+            f"`future` must give {known} for every step to forecast, but {int(empty.sum())} of "
+            f"{len(merged)} are missing, first {first}."
+        )
+    return merged

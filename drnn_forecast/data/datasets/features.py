@@ -1,0 +1,112 @@
+"""The frame that a dataset reads, and what its columns are to pytorch-forecasting."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pytorch_forecasting import NaNLabelEncoder
+
+from drnn_forecast.data.frames.calendar import (
+    VOCABULARIES,
+    calendar_categoricals,
+    calendar_features,
+    calendar_reals,
+)
+from drnn_forecast.data.frames.kinds import Column, as_text, is_real
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.roles import CALENDAR_PREFIX, ONLY_SERIES, TIME_INDEX
+
+
+def variables(panel: Panel) -> dict[str, list[str]]:
+    """Return the columns of the model frame by the argument of `TimeSeriesDataSet` that lists them.
+
+    Numbers are reals; text, categories and booleans are categoricals. The name of the series is a
+    static categorical, where there is more than one.
+    """
+    roles = panel.roles
+    reals = {name for name in roles.covariates if is_real(panel.rows[name])}
+    listed = {
+        f"{part}_{kind}": [name for name in names if (name in reals) == (kind == "reals")]
+        for part, names in (
+            ("static", roles.static),
+            ("time_varying_known", roles.known),
+            ("time_varying_unknown", roles.observed),
+        )
+        for kind in ("categoricals", "reals")
+    }
+    if len(panel.names) > 1:
+        listed["static_categoricals"].insert(0, roles.group)
+    if roles.calendar:
+        listed["time_varying_known_categoricals"] += calendar_categoricals(panel.grid.freq)
+        listed["time_varying_known_reals"] += calendar_reals(panel.grid.freq)
+    listed["time_varying_unknown_reals"].append(roles.target)
+    return listed
+
+
+def encoders(listed: dict[str, list[str]]) -> dict[str, NaNLabelEncoder]:
+    """Return an encoder for every categorical of `variables`.
+
+    Those of the calendar know all months, weekdays and hours from the start. The others learn their
+    categories from the training data and keep label 0 for the unknown, whose embedding
+    pytorch-forecasting holds at zero.
+    """
+    names = [name for kind, names in listed.items() if "categoricals" in kind for name in names]
+    return {
+        name: NaNLabelEncoder().fit(pd.Series(VOCABULARIES[name], dtype=object))
+        if name in VOCABULARIES
+        else NaNLabelEncoder(add_nan=True, warn=False)
+        for name in names
+    }
+
+
+def scalers(listed: dict[str, list[str]]) -> dict[str, None]:
+    """Return the reals that are not to be scaled: those of the calendar.
+
+    Scaled on a few weeks, the position in the year would be far out of range in the next season.
+    """
+    names = listed["time_varying_known_reals"]
+    return {name: None for name in names if name.startswith(CALENDAR_PREFIX)}
+
+
+def model_frame(
+    rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel, extra: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Return the columns that a dataset needs, one row for each of `rows`.
+
+    Args:
+        rows: Rows with every column that has a role.
+        positions: The position of each row on the grid (time steps).
+        panel: Where the roles and the frequency come from.
+        extra: Further columns to carry over as they are.
+    """
+    roles = panel.roles
+    group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
+    columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
+    columns = {TIME_INDEX: positions, roles.group: group, **columns}
+    columns |= {name: rows[name].to_numpy() for name in extra}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+
+
+def model_columns(
+    rows: Mapping[str, Column] | pd.DataFrame,
+    times: pd.DatetimeIndex | NDArray[np.datetime64],
+    panel: Panel,
+) -> dict[str, Any]:
+    """Return target, covariates and calendar features of rows, by name.
+
+    Args:
+        rows: Target and covariates.
+        times: The stamp of each row.
+        panel: Where the roles, the frequency and the kinds of the columns come from.
+    """
+    roles = panel.roles
+    columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
+    for name in roles.covariates:
+        values = rows[name]
+        real = is_real(panel.rows[name])
+        columns[name] = values.to_numpy(np.float64) if real else as_text(values)
+    if roles.calendar:
+        columns |= calendar_features(times, panel.grid.freq)
+    return columns

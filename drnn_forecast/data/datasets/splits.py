@@ -1,0 +1,216 @@
+"""Training, validation and test datasets of one history."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pytorch_forecasting import EncoderNormalizer, TimeSeriesDataSet
+
+from drnn_forecast.data.datasets.features import encoders, model_frame, scalers, variables
+from drnn_forecast.data.datasets.targets import target_rows
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.places import closest, counted, some
+from drnn_forecast.data.frames.roles import TIME_INDEX
+from drnn_forecast.data.frames.windows import Windows
+
+logger = logging.getLogger("drnn_forecast.data")
+
+OWN_OPTIONS = {
+    "data": "the frame of `ForecastData`",
+    "time_idx": "`time`",
+    "target": "`target`",
+    "group_ids": "`series`",
+    "max_encoder_length": "`context_length`",
+    "min_encoder_length": "`min_context_length`",
+    "max_prediction_length": "`horizon`",
+    "min_prediction_length": "`horizon`",
+    "min_prediction_idx": "`validation_windows` and `test_windows`",
+    "static_categoricals": "`static`",
+    "static_reals": "`static`",
+    "time_varying_known_categoricals": "`known`",
+    "time_varying_known_reals": "`known`",
+    "time_varying_unknown_categoricals": "`observed`",
+    "time_varying_unknown_reals": "`observed`",
+    "predict_mode": "`forecast_dataset`",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """The datasets of one history, and where the windows of the held-out ones lie.
+
+    Attributes:
+        training: Every window whose targets lie before the first validation target of its series.
+        validation: The validation windows.
+        test: The test windows, or None where none were asked for.
+        origins: One row per held-out window, in the order of the datasets: series (where the frame
+            has that column) and time of the first target, under the index `part`: "validation"
+            or "test".
+    """
+
+    training: TimeSeriesDataSet
+    validation: TimeSeriesDataSet
+    test: TimeSeriesDataSet | None
+    origins: pd.DataFrame
+
+
+def make_splits(
+    panel: Panel,
+    windows: Windows,
+    *,
+    drop_short: bool,
+    target_normalizer: Any,
+    dataset_class: type[TimeSeriesDataSet],
+    dataset_options: dict[str, Any],
+) -> Splits:
+    """Return the datasets; whatever is fitted is fitted on the training rows only.
+
+    Raises:
+        TypeError: A dataset option is one that the roles and windows decide.
+        ValueError: A series is too short, or the normaliser needs longer windows.
+    """
+    check_options(dataset_options, panel)
+    normalizer = EncoderNormalizer() if target_normalizer is None else target_normalizer
+    check_normalizer(normalizer, windows)
+    kept = long_enough(panel, windows, drop_short=drop_short)
+    weight = [dataset_options["weight"]] if dataset_options.get("weight") else []
+    frame = model_frame(panel.history, panel.positions, panel, extra=weight)
+    training = dataset_class(
+        frame[kept & (panel.steps_to_end >= windows.steps_after_training)],
+        time_idx=TIME_INDEX,
+        target=panel.roles.target,
+        group_ids=[panel.roles.group],
+        max_encoder_length=windows.context_length,
+        min_encoder_length=windows.min_context_length,
+        max_prediction_length=windows.horizon,
+        min_prediction_length=windows.horizon,
+        target_normalizer=normalizer,
+        **with_transformers(variables(panel), dataset_options),
+    )
+    validation = hold_out(
+        training,
+        frame[kept],
+        panel,
+        windows,
+        count=windows.validation,
+        steps_after=windows.steps_after_validation,
+    )
+    test = None
+    if windows.test:
+        test = hold_out(training, frame[kept], panel, windows, count=windows.test, steps_after=0)
+    return Splits(training, validation, test, origins_of(panel, validation=validation, test=test))
+
+
+def origins_of(panel: Panel, **parts: TimeSeriesDataSet | None) -> pd.DataFrame:
+    """Return series and first target time of the windows of every part, under its name."""
+    origins = {
+        part: target_rows(panel, dataset, steps=1)
+        for part, dataset in parts.items()
+        if dataset is not None
+    }
+    return pd.concat(origins, names=["part", None]).droplevel(1)
+
+
+def with_transformers(listed: dict[str, list[str]], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the variables and the user's options, with encoders and scalers for the variables."""
+    own = {"categorical_encoders": encoders(listed), "scalers": scalers(listed)}
+    merged = {name: made | (options.get(name) or {}) for name, made in own.items()}
+    return {**listed, **options, **merged}
+
+
+def hold_out(
+    training: TimeSeriesDataSet,
+    frame: pd.DataFrame,
+    panel: Panel,
+    windows: Windows,
+    *,
+    count: int,
+    steps_after: int,
+) -> TimeSeriesDataSet:
+    """Return the dataset of `count` windows per series, with the transformers of `training`.
+
+    Args:
+        training: The fitted dataset.
+        frame: The model frame of whole series.
+        panel: The history.
+        windows: Lengths and stride.
+        count: Windows per series.
+        steps_after: Time steps between the last target and the end of the series.
+    """
+    last = pd.Series(panel.positions[panel.last_rows], index=pd.Index(panel.labels, dtype=object))
+    last_target = frame[panel.roles.group].map(last) - steps_after
+    first_target = last_target - (count - 1) * windows.stride - windows.horizon + 1
+    first_row = first_target - windows.context_length - windows.lag
+    rows = frame[frame[TIME_INDEX].between(first_row, last_target)]
+    dataset = type(training).from_parameters(
+        training.get_parameters(),
+        rows,
+        stop_randomization=True,
+        min_prediction_idx=int(rows[TIME_INDEX].min()),
+    )
+
+    def is_wanted(index: pd.DataFrame) -> pd.Series:
+        steps = index[panel.roles.group].map(last) - steps_after - index["time_idx_last"]
+        # Where shorter contexts are allowed, upstream lists several windows with the same targets.
+        same_targets = index.groupby([panel.roles.group, "time_idx_last"])
+        is_longest = index["time_idx_first"] == same_targets["time_idx_first"].transform("min")
+        return is_longest & (steps % windows.stride == 0) & (steps < count * windows.stride)
+
+    return dataset.filter(is_wanted)
+
+
+def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[np.bool_]:
+    """Return which rows belong to series that have a training window and every held-out one.
+
+    Raises:
+        ValueError: A series is too short and not to be dropped, or all are.
+    """
+    is_short = panel.sizes < windows.shortest_series
+    if not is_short.any():
+        return np.ones(len(panel.codes), dtype=bool)
+    short = panel.describe_sizes(is_short)
+    if drop_short and not is_short.all():
+        logger.warning(
+            "Left out %s too short for the split: %s.", counted(is_short.sum(), "series"), short
+        )
+        return ~is_short[panel.codes]
+    remedy = "`drop_short` would leave none" if drop_short else "or give `drop_short=True`"
+    raise ValueError(
+        f"Every series needs at least {windows.shortest_series} rows: a context of "
+        f"{windows.min_context_length} (with lags of {windows.lag}) and a horizon of "
+        f"{windows.horizon} to train on, and {windows.steps_after_training} for the "
+        f"{windows.validation} validation and {windows.test} test windows. Too short: {short}. "
+        f"Lower `context_length`, `min_context_length` or the number of windows; {remedy}."
+    )
+
+
+def check_normalizer(normalizer: Any, windows: Windows) -> None:
+    """Raise where contexts are too short to be standardised."""
+    if isinstance(normalizer, EncoderNormalizer) and (
+        windows.min_context_length < normalizer.min_length
+    ):
+        raise ValueError(
+            f"`min_context_length` (by default `context_length`) must be at least "
+            f"{normalizer.min_length} where the target is standardised within each window, got "
+            f"{windows.min_context_length}; raise it, or give another `target_normalizer`, such as "
+            "`TorchNormalizer()`."
+        )
+
+
+def check_options(options: dict[str, Any], panel: Panel) -> None:
+    """Raise where an option is decided elsewhere, or names a column that is not there."""
+    for name in options:
+        if name in OWN_OPTIONS:
+            raise TypeError(
+                f"The dataset option `{name}` is derived from {OWN_OPTIONS[name]}; leave it out."
+            )
+    weight = options.get("weight")
+    if weight is not None and weight not in panel.history.columns:
+        raise ValueError(
+            f"The `weight` column {weight!r} is not in the frame"
+            f"{closest(weight, list(panel.history.columns))}; its columns are "
+            f"{some(panel.history.columns, limit=20)}."
+        )

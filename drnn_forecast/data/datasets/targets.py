@@ -1,0 +1,62 @@
+"""From the windows of a dataset back to series and time stamps."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pytorch_forecasting import TimeSeriesDataSet
+
+from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.frames.panel import Panel
+
+
+def target_rows(
+    panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
+) -> pd.DataFrame:
+    """Return series and time of every target, window by window, as a frame.
+
+    Args:
+        panel: The history that the dataset was made from.
+        dataset: A dataset of its windows.
+        steps: How many of each window's targets; None: all.
+    """
+    return pd.DataFrame(target_columns(panel, dataset, steps=steps))
+
+
+def target_columns(
+    panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
+) -> dict[str, Any]:
+    """Return the columns of `target_rows`, in the history's own dtypes."""
+    codes, first, lengths = target_spans(panel, dataset)
+    if steps is not None:
+        lengths = lengths.clip(max=steps)
+    starts = np.cumsum(lengths) - lengths
+    positions = np.repeat(first - starts, lengths) + np.arange(lengths.sum())
+    columns: dict[str, Any] = {}
+    if panel.roles.series is not None:
+        rows = np.repeat(panel.last_rows[codes], lengths)
+        columns[panel.roles.series] = panel.rows[panel.roles.series].array[rows]
+    columns[panel.roles.time] = panel.grid.column(positions)
+    return columns
+
+
+def target_spans(
+    panel: Panel, dataset: TimeSeriesDataSet
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return of every window the series' code, the position of its first target, and how many.
+
+    The dataset's `decoded_index` says the same in ten times the time.
+    """
+    if isinstance(dataset, BatchedTimeSeriesDataSet):
+        begin, end = dataset.window_rows
+    else:
+        begin, end = (dataset.index[name].to_numpy() for name in ("index_start", "index_end"))
+    time = dataset.data["time"].numpy()
+    last = time[end]
+    lengths = dataset.calculate_decoder_length(last, last - time[begin] + 1)
+    groups = dataset.data["groups"].numpy()[begin, 0]
+    labels = dataset.transform_values(panel.roles.group, groups, inverse=True, group_id=True)
+    code_of = {label: code for code, label in enumerate(panel.labels)}
+    codes = np.array([code_of[label] for label in labels], dtype=np.int64)
+    return codes, last - lengths + 1, lengths

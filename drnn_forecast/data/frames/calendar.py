@@ -1,0 +1,114 @@
+"""Features made from the time column, in the local time of its zone."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drnn_forecast.data.frames.frequency import step_in_days
+from drnn_forecast.data.frames.roles import CALENDAR_PREFIX
+
+HOUR = CALENDAR_PREFIX + "hour"
+WEEKDAY = CALENDAR_PREFIX + "weekday"
+MONTH = CALENDAR_PREFIX + "month"
+
+VOCABULARIES: dict[str, tuple[str, ...]] = {
+    HOUR: tuple(f"{hour:02d}" for hour in range(24)),
+    WEEKDAY: ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    MONTH: tuple(f"{month:02d}" for month in range(1, 13)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LocalTimes:
+    """Time stamps by the clock and the calendar of their zone, as arrays; pandas' fields are slow.
+
+    Attributes:
+        stamps: Local time, without a zone.
+    """
+
+    stamps: NDArray[np.datetime64]
+
+    @cached_property
+    def days(self) -> NDArray[np.datetime64]:
+        """The day of each stamp."""
+        return self.stamps.astype("M8[D]")
+
+    @cached_property
+    def seconds(self) -> NDArray[np.int64]:
+        """Whole seconds since midnight."""
+        return (self.stamps - self.days).astype("m8[s]").astype(np.int64)
+
+    @property
+    def hours(self) -> NDArray[np.int64]:
+        """Hours of the day, from 0."""
+        return self.seconds // 3600
+
+    @property
+    def weekdays(self) -> NDArray[np.int64]:
+        """Days of the week, Monday being 0; the first day of numpy, in 1970, was a Thursday."""
+        return (self.days.astype(np.int64) + 3) % 7
+
+    @property
+    def months(self) -> NDArray[np.int64]:
+        """Months of the year, from 0."""
+        return self.days.astype("M8[M]").astype(np.int64) % 12
+
+    @cached_property
+    def share_of_day(self) -> NDArray[np.float64]:
+        """How much of the day is over, between 0 and 1."""
+        minutes, seconds = self.seconds // 60 % 60, self.seconds % 60
+        return (self.hours + minutes / 60 + seconds / 3600) / 24
+
+    @cached_property
+    def share_of_year(self) -> NDArray[np.float64]:
+        """How much of the year is over, between 0 and 1."""
+        years = self.days.astype("M8[Y]")
+        first, next_first = years.astype("M8[D]"), (years + 1).astype("M8[D]")
+        days = (self.days - first).astype(np.int64)
+        return (days + self.share_of_day) / (next_first - first).astype(np.int64)
+
+
+CODES: dict[str, Callable[[LocalTimes], NDArray[np.int64]]] = {
+    HOUR: lambda local: local.hours,
+    WEEKDAY: lambda local: local.weekdays,
+    MONTH: lambda local: local.months,
+}
+
+
+def calendar_categoricals(freq: str) -> list[str]:
+    """Return the names of the categorical features that suit a frequency."""
+    days = step_in_days(freq)
+    if days < 1:
+        return [HOUR, WEEKDAY]
+    if days < 7:
+        return [WEEKDAY]
+    return [MONTH] if 28 <= days < 365 else []
+
+
+def calendar_reals(freq: str) -> list[str]:
+    """Return the names of the real features that suit a frequency, all between -1 and 1."""
+    days = step_in_days(freq)
+    cycles = ["day"] if days < 1 / 24 else []
+    cycles += ["year"] if days < 28 else []
+    return [f"{CALENDAR_PREFIX}{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")]
+
+
+def calendar_features(
+    times: pd.DatetimeIndex | NDArray[np.datetime64], freq: str
+) -> dict[str, NDArray]:
+    """Return the features of each stamp, by name; an array is local time."""
+    if not isinstance(times, np.ndarray):
+        times = times.tz_localize(None).to_numpy()
+    local = LocalTimes(times)
+    features: dict[str, NDArray] = {
+        name: np.array(VOCABULARIES[name], dtype=object)[CODES[name](local)]
+        for name in calendar_categoricals(freq)
+    }
+    for name in calendar_reals(freq):
+        turn = 2 * np.pi * (local.share_of_day if "_day_" in name else local.share_of_year)
+        features[name] = np.sin(turn) if name.endswith("_sin") else np.cos(turn)
+    return features

@@ -1,0 +1,249 @@
+"""What a frame must be like, and what is said when it is not."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from drnn_forecast.data.frames.kinds import as_numbers, is_category, is_real
+from drnn_forecast.data.frames.places import (
+    closest,
+    counted,
+    first_place,
+    in_series,
+    place,
+    shown,
+    some,
+)
+from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.rows import Names, Rows
+
+SUMMER_TIME_HINT = (
+    " This is how local time looks where clocks change: use UTC, or time stamps with their zone"
+    " (`Series.dt.tz_localize`)."
+)
+
+
+def check_frame(frame: Any, name: str) -> None:
+    """Raise unless `frame` is a DataFrame with rows."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"`{name}` must be a pandas DataFrame, got {type(frame).__name__}.")
+    if frame.empty:
+        raise ValueError(
+            f"`{name}` must have rows, got {len(frame)} rows and {frame.shape[1]} columns."
+        )
+
+
+def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
+    """Raise unless every column is there, and no name twice."""
+    if not frame.columns.is_unique:
+        repeated = frame.columns[frame.columns.duplicated()]
+        raise ValueError(
+            f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
+            "once; rename or drop the others."
+        )
+    for column in columns:
+        if column in frame.columns:
+            continue
+        if column in frame.index.names:
+            raise ValueError(
+                f"{column!r} must be a column of `{name}`, but is its index; use `.reset_index()`."
+            )
+        raise ValueError(
+            f"Column {column!r} is not in `{name}`{closest(column, list(frame.columns))}; its "
+            f"columns are {some(frame.columns, limit=20)}."
+        )
+
+
+def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, name: str) -> None:
+    """Raise unless every row names its series, in values that differ as text too.
+
+    Args:
+        codes: The number of each row's series, -1 where it is empty.
+        names: The name of each series.
+        roles: The roles of the columns.
+        name: What the frame is called.
+    """
+    missing = codes < 0
+    if missing.any():
+        raise ValueError(
+            f"Series column {roles.series!r} of `{name}` must name a series in every row, but is "
+            f"empty in {counted(missing.sum(), 'row')}, first in row {missing.argmax()}; fill or "
+            "drop them (a name such as 'NA' is read as empty from a CSV file)."
+        )
+    kind = types.infer_dtype(names)
+    if kind == "string":
+        return
+    alike = names[pd.Index(names).astype(str).duplicated(keep=False)]
+    if len(alike) or kind.startswith("mixed"):
+        raise ValueError(
+            f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
+            f"{some(alike if len(alike) else names)}; convert it with `.astype(str)`."
+        )
+
+
+def check_dtypes(rows: Rows, roles: Roles) -> None:
+    """Raise unless the target holds numbers, and covariates numbers, text or truth values."""
+    target = rows[roles.target]
+    if not is_real(target) or types.is_complex_dtype(target.dtype):
+        raise TypeError(
+            f"Target column {roles.target!r} must hold numbers, got dtype {target.dtype}"
+            f"{first_text(rows, roles)}; convert it, for example with `pd.to_numeric`."
+        )
+    for column in roles.covariates:
+        values = rows[column]
+        if types.is_complex_dtype(values.dtype) or not (is_real(values) or is_category(values)):
+            raise TypeError(
+                f"Covariate {column!r} must hold numbers, text, categories or truth values, got "
+                f"dtype {values.dtype} ({types.infer_dtype(values)}); convert it, for example with "
+                "`.astype(str)`, or leave it out."
+            )
+
+
+def first_text(rows: Rows, roles: Roles) -> str:
+    """Return how many targets are no numbers and where the first is, or nothing."""
+    values = rows[roles.target]
+    wrong = (pd.to_numeric(values.astype(str), errors="coerce").isna() & values.notna()).to_numpy()
+    if not wrong.any() or types.is_bool_dtype(values.dtype):
+        return ""
+    return (
+        f" with {counted(wrong.sum(), 'value')} that {'is' if wrong.sum() == 1 else 'are'} no "
+        f"number, first {shown(values.iloc[wrong.argmax()])} ({first_place(rows, roles, wrong)})"
+    )
+
+
+def check_unique(rows: Rows, roles: Roles) -> None:
+    """Raise where two rows of a series have the same time stamp; rows are sorted."""
+    stamps, codes = rows.times.asi8, rows.codes
+    again = np.append(False, (stamps[1:] == stamps[:-1]) & (codes[1:] == codes[:-1]))
+    if not again.any():
+        return
+    autumn = is_clock_change(rows[roles.time][again], months={10, 11, 3, 4})
+    raise ValueError(
+        f"A time stamp must occur once per series, but time column {roles.time!r} has "
+        f"{counted(again.sum(), 'duplicate')}, first {first_place(rows, roles, again)}; drop or "
+        f"aggregate them, or name the `series` column.{SUMMER_TIME_HINT if autumn else ''}"
+    )
+
+
+def is_clock_change(times: pd.Series, months: set[int]) -> bool:
+    """Whether all stamps lie in the small hours of Sundays in these months, without a zone."""
+    if times.dt.tz is not None:
+        return False
+    sundays = (times.dt.dayofweek == 6) & (times.dt.hour < 4) & times.dt.month.isin(months)
+    is_hourly = (times.dt.floor("D") != times).any()
+    return bool(sundays.all() and is_hourly)
+
+
+def check_observed(rows: Rows, roles: Roles, is_observed: NDArray[np.bool_]) -> None:
+    """Raise where a series has no target at all; `is_observed` tells which rows have one."""
+    empty = np.bincount(rows.codes, weights=is_observed) == 0
+    if empty.any():
+        first = int(np.flatnonzero(empty[rows.codes])[0])
+        names = "" if roles.series is None else f" {shown(rows[roles.series].iloc[first])}"
+        raise ValueError(
+            f"Every series needs target values, but target column {roles.target!r} is empty in all "
+            f"rows of {counted(empty.sum(), 'series')}, first{names}; drop the series, or fill it."
+        )
+
+
+def check_values(rows: Rows, roles: Roles) -> None:
+    """Raise where a target or covariate of the history is empty or infinite."""
+    for column in (roles.target, *roles.covariates):
+        wrong = not_finite(rows[column])
+        if not wrong.any():
+            continue
+        is_target = column == roles.target
+        what, where = ("Target", ", up to its last observation") if is_target else ("Covariate", "")
+        raise ValueError(
+            f"{what} column {column!r} must have a finite value in every row of a series{where}, "
+            f"but {counted(wrong.sum(), 'value')} {verb(wrong)} empty, infinite or beyond float32, "
+            f"first {first_place(rows, roles, wrong)}; fill them, or drop their rows and give "
+            "`fill_gaps=True`."
+        )
+
+
+def check_future_values(rows: Rows, roles: Roles) -> None:
+    """Raise where a covariate that should be known ahead is empty in a future row."""
+    for column in roles.known:
+        wrong = not_finite(rows[column])
+        if wrong.any():
+            raise ValueError(
+                f"Known covariate {column!r} must have a finite value in every future row (a row "
+                f"after its series' last target), but {counted(wrong.sum(), 'value')} "
+                f"{verb(wrong)} empty, infinite or beyond float32, first "
+                f"{first_place(rows, roles, wrong)}; fill them, drop the rows, or give the column "
+                "as `observed`."
+            )
+
+
+def not_finite(values: pd.Series) -> NDArray[np.bool_]:
+    """Return where values are missing, infinite or too large for a dataset."""
+    if is_real(values):
+        # Datasets hold float32, in which larger numbers are infinite.
+        return ~(np.abs(as_numbers(values)) <= np.finfo(np.float32).max)
+    return values.isna().to_numpy()
+
+
+def verb(wrong: NDArray[np.bool_]) -> str:
+    """Return the verb for as many values as are marked."""
+    return "is" if wrong.sum() == 1 else "are"
+
+
+def check_static(rows: Rows, roles: Roles) -> None:
+    """Raise where a static covariate changes within a series; rows are sorted."""
+    codes = rows.codes
+    for column in roles.static:
+        values = rows[column].to_numpy()
+        changed = np.append(False, (values[1:] != values[:-1]) & (codes[1:] == codes[:-1]))
+        if changed.any():
+            row = int(changed.argmax())
+            raise ValueError(
+                f"Static covariate {column!r} must be constant within a series, but changes in "
+                f"{counted(len(np.unique(codes[changed])), 'series')}, first from "
+                f"{shown(values[row - 1])} to {shown(values[row])} ({place(rows, roles, row)}); "
+                "give it as `known` or `observed`."
+            )
+
+
+def check_on_grid(
+    rows: Rows, roles: Roles, is_off: NDArray[np.bool_], origin: pd.Timestamp
+) -> None:
+    """Raise where a stamp does not lie on the grid of the frequency."""
+    if is_off.any():
+        raise ValueError(
+            f"All stamps of time column {roles.time!r} must lie on the grid of frequency "
+            f"{roles.freq!r} that starts at {origin}, but {counted(is_off.sum(), 'stamp')} "
+            f"{'does' if is_off.sum() == 1 else 'do'} not, first "
+            f"{first_place(rows, roles, is_off)}; correct or resample them, or give another `freq`."
+        )
+
+
+def check_gap_free(
+    rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
+) -> None:
+    """Raise where steps are missing.
+
+    Args:
+        rows: The rows, sorted.
+        roles: Their roles.
+        missing: How many steps are missing before each row.
+        first_missing: The first missing stamp of each gap.
+    """
+    gaps = np.flatnonzero(missing)
+    if len(gaps) == 0:
+        return
+    name = None if roles.series is None else rows[roles.series].iloc[gaps[0]]
+    stamps = pd.Series(first_missing)
+    spring = is_clock_change(stamps, months={3, 4, 9, 10}) and (missing[gaps] == 1).all()
+    raise ValueError(
+        f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
+        f"{counted(missing.sum(), 'step')} {'is' if missing.sum() == 1 else 'are'} missing in "
+        f"{counted(len(gaps), 'gap')}, the first of {counted(missing[gaps[0]], 'step')}"
+        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (numbers "
+        "linearly, the rest with the last value), or give another `freq`."
+        f"{SUMMER_TIME_HINT if spring else ''}"
+    )

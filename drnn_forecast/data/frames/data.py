@@ -1,0 +1,238 @@
+"""A tidy frame with its roles."""
+
+import dataclasses
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+from pytorch_forecasting import TimeSeriesDataSet
+
+from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.horizon import make_forecast_dataset
+from drnn_forecast.data.datasets.splits import Splits, make_splits
+from drnn_forecast.data.datasets.targets import target_rows
+from drnn_forecast.data.frames.intake import take_in
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.roles import Roles, column_tuple
+from drnn_forecast.data.frames.rows import Rows
+from drnn_forecast.data.frames.windows import make_windows, whole_number
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastData:
+    """A frame whose columns have roles, checked; made by `from_frame` or `from_roles`.
+
+    Attributes:
+        history: The rows up to each series' last target, with the columns and dtypes of the user's
+            frame, sorted by series and time, without gaps or empty values.
+        future: The rows after it: series, time and known covariates, every other column empty.
+            May have no rows.
+        roles: What the columns are; `freq` is given.
+    """
+
+    history: pd.DataFrame
+    future: pd.DataFrame
+    roles: Roles
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        time: str,
+        target: str,
+        series: str | None = None,
+        known: Sequence[str] = (),
+        observed: Sequence[str] = (),
+        static: Sequence[str] = (),
+        freq: str | None = None,
+        calendar: bool = True,
+        fill_gaps: bool = False,
+        future: pd.DataFrame | None = None,
+    ) -> "ForecastData":
+        """Return the data of a frame, after every check; the frame itself is left as it is.
+
+        Roles are those of `Roles`; the rest is described in `from_roles`.
+
+        Example:
+            >>> days = pd.date_range("2024-01-01", periods=4, freq="D")
+            >>> sales = pd.DataFrame({"day": days, "sold": [3.0, 1.0, 4.0, 1.0]})
+            >>> ForecastData.from_frame(sales, time="day", target="sold").freq
+            'D'
+        """
+        roles = Roles(
+            time=time,
+            target=target,
+            series=series,
+            known=column_tuple("known", known),
+            observed=column_tuple("observed", observed),
+            static=column_tuple("static", static),
+            freq=freq,
+            calendar=calendar,
+        )
+        return cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+
+    @classmethod
+    def from_roles(
+        cls,
+        frame: pd.DataFrame,
+        roles: Roles,
+        *,
+        fill_gaps: bool = False,
+        future: pd.DataFrame | None = None,
+    ) -> "ForecastData":
+        """Return the data of a frame, after every check; the frame itself is left as it is.
+
+        Rows that are not in order of time are sorted, which the logger `drnn_forecast.data` says
+        once. Rows with an empty target after their series' last target are future rows.
+
+        Args:
+            frame: One row per series and time stamp. Stamps may be ISO 8601 text.
+            roles: What its columns are.
+            fill_gaps: Whether missing time steps become rows: numbers are interpolated linearly
+                (integers become floats), everything else repeats the last value.
+            future: More future rows: series, time and known covariates.
+
+        Raises:
+            TypeError: An argument or a column has the wrong type.
+            ValueError: A column is missing or has an empty or infinite value, a stamp is missing,
+                repeated or off the grid, the frequency cannot be inferred or differs between
+                series, a static covariate varies, or a known covariate is not known ahead.
+        """
+        panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
+        history = panel.history.reset_index(drop=True)
+        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
+
+    @property
+    def series_names(self) -> tuple[Hashable, ...]:
+        """The name of each series, in the order of the history; ("series",) where it is one."""
+        return self._panel.names
+
+    @property
+    def freq(self) -> str:
+        """The pandas frequency alias of the time column."""
+        return self._panel.grid.freq
+
+    def before(self, steps: int) -> "ForecastData":
+        """Return the data as it stood `steps` time steps before the end of each series.
+
+        The last `steps` rows become future rows, which keep series, time and known covariates.
+
+        Raises:
+            TypeError: `steps` is no whole number.
+            ValueError: `steps` is negative, or a series has no more rows than that.
+        """
+        steps = whole_number("steps", steps, least=0)
+        panel = self._panel
+        if (panel.sizes <= steps).any():
+            raise ValueError(
+                f"`steps` must leave rows in every series, got {steps} with "
+                f"{panel.describe_sizes(panel.sizes <= steps)}."
+            )
+        cut = panel.steps_to_end < steps
+        kept = [*self.roles.keys, *self.roles.known]
+        later = [part[kept] for part in (self.history[cut], self.future) if len(part)]
+        if not later:
+            return self
+        future = pd.concat(later).sort_values(list(self.roles.keys), ignore_index=True)
+        return dataclasses.replace(
+            self,
+            history=self.history[~cut].reset_index(drop=True),
+            future=future.reindex(columns=self.history.columns),
+        )
+
+    def split(
+        self,
+        *,
+        horizon: int,
+        context_length: int,
+        validation_windows: int,
+        test_windows: int = 0,
+        stride: int | None = None,
+        min_context_length: int | None = None,
+        drop_short: bool = False,
+        target_normalizer: Any = None,
+        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
+        **dataset_options: Any,
+    ) -> Splits:
+        """Return datasets for training, validation and test, told apart by time in each series.
+
+        The test windows end with the series, the validation windows lie directly before them, and
+        training has only targets before the first validation target. Encoders, scalers and the
+        normaliser are fitted on the training rows.
+
+        Args:
+            horizon: Targets of a window (time steps).
+            context_length: The most time steps that a window looks back.
+            validation_windows: Validation windows of each series.
+            test_windows: Test windows of each series.
+            stride: Time steps between the starts of neighbouring windows; None: the horizon.
+            min_context_length: The fewest time steps that a window looks back; None:
+                `context_length`.
+            drop_short: Whether to leave out series that are too short, with a log message.
+            target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
+                which standardises each window by its own context, and so serves new series too.
+            dataset_class: The class to make.
+            **dataset_options: Further arguments of that class.
+
+        Raises:
+            TypeError: A number is no whole number, or a dataset option is derived here.
+            ValueError: A number is out of range, or a series is too short.
+        """
+        windows = make_windows(
+            horizon=horizon,
+            context_length=context_length,
+            validation_windows=validation_windows,
+            test_windows=test_windows,
+            stride=stride,
+            min_context_length=min_context_length,
+            lags=dataset_options.get("lags"),
+        )
+        return make_splits(
+            self._panel,
+            windows,
+            drop_short=drop_short,
+            target_normalizer=target_normalizer,
+            dataset_class=dataset_class,
+            dataset_options=dataset_options,
+        )
+
+    def forecast_dataset(
+        self,
+        parameters: dict[str, Any],
+        *,
+        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
+        like: BatchedTimeSeriesDataSet | None = None,
+    ) -> TimeSeriesDataSet:
+        """Return one window per series whose targets are the steps after its last observation.
+
+        The horizon, the contexts, encoders and scalers are those of training. New series and
+        categories get the label of the unknown. Known covariates come from `future`. Targets and
+        observed covariates hold the last observed value, for want of another.
+
+        Args:
+            parameters: `get_parameters()` of the training dataset.
+            dataset_class: The class to make.
+            like: What `batching.renewable` returned for an earlier dataset of the same parameters;
+                the same windows are then made in a tenth of the time.
+
+        Raises:
+            ValueError: A variable of training is lacking, a series is too short, or known
+                covariates do not reach to the end of the horizon.
+        """
+        return make_forecast_dataset(self._panel, self.future, parameters, dataset_class, like)
+
+    def target_rows(self, dataset: TimeSeriesDataSet) -> pd.DataFrame:
+        """Return series and time of every target of a dataset, window by window.
+
+        Args:
+            dataset: A dataset that `split` or `forecast_dataset` of this object made, or a filter
+                of it. With a horizon of h, row i * h + j is step j of window i, both from 0.
+        """
+        return target_rows(self._panel, dataset)
+
+    @cached_property
+    def _panel(self) -> Panel:
+        return Panel(Rows.of(self.history, self.roles), self.roles)

@@ -1,0 +1,263 @@
+"""The regular grid that the time stamps of a frame lie on."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.tseries.frequencies import to_offset
+from pandas.tseries.offsets import BaseOffset, Day, Tick
+
+from drnn_forecast.data.frames.places import counted, in_series, shown
+
+Stamps: TypeAlias = pd.DatetimeIndex | pd.arrays.DatetimeArray
+
+OFF_GRID = -1
+# Steps missing per step present, above which a series may have a coarser frequency of its own. The
+# densest of those, working days among days, misses two for five.
+SPARSE = 0.25
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Time stamps numbered in steps of one frequency.
+
+    Attributes:
+        origin: The stamp at position 0.
+        freq: pandas frequency alias. Hours and shorter steps are counted in elapsed time, days and
+            longer ones by the calendar of the origin's time zone.
+    """
+
+    origin: pd.Timestamp
+    freq: str
+
+    @classmethod
+    def of(cls, times: Stamps, freq: str) -> "Grid":
+        """Return the grid that starts at the earliest of some stamps."""
+        return cls(times[times.asi8.argmin()], freq)
+
+    @property
+    def offset(self) -> BaseOffset:
+        """The step, as pandas holds it."""
+        return to_offset(self.freq)
+
+    @property
+    def step(self) -> np.timedelta64 | None:
+        """The length of a step; None where days lie between, which differ as clocks change."""
+        return elapsed_step(self.freq)
+
+    def positions(self, times: Stamps) -> NDArray[np.int64]:
+        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
+
+        Args:
+            times: Stamps that are not before the origin, in its time zone.
+        """
+        if len(times) == 0:
+            return np.empty(0, dtype=np.int64)
+        if self.step is not None:
+            # Both in UTC, as arrays, which take a tenth of the time of an index of pandas.
+            elapsed = times.asi8.view(f"M8[{times.unit}]") - self.origin.asm8
+            steps, rest = np.divmod(elapsed, self.step)
+            return np.where(rest == np.timedelta64(0), steps, OFF_GRID)
+        stamps = self.by_calendar(end=times.max().tz_localize(None))
+        found = stamps.as_unit(times.unit).get_indexer(pd.DatetimeIndex(times))
+        return np.asarray(found, dtype=np.int64)
+
+    def stamps(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex:
+        """Return the stamp at each position."""
+        if len(positions) == 0:
+            return pd.DatetimeIndex([], dtype=pd.DatetimeIndex([self.origin]).dtype)
+        if self.step is not None:
+            times = pd.DatetimeIndex(self.in_utc(positions, self.step))
+            zone = self.origin.tz
+            return times if zone is None else times.tz_localize("UTC").tz_convert(zone)
+        stamps = self.by_calendar(periods=int(positions.max()) + 1)
+        return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
+
+    def column(self, positions: NDArray[np.int64]) -> pd.DatetimeIndex | NDArray[np.datetime64]:
+        """Return the stamp at each position, as an array where there is neither zone nor calendar.
+
+        A frame takes both for the same column, the array in less time.
+        """
+        if self.step is None or self.origin.tz is not None:
+            return self.stamps(positions)
+        return self.in_utc(positions, self.step)
+
+    def in_utc(self, positions: NDArray[np.int64], step: np.timedelta64) -> NDArray[np.datetime64]:
+        """Return the stamp at each position in UTC, in the unit of the origin."""
+        origin = self.origin.asm8
+        return (origin + np.asarray(positions) * step).astype(origin.dtype)
+
+    def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
+        """Return the first stamps, counted on the local clock.
+
+        Where a stamp falls into the hour that a change of clocks skips, it is the end of that hour;
+        where it falls into the hour that is repeated, it is the first.
+
+        Args:
+            **extent: `end` or `periods` of `pandas.date_range`; `end` is local time.
+        """
+        local = pd.date_range(self.origin.tz_localize(None), freq=self.offset, **extent)
+        return local.tz_localize(
+            self.origin.tz, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward"
+        )
+
+
+def resolve_frequency(
+    times: Stamps,
+    codes: NDArray[np.int64],
+    names: Sequence[Hashable],
+    *,
+    column: str,
+    freq: str | None,
+) -> str:
+    """Return the pandas frequency alias that every series shares.
+
+    Without `freq`, it is the frequency of the longest series: the one on whose grid all its stamps
+    lie with the fewest missing. Gaps are therefore no obstacle, as long as half of the steps are
+    there.
+
+    Args:
+        times: Stamps, sorted within each series and unique there.
+        codes: The number of each stamp's series; an index into `names`.
+        names: The name of each series.
+        column: The time column, for messages.
+        freq: The user's alias, or None.
+
+    Raises:
+        ValueError: `freq` is no alias, none can be inferred, or it differs between series.
+    """
+    if freq is not None:
+        return parse_frequency(freq)
+    times = pd.DatetimeIndex(times)
+    sizes = np.bincount(codes, minlength=len(names))
+    longest = int(sizes.argmax())
+    best = best_fit(times[codes == longest])
+    if best is None:
+        raise ValueError(
+            f"The frequency of time column {column!r} cannot be inferred: "
+            f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
+            "grid of which at least half is present (three stamps are the least); give `freq`, "
+            f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
+        )
+    for code in poor_fits(times, codes, best.freq, len(names)):
+        own = better_fit(times[codes == code], best.freq, origin=times.min())
+        if own is not None and own.freq != best.freq:
+            raise ValueError(
+                f"All series must share one frequency, but that of time column {column!r} is "
+                f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
+                f"{shown(names[code])}; resample one of them, forecast them apart, or give `freq`."
+            )
+    return best.freq
+
+
+@cache
+def elapsed_step(freq: str) -> np.timedelta64 | None:
+    """Return the length of a step of hours or less, None for days and longer ones."""
+    offset = to_offset(freq)
+    is_elapsed = isinstance(offset, Tick) and not isinstance(offset, Day)
+    return pd.Timedelta(offset).to_timedelta64() if is_elapsed else None
+
+
+@cache
+def parse_frequency(freq: str) -> str:
+    """Return the alias as pandas spells it.
+
+    Raises:
+        ValueError: pandas does not know the alias, or it does not go forward.
+    """
+    try:
+        offset = to_offset(freq)
+    except ValueError as error:
+        raise ValueError(
+            "`freq` must be a pandas frequency alias such as '15min', 'h', 'D', 'B', 'W-SUN', 'MS' "
+            f"or 'QS', got {freq!r}."
+        ) from error
+    if offset.n < 1:
+        raise ValueError(f"`freq` must step forward, got {freq!r}.")
+    return offset.freqstr
+
+
+@cache
+def step_in_days(freq: str) -> float:
+    """Return the length of a step in days (the first whole one of the year 2001)."""
+    offset = to_offset(freq)
+    start = offset.rollforward(pd.Timestamp("2001-01-01"))
+    return (start + offset - start) / pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A frequency on whose grid all stamps of a series lie, and the steps missing between them."""
+
+    freq: str
+    missing: int
+
+
+def best_fit(times: pd.DatetimeIndex) -> Fit | None:
+    """Return the frequency with the fewest missing steps, or None where none fits."""
+    best: Fit | None = None
+    for freq in dict.fromkeys(candidates(times)):
+        found = fit(times, freq, origin=times[0])
+        if found and found.missing <= len(times) and (not best or found.missing < best.missing):
+            best = found
+        if best and best.missing == 0:
+            break
+    return best
+
+
+def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
+    """Yield the frequencies of the series, of stretches of it, of single steps, and guesses."""
+    if len(times) < 3:
+        return
+    for length in (len(times), 12, 7, 3):
+        starts = np.linspace(0, max(len(times) - length, 0), 6 if length < len(times) else 1)
+        for start in starts.astype(int):
+            freq = pd.infer_freq(times[start : start + length])
+            if freq is not None:
+                yield freq
+    steps, counts = np.unique((times[1:] - times[:-1]).to_numpy(), return_counts=True)
+    for step in (steps[counts.argmax()], steps[0]):
+        length = pd.Timedelta(step)
+        days, rest = divmod(length, pd.Timedelta(days=1))
+        if not rest:
+            yield f"{days}D"
+        yield to_offset(length).freqstr
+    # Where steps are missing everywhere, no stretch shows that they are months or working days.
+    yield from ("MS", "ME", "B")
+
+
+def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
+    """Return the fit of a frequency to one series, or None where a stamp is off its grid."""
+    positions = Grid(origin, freq).positions(times)
+    if (positions == OFF_GRID).any():
+        return None
+    return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
+
+
+def zone_hint(times: pd.DatetimeIndex) -> str:
+    """Return what a daily or longer frequency needs, where there is a time zone."""
+    if times.tz is None:
+        return ""
+    return f", or use `Series.dt.tz_convert` if days do not begin at midnight of {times.tz}"
+
+
+def better_fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
+    """Return the best fit of a series, or None where `freq` leaves no more steps missing."""
+    own, shared = best_fit(times), fit(times, freq, origin=origin)
+    is_better = own is not None and (shared is None or own.missing < shared.missing)
+    return own if is_better else None
+
+
+def poor_fits(
+    times: pd.DatetimeIndex, codes: NDArray[np.int64], freq: str, num_series: int
+) -> NDArray[np.int64]:
+    """Return the series with stamps off the grid of `freq`, or with many steps missing."""
+    positions = pd.Series(Grid(times.min(), freq).positions(times))
+    extent = positions.groupby(codes).agg(["min", "max", "size"]).reindex(range(num_series))
+    missing = extent["max"] - extent["min"] + 1 - extent["size"]
+    is_sparse = missing > SPARSE * extent["size"]
+    return np.flatnonzero(is_sparse | (extent["min"] == OFF_GRID))

@@ -1,0 +1,213 @@
+"""From a user's frame to a history and future rows that have passed every check."""
+
+import dataclasses
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from drnn_forecast.data.frames import checks
+from drnn_forecast.data.frames.frequency import OFF_GRID, resolve_frequency
+from drnn_forecast.data.frames.kinds import as_numbers, is_real
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.places import counted, first_place, some
+from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.rows import Names, Rows, factorized
+from drnn_forecast.data.frames.times import parse_times
+
+logger = logging.getLogger("drnn_forecast.data")
+
+
+def take_in(
+    frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
+) -> tuple[Panel, pd.DataFrame | None]:
+    """Return the history, under roles with their frequency, and the future rows, if any.
+
+    Raises:
+        TypeError: A column has a dtype that its role does not allow.
+        ValueError: The frame breaks another rule; the message names it.
+    """
+    rows = read_rows(frame, roles, roles.columns, "frame")
+    checks.check_dtypes(rows, roles)
+    checks.check_unique(rows, roles)
+    history, tail = up_to_last_targets(rows, roles)
+    checks.check_values(history, roles)
+    checks.check_static(history, roles)
+    later = future_rows(history, tail, future, roles)
+    return on_grid(history, later, roles, fill_gaps=fill_gaps), later
+
+
+def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:
+    """Return the sorted rows of a frame whose columns are there and whose keys are readable."""
+    checks.check_frame(frame, name)
+    checks.check_columns(frame, columns, name)
+    codes, names = factorized(frame, roles)
+    checks.check_series_names(codes, names, roles, name)
+    given = frame[roles.time]
+    times = parse_times(given, name)
+    if not types.is_datetime64_any_dtype(given.dtype):
+        frame = frame.assign(**{roles.time: times})
+    backward = backward_rows(codes, times.asi8)
+    if backward:
+        logger.warning(
+            "Sorted `%s` by time: %s of time column %r came before the row above.",
+            name,
+            counted(backward, "row"),
+            roles.time,
+        )
+    elif len(names) == 1 or (is_ascending(names) and (codes[1:] >= codes[:-1]).all()):
+        return Rows(frame, codes, names, times)
+    keys = list(roles.keys)
+    return Rows.of(frame.sort_values(keys, kind="stable", ignore_index=True), roles)
+
+
+def is_ascending(names: Names) -> bool:
+    """Return whether each name sorts behind the one before it."""
+    return pd.Index(names, dtype=names.dtype).is_monotonic_increasing
+
+
+def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
+    """Return how many rows are earlier than the row above them in their series."""
+    order = np.argsort(codes, kind="stable")
+    times, codes = times[order], codes[order]
+    return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
+
+
+def up_to_last_targets(rows: Rows, roles: Roles) -> tuple[Rows, pd.DataFrame | None]:
+    """Return the rows up to the last target of their series, and those after it, if any."""
+    is_observed = ~np.isnan(as_numbers(rows[roles.target]))
+    if is_observed.all():
+        return rows, None
+    checks.check_observed(rows, roles, is_observed)
+    observed = np.flatnonzero(is_observed)
+    last = np.zeros(len(rows.names), dtype=np.int64)
+    np.maximum.at(last, rows.codes[observed], observed)
+    is_past = np.arange(len(rows.codes)) <= last[rows.codes]
+    if is_past.all():
+        return rows, None
+    return rows.marked(is_past), rows.frame[~is_past]
+
+
+def future_rows(
+    history: Rows, tail: pd.DataFrame | None, future: pd.DataFrame | None, roles: Roles
+) -> pd.DataFrame | None:
+    """Return the rows after the last targets: keys and known covariates, all else empty."""
+    columns = [*roles.keys, *roles.known]
+    parts = [] if tail is None else [tail[columns]]
+    if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
+        parts.append(read_future(future, history, roles)[columns])
+    if not parts:
+        return None
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    rows = Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
+    checks.check_unique(rows, roles)
+    checks.check_future_values(rows, roles)
+    return rows.frame.reindex(columns=history.frame.columns)
+
+
+def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
+    """Return the rows of `future`, which must fit the history."""
+    rows = read_rows(future, roles, (*roles.keys, *roles.known), "future")
+    check_same_zone(rows[roles.time], history[roles.time])
+    if roles.target in rows.frame and rows[roles.target].notna().any():
+        raise ValueError(
+            f"`future` must not hold target values, but its column {roles.target!r} has "
+            f"{counted(int(rows[roles.target].notna().sum()), 'value')}; put observed rows into "
+            "`frame`."
+        )
+    check_same_kinds(rows, history, roles)
+    check_after_history(rows, history, roles)
+    kinds = {key: history[key].dtype for key in roles.keys}
+    return rows.frame.astype(kinds)
+
+
+def check_same_zone(times: pd.Series, history: pd.Series) -> None:
+    """Raise unless both columns are in the same time zone."""
+    if str(times.dt.tz) != str(history.dt.tz):
+        raise ValueError(
+            f"Time column {times.name!r} must have one time zone, but has {history.dt.tz} in "
+            f"`frame` and {times.dt.tz} in `future`; convert with `Series.dt.tz_convert` or "
+            "`Series.dt.tz_localize`."
+        )
+
+
+def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:
+    """Raise where a covariate holds numbers in one frame and categories in the other."""
+    for column in roles.known:
+        if is_real(rows[column]) != is_real(history[column]) and rows[column].notna().any():
+            raise TypeError(
+                f"Known covariate {column!r} must have one kind of value, but has dtype "
+                f"{history[column].dtype} in `frame` and {rows[column].dtype} in `future`; "
+                "convert one of them."
+            )
+
+
+def check_after_history(rows: Rows, history: Rows, roles: Roles) -> None:
+    """Raise where a row is of a series without history, or not after its last target."""
+    panel = Panel(history, roles)
+    codes = panel.code_of(rows.frame)
+    unknown = codes < 0
+    if unknown.any():
+        raise ValueError(
+            f"`future` must be about series of `frame`, but series column {roles.series!r} has "
+            f"others: {some(rows[str(roles.series)][unknown].unique())}; drop them, or add "
+            "their history."
+        )
+    is_early = np.asarray(rows.times <= history.times[panel.last_rows][codes])
+    if is_early.any():
+        raise ValueError(
+            "The rows of `future` must come after the last target of their series, but "
+            f"{counted(is_early.sum(), 'row')} do not, first {first_place(rows, roles, is_early)}; "
+            "drop them."
+        )
+
+
+def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gaps: bool) -> Panel:
+    """Return the history without gaps, on a grid that the future rows share."""
+    times, codes = history.times, history.codes
+    names = [None] if roles.series is None else history.names.tolist()
+    freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
+    given = roles if freq == roles.freq else dataclasses.replace(roles, freq=freq)
+    panel = Panel(history, given)
+    grid, positions = panel.grid, panel.positions
+    checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
+    if later is not None:
+        rows = Rows.of(later, roles)
+        checks.check_on_grid(rows, given, grid.positions(rows.times) == OFF_GRID, grid.origin)
+    steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
+    missing = np.append(0, steps - 1)
+    if not missing.any():
+        return panel
+    if fill_gaps:
+        return Panel(Rows.of(fill(panel, missing), roles), given)
+    gaps = missing > 0
+    checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))
+    return panel
+
+
+def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the history with the missing rows: numbers linear in time, the rest from before.
+
+    Args:
+        panel: The history as it is.
+        missing: How many steps are missing before each row.
+    """
+    history, roles = panel.history, panel.roles
+    present = np.arange(len(history)) + np.cumsum(missing)
+    source = np.zeros(present[-1] + 1, dtype=np.int64)
+    source[present] = np.arange(len(history))
+    source = np.maximum.accumulate(source)
+    steps_later = np.arange(len(source)) - present[source]
+    filled = history.iloc[source].reset_index(drop=True)
+    stamps = panel.grid.stamps(panel.positions[source] + steps_later)
+    columns: dict[Any, Any] = {roles.time: stamps.astype(history[roles.time].dtype)}
+    for column, values in history.items():
+        if is_real(values) and column not in (*roles.keys, *roles.static):
+            drawn = np.interp(np.arange(len(source)), present, as_numbers(values))
+            kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64
+            columns[column] = pd.Series(drawn).astype(kept)
+    logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)
+    return filled.assign(**columns)

@@ -1,0 +1,93 @@
+"""The rows of a history, numbered by series and by time step."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drnn_forecast.data.frames.frequency import Grid
+from drnn_forecast.data.frames.places import shown
+from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.rows import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """A history whose series are sorted, complete on one grid and told apart by a code.
+
+    Attributes:
+        rows: The rows, sorted by series and time.
+        roles: What the columns are, with `freq` given.
+    """
+
+    rows: Rows
+    roles: Roles
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """The rows as a frame."""
+        return self.rows.frame
+
+    @property
+    def times(self) -> pd.arrays.DatetimeArray:
+        """The stamp of each row."""
+        return self.rows.times
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The number of each row's series, in the order of the rows."""
+        return self.rows.codes
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid that starts at the earliest stamp of all series."""
+        if self.roles.freq is None:
+            raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
+        return Grid.of(self.times, self.roles.freq)
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """The position of each row on the grid (time steps)."""
+        return self.grid.positions(self.times)
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        """The number of rows of each series."""
+        return np.bincount(self.codes)
+
+    @cached_property
+    def last_rows(self) -> NDArray[np.int64]:
+        """The row number of each series' last observation."""
+        return np.cumsum(self.sizes) - 1
+
+    @cached_property
+    def steps_to_end(self) -> NDArray[np.int64]:
+        """How many time steps each row is before the last observation of its series."""
+        return self.last_rows[self.codes] - np.arange(len(self.codes))
+
+    @cached_property
+    def names(self) -> tuple[Hashable, ...]:
+        """The name of each series, as it stands in the frame."""
+        return tuple(self.rows.names.tolist())
+
+    @cached_property
+    def labels(self) -> NDArray[np.object_]:
+        """The name of each series as datasets hold it: text."""
+        return np.array([str(name) for name in self.names], dtype=object)
+
+    def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
+        """Return the code of the series of each row; -1 where the history lacks it."""
+        if self.roles.series is None:
+            return np.zeros(len(rows), dtype=np.int64)
+        return pd.Index(self.names).get_indexer(pd.Index(rows[self.roles.series].tolist()))
+
+    def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
+        """Return the marked series with their numbers of rows, for a message."""
+        marked = [
+            f"{shown(self.names[code])} ({self.sizes[code]} rows)" for code in np.flatnonzero(mask)
+        ]
+        more = f" and {len(marked) - 5} more" if len(marked) > 5 else ""
+        return ", ".join(marked[:5]) + more

@@ -1,0 +1,59 @@
+"""Rows of a frame, numbered by series, whose keys and columns are taken out once."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+from pandas.api.extensions import ExtensionArray
+
+from drnn_forecast.data.frames.kinds import stamps_of
+from drnn_forecast.data.frames.roles import ONLY_SERIES, Roles
+
+Names: TypeAlias = NDArray[Any] | ExtensionArray
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a frame, with the series and the stamp of each; a column is read by its name.
+
+    Attributes:
+        frame: The rows, with whatever index.
+        codes: The number of each row's series, in order of appearance.
+        names: The name of each series.
+        times: The stamp of each row.
+    """
+
+    frame: pd.DataFrame
+    codes: NDArray[np.int64]
+    names: Names
+    times: pd.arrays.DatetimeArray
+    _columns: dict[str, pd.Series] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, roles: Roles) -> "Rows":
+        """Return the rows of a frame whose time column holds time stamps."""
+        return cls(frame, *factorized(frame, roles), stamps_of(frame[roles.time]))
+
+    def __getitem__(self, column: str) -> pd.Series:
+        """Return a column of the frame, which takes pandas its time, once."""
+        if column not in self._columns:
+            self._columns[column] = self.frame[column]
+        return self._columns[column]
+
+    def marked(self, mask: NDArray[np.bool_]) -> "Rows":
+        """Return the rows where `mask` is true, at least one in every series."""
+        return Rows(self.frame[mask], self.codes[mask], self.names, self.times[mask])
+
+
+def factorized(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], Names]:
+    """Return the number of each row's series, -1 where it is empty, and the name of each."""
+    if roles.series is None:
+        return np.zeros(len(frame), dtype=np.int64), np.array([ONLY_SERIES], dtype=object)
+    column = frame[roles.series]
+    # Text is told apart faster as Python's objects than as Arrow's.
+    values = column.to_numpy() if types.is_string_dtype(column.dtype) else column.array
+    codes, names = pd.factorize(values)
+    return codes.astype(np.int64), names

@@ -1,0 +1,18 @@
+from .comparison.backtesting import backtest as backtest
+from .comparison.comparing import compare as compare
+from .comparison.plan import LEARNING_RATES as LEARNING_RATES
+from .comparison.results import Comparison as Comparison, Results as Results
+from .contenders.classical import auto_ets as auto_ets, auto_theta as auto_theta, mstl as mstl
+from .contenders.levels import QUANTILES as QUANTILES, quantile_loss as quantile_loss
+from .contenders.naive import SeasonalNaive as SeasonalNaive
+from .contenders.neural import (
+    deepar as deepar,
+    dilated_rnn as dilated_rnn,
+    gru as gru,
+    lstm as lstm,
+    nhits as nhits,
+    tft as tft,
+)
+from .contenders.registry import Model as Model
+from .report.folder import write_report as write_report
+from .scores import error_by_step as error_by_step, scores as scores

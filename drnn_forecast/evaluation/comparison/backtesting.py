@@ -1,0 +1,124 @@
+"""Rolling origins: every model again and again, as time goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from drnn_forecast.data import ForecastData, make_windows, whole_number
+from drnn_forecast.evaluation.comparison.blocks import (
+    backtest_blocks,
+    holding,
+    observed,
+    shortest_window,
+)
+from drnn_forecast.evaluation.comparison.engine import Engine
+from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
+from drnn_forecast.evaluation.comparison.results import Backtest
+from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.training import FitResult
+
+
+def backtest(
+    data: ForecastData,
+    *,
+    horizon: int,
+    context_length: int,
+    validation_windows: int,
+    folds: int,
+    step: int | None = None,
+    refit_every: int | None = 1,
+    window_length: int | None = None,
+    models: Sequence[Model | str] | None = None,
+    season_length: int | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    calibrated: bool = False,
+    drop_short: bool = False,
+    folder: Path | str | None = None,
+    announce: Callable[[str], None] | None = None,
+    on_fit: Callable[[str, int, FitResult], None] | None = None,
+    **fit_options: Any,
+) -> Backtest:
+    """Return how every model would have forecast from origins that move through each series.
+
+    In every fold each series is forecast once, `horizon` steps ahead; the last fold ends with the
+    series. A fold knows nothing from its origin on but the covariates known ahead. Datasets,
+    encoders and scalers are made anew for every training. Between trainings a model keeps its
+    weights and the scalers that it learned with, while each window's target is scaled by its own
+    context. The learning rate is searched for before the first fold (see `compare`).
+
+    Origins are counted back from the end of each series. Where series end at different times, one
+    may be learned from at a time that lies after the origin of another.
+
+    Args:
+        data: The series, with their roles.
+        horizon: Time steps of a forecast.
+        context_length: Time steps that every trained model reads.
+        validation_windows: Per series, directly before the first fold of each training, `step`
+            time steps apart.
+        folds: How many origins.
+        step: Time steps between neighbouring origins; None: the horizon.
+        refit_every: Folds that share a training; 1: train for every fold; None: train once.
+        window_length: Time steps of history before the origin that a training has: a sliding
+            window. None: all of them, an expanding one.
+        models: See `compare`, and so for everything below.
+        season_length: Of the naive error of scaled scores, time steps.
+        seeds: Of training.
+        learning_rates: What the search tries.
+        calibrated: Whether to calibrate intervals on the validation windows.
+        drop_short: Whether to leave out series that do not hold the folds.
+        folder: Where finished work is kept.
+        announce: Called with a line of text before each piece of work.
+        on_fit: Called with model name, seed and result of every training run.
+        **fit_options: Arguments of `fit`, the same for all.
+
+    Raises:
+        TypeError: An argument has the wrong type, or `fit` has no such option.
+        ValueError: An argument is out of range, or the data do not hold the folds.
+        ImportError: A model lacks its extra.
+        KeyboardInterrupt: The user stopped the work; the message says what is kept.
+    """
+    windows = make_windows(
+        horizon=horizon,
+        context_length=context_length,
+        validation_windows=validation_windows,
+        test_windows=whole_number("folds", folds, least=1),
+        stride=None if step is None else whole_number("step", step, least=1),
+        min_context_length=None,
+        lags=None,
+    )
+    per_training = (
+        folds if refit_every is None else whole_number("refit_every", refit_every, least=1)
+    )
+    if window_length is not None:
+        window_length = whole_number("window_length", window_length, least=shortest_window(windows))
+    plan = make_plan(
+        data,
+        models=models,
+        context_length=context_length,
+        season_length=season_length,
+        seeds=seeds,
+        learning_rates=learning_rates,
+        calibrated=calibrated,
+        folder=folder,
+        announce=announce,
+        on_fit=on_fit,
+        fit_options=fit_options,
+    )
+    kept = holding(data, windows, window_length, drop_short=drop_short)
+    blocks = backtest_blocks(kept, windows, per_training, window_length)
+    engine = Engine(plan, blocks=math.ceil(folds / per_training))
+    engine.work(blocks)
+    return engine.results(
+        Backtest,
+        history=observed(kept),
+        windows=dataclasses.replace(windows, test=1),
+        folds=folds,
+        step=windows.stride,
+        refit_every=refit_every,
+        window="expanding" if window_length is None else f"sliding, {window_length} time steps",
+    )

@@ -1,0 +1,100 @@
+"""`compare`: several models on the same windows, with the same covariates and the same budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from drnn_forecast.data import ForecastData, make_windows, whole_number
+from drnn_forecast.evaluation.comparison.blocks import comparison_block, observed
+from drnn_forecast.evaluation.comparison.engine import Engine
+from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
+from drnn_forecast.evaluation.comparison.results import Comparison
+from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.training import FitResult
+
+
+def compare(
+    data: ForecastData,
+    *,
+    horizon: int,
+    context_length: int,
+    validation_windows: int,
+    test_windows: int,
+    models: Sequence[Model | str] | None = None,
+    season_length: int | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    calibrated: bool = False,
+    drop_short: bool = False,
+    folder: Path | str | None = None,
+    announce: Callable[[str], None] | None = None,
+    on_fit: Callable[[str, int, FitResult], None] | None = None,
+    **fit_options: Any,
+) -> Comparison:
+    """Return how every model forecasts the same test windows, over seeds.
+
+    Models learn from the windows before the validation windows, which stop the training and give
+    point forecasts their quantiles (marked in the table). The test windows are scored once. Every
+    trained model without a learning rate among its options gets the best of `learning_rates` on
+    the validation windows: each is tried under the first seed, with early stopping and an equal
+    share of one training budget, which is not taken from the budget of the runs. A model that
+    fails has its reason in `Comparison.runs`, and the others go on.
+
+    Args:
+        data: The series, with their roles.
+        horizon: Time steps of a forecast, and between neighbouring windows.
+        context_length: Time steps that every trained model reads.
+        validation_windows: Per series, directly before the test windows.
+        test_windows: Per series, at the end.
+        models: What to compare: models, or names among `drnn_forecast.baselines.MODEL_NAMES`;
+            names in a table must differ. None: all of these.
+        season_length: Of the naive error of scaled scores, time steps; None: the shortest usual
+            season of the data's frequency.
+        seeds: Of training; models without randomness run once.
+        learning_rates: What the search tries; with one there is no search.
+        calibrated: Whether to calibrate intervals on the validation windows. The table then has
+            the coverage before it, too.
+        drop_short: Whether to leave out series that do not hold the windows.
+        folder: Where finished work is kept, so that the same call goes on after an interruption;
+            None: nowhere. Work under other settings is not found again, and nothing is overwritten.
+        announce: Called with a line of text before each piece of work; None: nobody is told.
+        on_fit: Called with model name, seed and result of every training run; None: the trained
+            models are not kept.
+        **fit_options: Arguments of `fit`, the same for all: `max_seconds`, `max_epochs`,
+            `steps_per_epoch`, `batch_size`, `patience`, `gradient_clip_val`, `progress` and
+            `trainer_kwargs`.
+
+    Raises:
+        TypeError: An argument has the wrong type, or `fit` has no such option.
+        ValueError: An argument is out of range, or the data do not suit it.
+        ImportError: A model lacks its extra.
+        KeyboardInterrupt: The user stopped the work; the message says what is kept.
+    """
+    windows = make_windows(
+        horizon=horizon,
+        context_length=context_length,
+        validation_windows=validation_windows,
+        test_windows=whole_number("test_windows", test_windows, least=1),
+        stride=None,
+        min_context_length=None,
+        lags=None,
+    )
+    plan = make_plan(
+        data,
+        models=models,
+        context_length=context_length,
+        season_length=season_length,
+        seeds=seeds,
+        learning_rates=learning_rates,
+        calibrated=calibrated,
+        folder=folder,
+        announce=announce,
+        on_fit=on_fit,
+        fit_options=fit_options,
+    )
+    block = comparison_block(data, windows, drop_short=drop_short)
+    engine = Engine(plan, blocks=1)
+    engine.work([block])
+    return engine.results(Comparison, history=observed(block.data), windows=windows)

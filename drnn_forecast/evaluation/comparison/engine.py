@@ -1,0 +1,204 @@
+"""The work itself: every model, seed and block in turn, finished work kept and found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from drnn_forecast.data import Windows
+from drnn_forecast.evaluation.comparison.blocks import Block
+from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, is_drawn, run
+from drnn_forecast.evaluation.comparison.identity import described, fingerprint, versions
+from drnn_forecast.evaluation.comparison.ledger import Ledger
+from drnn_forecast.evaluation.comparison.peak import with_peak_memory
+from drnn_forecast.evaluation.comparison.plan import Plan, first_checks, refusals
+from drnn_forecast.evaluation.comparison.results import Results, significance
+from drnn_forecast.evaluation.comparison.search import search_learning_rate
+from drnn_forecast.evaluation.contenders import QUANTILES, Model, NeuralModel
+
+ResultsT = TypeVar("ResultsT", bound=Results)
+
+
+class Engine:
+    """Works on the blocks of a comparison or backtest, one model and seed at a time.
+
+    Attributes:
+        ledger: What came out so far.
+        searches: `losses` and `failures` by learning rate, by model.
+        seconds: Wall-clock time of `search`, `training` and `prediction` so far, without work that
+            was found finished; `total` includes everything else.
+    """
+
+    def __init__(self, plan: Plan, blocks: int) -> None:
+        """Begin.
+
+        Args:
+            plan: What is asked for.
+            blocks: How many blocks there will be.
+        """
+        self.plan = plan
+        self.ledger = Ledger(season_length=plan.season_length, calibrated=plan.calibrated)
+        self.searches: dict[str, dict[str, Any]] = {}
+        self.seconds = dict.fromkeys(("search", "training", "prediction", "total"), 0.0)
+        self._total = blocks * sum(len(self._seeds(model)) for model in plan.models)
+        self._finished = 0
+        self._started = time.perf_counter()
+
+    def work(self, blocks: Iterable[Block]) -> None:
+        """Enter the outcome of every model and seed for every block into the ledger.
+
+        Raises:
+            ValueError: The data do not suit the plan; nothing was trained.
+            KeyboardInterrupt: The user stopped the work; the message says what is kept.
+        """
+        try:
+            for number, block in enumerate(blocks):
+                if number == 0:
+                    first_checks(self.plan, block)
+                self._work_on(block)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(self._interrupted()) from stop
+        self.seconds["total"] = time.perf_counter() - self._started
+
+    def results(
+        self, kind: type[ResultsT], *, history: pd.DataFrame, windows: Windows, **settings: Any
+    ) -> ResultsT:
+        """Return what came out, with what was asked for and chosen.
+
+        Args:
+            kind: The class to make.
+            history: See `Results`.
+            windows: Lengths and numbers of the windows.
+            **settings: More to be shown, plain values.
+        """
+        frames = self.ledger.frames()
+        names = [model.name for model in self.plan.models]
+        return kind(
+            **frames,
+            history=history,
+            significance=significance(frames["scores"], names, self.plan.baselines),
+            settings={
+                "horizon": windows.horizon,
+                "context_length": windows.context_length,
+                "validation_windows": windows.validation,
+                "test_windows": windows.test,
+                **settings,
+                **self.plan.settings(),
+                "search": self.searches,
+                "seconds": self.seconds,
+            },
+        )
+
+    def _work_on(self, block: Block) -> None:
+        """Enter the outcome of every model and seed for one block."""
+        plan = self.plan
+        failures = refusals(plan, block)
+        for name, reason in failures.items():
+            plan.announce(f"{name}: left out, {reason}")
+        data = fingerprint(block.data)
+        for model in plan.models:
+            ready, failure = model, failures.get(model.name)
+            if failure is None and isinstance(model, NeuralModel):
+                ready, failure = self._with_learning_rate(model, block, data)
+            for seed in self._seeds(model):
+                outcome = Outcome(Facts(failure=failure))
+                if failure is None:
+                    outcome = self._outcome(ready, seed, block, data)
+                self.ledger.enter(model.name, seed, block, outcome)
+                self._finished += 1
+
+    def _seeds(self, model: Model) -> tuple[int, ...]:
+        """Return the seeds that a model runs under: one, where it does not depend on them."""
+        return self.plan.seeds if is_drawn(model) else self.plan.seeds[:1]
+
+    def _with_learning_rate(
+        self, model: NeuralModel, block: Block, data: str
+    ) -> tuple[NeuralModel, str | None]:
+        """Return the model with a learning rate, and why it has none."""
+        rates = self.plan.learning_rates
+        if "learning_rate" in model.options:
+            return model, None
+        if len(rates) == 1:
+            return model.with_options(learning_rate=rates[0]), None
+        if model.name not in self.searches:
+            self.searches[model.name] = self._search(model, block, data)
+        found = self.searches[model.name]
+        if not found["losses"]:
+            return model, next(iter(found["failures"].values()))
+        best = min(found["losses"], key=found["losses"].__getitem__)
+        return model.with_options(learning_rate=float(best)), None
+
+    def _search(self, model: NeuralModel, block: Block, data: str) -> dict[str, Any]:
+        """Return the losses by learning rate, from the store where they are known."""
+        plan, seed, name = self.plan, self.plan.seeds[0], f"search-{model.name}"
+        identity = self._identity(model, seed, block, data)
+        identity["learning_rates"] = list(plan.learning_rates)
+        kept = plan.store.load(name, identity)
+        if kept is not None:
+            return kept
+        started = time.perf_counter()
+        found = search_learning_rate(
+            model,
+            block,
+            plan.learning_rates,
+            seed=seed,
+            fit_options=plan.fit_options,
+            announce=plan.announce,
+        )
+        self.seconds["search"] += time.perf_counter() - started
+        if found["losses"]:
+            plan.store.save(name, identity, found)
+        return found
+
+    def _outcome(self, model: Model, seed: int, block: Block, data: str) -> Outcome:
+        """Return the outcome of one model, seed and block, from the store where it is known."""
+        plan = self.plan
+        folds = block.fold_numbers
+        name = f"{model.name}-seed-{seed}-fold-{folds[0]}-to-{folds[-1]}"
+        place = f"{model.name}, seed {seed} ({self._finished + 1} of {self._total})"
+        identity = self._identity(model, seed, block, data)
+        kept = plan.store.load(name, identity)
+        forecasts = None if kept is None else plan.store.load_forecasts(name, identity)
+        if kept is not None and forecasts is not None:
+            plan.announce(f"{place}: finished before")
+            return Outcome(Facts(**kept), forecasts)
+        plan.announce(place)
+        try:
+            outcome, peak = with_peak_memory(
+                lambda: run(model, block, seed=seed, fit_options=plan.fit_options)
+            )
+        except Exception as error:  # whatever a model of somebody else's may raise
+            plan.announce(f"{place}: failed, {failure_text(error)}")
+            return Outcome(Facts(failure=failure_text(error)))
+        facts = dataclasses.replace(outcome.facts, peak_memory_mb=peak)
+        plan.store.save(name, identity, dataclasses.asdict(facts), outcome.forecasts)
+        if outcome.fit is not None:
+            plan.on_fit(model.name, seed, outcome.fit)
+        self.seconds["training"] += facts.training_seconds
+        self.seconds["prediction"] += facts.prediction_seconds + facts.validation_seconds
+        return Outcome(facts, outcome.forecasts)
+
+    def _identity(self, model: Model, seed: int, block: Block, data: str) -> dict[str, Any]:
+        """Return everything that determines an outcome, as plain values."""
+        options = {key: value for key, value in self.plan.fit_options.items() if key != "progress"}
+        return {
+            "model": described(model),
+            "seed": seed,
+            "folds": list(block.folds),
+            "windows": dataclasses.asdict(block.windows),
+            "data": data,
+            "training": described(options),
+            "quantiles": list(QUANTILES),
+            "versions": versions(),
+        }
+
+    def _interrupted(self) -> str:
+        """Return what is kept, in words."""
+        progress = f"{self._finished} of {self._total} runs are finished"
+        if self.plan.store.folder is None:
+            return f"{progress}, and nothing is kept; with a folder they would be"
+        return f"{progress} and kept in {self.plan.store.folder}; the same again goes on from there"

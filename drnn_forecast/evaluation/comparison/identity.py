@@ -1,0 +1,106 @@
+"""What determines a result, as text: two settings that differ in anything differ in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from drnn_forecast.data import ForecastData
+
+PACKAGES = ("torch", "lightning", "pytorch-forecasting", "drnn-forecast")
+
+
+def described(value: Any) -> str:
+    """Return a value as text that is the same in every process.
+
+    Losses and other objects are told by their class and attributes, tensors and arrays by a digest
+    of their numbers, functions by their names.
+
+    Example:
+        >>> described({"n": (24, 168), "loss": torch.nn.L1Loss()})
+        "{'loss': torch.nn.modules.loss.L1Loss(reduction='mean', training=True), 'n': [24, 168]}"
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return repr(value)
+    if isinstance(value, torch.Tensor | np.ndarray):
+        numbers = torch.as_tensor(value).detach().cpu().contiguous()
+        digest = hashlib.sha256(numbers.reshape(-1).view(torch.uint8).numpy().tobytes())
+        return f"{numbers.dtype}{list(numbers.shape)}:{digest.hexdigest()[:16]}"
+    if isinstance(value, Mapping):
+        items = sorted((described(key), described(item)) for key, item in value.items())
+        return "{" + ", ".join(f"{key}: {item}" for key, item in items) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(described, value)) + "]"
+    if isinstance(value, set | frozenset):
+        return "{" + ", ".join(sorted(map(described, value))) + "}"
+    if isinstance(value, partial):
+        arguments = [*map(described, value.args), *_named(value.keywords)]
+        return f"{described(value.func)}({', '.join(arguments)})"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return _function(value)
+    if isinstance(value, torch.nn.Module):
+        return f"{_kind(type(value))}({', '.join(_named(_contents(value)))})"
+    if getattr(value, "__dict__", None) or type(value).__repr__ is object.__repr__:
+        return f"{_kind(type(value))}({', '.join(_named(getattr(value, '__dict__', {})))})"
+    return repr(value)
+
+
+def fingerprint(data: ForecastData) -> str:
+    """Return a digest of the rows and their roles."""
+    digest = hashlib.sha256(described(data.roles.to_dict()).encode())
+    columns = [(name, str(kind)) for name, kind in data.history.dtypes.items()]
+    digest.update(described(columns).encode())
+    digest.update(pd.util.hash_pandas_object(data.history, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that results depend on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """Return a short name for what determines a result."""
+    text = json.dumps(identity, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _function(value: Any) -> str:
+    """Return the name of a function, method or class; a nameless one is told by its code."""
+    owner = getattr(value, "__self__", None)
+    name = f"{_kind(owner)}.{value.__name__}" if isinstance(owner, type) else _kind(value)
+    if "<" not in name:
+        return name
+    code = getattr(value, "__code__", None)
+    inner = [] if code is None else [code.co_code, *code.co_names, *map(repr, code.co_consts)]
+    cells = [cell.cell_contents for cell in getattr(value, "__closure__", None) or ()]
+    return f"{name}({described([inner, cells, getattr(value, '__defaults__', None)])})"
+
+
+def _kind(value: Any) -> str:
+    """Return the full name of a class or function."""
+    return f"{value.__module__}.{value.__qualname__}".removeprefix("builtins.")
+
+
+def _named(values: Mapping[str, Any]) -> list[str]:
+    """Return keyword arguments as text, sorted by name."""
+    return [f"{name}={described(values[name])}" for name in sorted(values)]
+
+
+def _contents(module: torch.nn.Module) -> dict[str, Any]:
+    """Return the public attributes of a module that are no functions, its parts and its numbers."""
+    attributes = {
+        name: item
+        for name, item in vars(module).items()
+        if not name.startswith("_") and not (callable(item) and hasattr(item, "__name__"))
+    }
+    numbers = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    return {**attributes, **dict(module.named_children()), **dict(numbers)}

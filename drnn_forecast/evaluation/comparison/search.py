@@ -1,0 +1,71 @@
+"""The same small search for a learning rate, for every model that is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from drnn_forecast.evaluation.comparison.blocks import Block
+from drnn_forecast.evaluation.comparison.cells import failure_text
+from drnn_forecast.evaluation.contenders import NeuralModel
+from drnn_forecast.training import fit
+
+
+def search_budget(fit_options: Mapping[str, Any], rates: int) -> dict[str, Any]:
+    """Return what one learning rate gets: the budget of a training run over the number of rates.
+
+    So the search takes as long as one training run, and no part of that run's budget.
+
+    Example:
+        >>> search_budget({"max_seconds": 60, "max_epochs": 100}, rates=3)
+        {'max_seconds': 20.0, 'max_epochs': 34}
+    """
+    shared = dict(fit_options)
+    if shared.get("max_seconds") is not None:
+        shared["max_seconds"] = shared["max_seconds"] / rates
+    if "max_epochs" in shared:
+        shared["max_epochs"] = math.ceil(shared["max_epochs"] / rates)
+    return shared
+
+
+def search_learning_rate(
+    model: NeuralModel,
+    block: Block,
+    learning_rates: Sequence[float],
+    *,
+    seed: int,
+    fit_options: Mapping[str, Any],
+    announce: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return `losses`, the lowest validation loss by learning rate, and `failures` of the others.
+
+    Args:
+        model: What to train.
+        block: Where to take training and validation windows from; its test windows are not used.
+        learning_rates: What to try.
+        seed: Of every run.
+        fit_options: The budget of a whole training run (see `search_budget`).
+        announce: Told of every run.
+    """
+    losses: dict[str, float] = {}
+    failures: dict[str, str] = {}
+    budget = search_budget(fit_options, len(learning_rates))
+    for rate in learning_rates:
+        announce(f"{model.name}: trying the learning rate {rate:g}")
+        candidate = model.with_options(learning_rate=rate)
+        training = block.splits.training
+        try:
+            result = fit(
+                partial(candidate.build, training),
+                training,
+                block.splits.validation,
+                seed=seed,
+                **budget,
+            )
+        except Exception as error:  # whatever a model of somebody else's may raise
+            failures[str(rate)] = failure_text(error)
+        else:
+            losses[str(rate)] = result.validation_loss
+    return {"losses": losses, "failures": failures}

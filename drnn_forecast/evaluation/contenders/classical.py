@@ -1,0 +1,291 @@
+"""The classical models of statsforecast, on the unscaled values of each series.
+
+They are treated as the trained models are: parameters are estimated once per series, on values
+before the first window to be forecast; before every window the model's state is then brought up to
+date with all values before that window. Quantiles are the library's own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pytorch_forecasting.data import TimeSeriesDataSet
+
+from drnn_forecast.data import ForecastData
+from drnn_forecast.evaluation.contenders.levels import QUANTILES
+from drnn_forecast.host import isolated_randomness
+
+SEASONS_READ = 8
+"""How many of the longest season a model reads before the first window."""
+
+
+@dataclass(frozen=True)
+class ClassicalModel:
+    """A model of statsforecast.
+
+    Attributes:
+        name: As shown in tables.
+        estimate: Returns statsforecast's model fitted to values, `(time,)`.
+        seasons: Time steps, shortest first.
+        history_length: The most time steps before the first window that are read.
+    """
+
+    name: str
+    estimate: Callable[[NDArray[np.float64]], Any]
+    seasons: tuple[int, ...]
+    history_length: int
+
+    def check(self, data: ForecastData, dataset: TimeSeriesDataSet) -> None:
+        """Raise unless statsforecast is there, and every series can be fitted.
+
+        Args:
+            data: What `dataset` was made from.
+            dataset: The windows to forecast.
+
+        Raises:
+            ImportError: statsforecast is not installed.
+            ValueError: A series has less than two of the longest season before its first window.
+        """
+        statsforecast_models()
+        needed = max(2 * self.seasons[-1], 12)
+        values = _values_by_series(data)
+        for series, origin in _first_origins(_origins(data, dataset)).items():
+            length = len(_before(values[series], origin))
+            if length < needed:
+                raise ValueError(
+                    f"{self.name} needs {needed} time steps before the first window, got {length} "
+                    f"in series {series!r}. Ask for fewer windows, or choose a shorter season."
+                )
+
+    def fit(self, data: ForecastData, dataset: TimeSeriesDataSet) -> FittedClassical:
+        """Return the model fitted to every series, on values before its first window.
+
+        Args:
+            data: What `dataset` was made from.
+            dataset: The windows to forecast, or the first of them.
+
+        Raises:
+            ImportError: statsforecast is not installed.
+            ValueError: A series is too short (see `check`).
+        """
+        self.check(data, dataset)
+        by_series, starts = {}, {}
+        values = _values_by_series(data)
+        for series, origin in _first_origins(_origins(data, dataset)).items():
+            before = _before(values[series], origin)[-self.history_length :]
+            with _library_alone():
+                by_series[series] = self.estimate(before.to_numpy())
+            starts[series] = before.index[0]
+        return FittedClassical(self.name, by_series, starts)
+
+
+@dataclass(frozen=True)
+class FittedClassical:
+    """A model of statsforecast with its parameters for every series.
+
+    Attributes:
+        name: As shown in tables.
+        by_series: statsforecast's fitted model of each series.
+        starts: The time of the first value that each of them has read.
+    """
+
+    name: str
+    by_series: Mapping[Hashable, Any]
+    starts: Mapping[Hashable, pd.Timestamp]
+
+    def forecast(
+        self,
+        data: ForecastData,
+        dataset: TimeSeriesDataSet,
+        quantiles: Sequence[float] = QUANTILES,
+    ) -> NDArray[np.float32]:
+        """Return quantiles of every window, `(windows, steps, quantiles)`, in target units.
+
+        A window's forecast rests on the values before its first target, and on no others.
+
+        Args:
+            data: What `dataset` was made from.
+            dataset: The windows to forecast.
+            quantiles: Levels between 0 and 1; 0.5 is the point forecast.
+
+        Raises:
+            ValueError: A series was not fitted, or a forecast is not finite.
+        """
+        values = _values_by_series(data)
+        parts = []
+        for series, origin in _origins(data, dataset):
+            if series not in self.by_series:
+                raise ValueError(f"{self.name} was not fitted to series {series!r}; fit it first.")
+            read = _before(values[series][self.starts[series] :], origin).to_numpy()
+            parts.append(
+                _quantiles(
+                    self.by_series[series], read, dataset.max_prediction_length, tuple(quantiles)
+                )
+            )
+            if not np.isfinite(parts[-1]).all():
+                raise ValueError(
+                    f"{self.name} gave a forecast that is not finite for series {series!r} at "
+                    f"{origin}. Leave out this model, or this series."
+                )
+        return np.stack(parts).astype(np.float32)
+
+
+def seasonal_naive(season_length: int, name: str | None = None) -> ClassicalModel:
+    """Return the values one season ago, with normal intervals that widen with every season."""
+    return _model("Seasonal naive", name, _seasonal_naive, (season_length,))
+
+
+def auto_ets(season_length: int, name: str | None = None) -> ClassicalModel:
+    """Return exponential smoothing whose kind is chosen by AICc, with a season.
+
+    The choice is between additive and multiplicative seasons. A model without season is not
+    allowed: on hourly load it wins by its errors one step ahead, and then forecasts a flat line.
+    """
+    return _model("AutoETS", name, _auto_ets, (season_length,))
+
+
+def mstl(season_lengths: Sequence[int], name: str | None = None) -> ClassicalModel:
+    """Return the decomposition into several seasons, whose trend is smoothed exponentially.
+
+    Every forecast decomposes the history anew, which makes this the slowest of the four.
+
+    Raises:
+        ValueError: There is no season, or one of a single step.
+    """
+    if min(season_lengths, default=1) < 2:
+        raise ValueError(
+            f"`season_lengths` of MSTL must be at least 2 time steps, got {list(season_lengths)}. "
+            "Leave MSTL out where the data have no season."
+        )
+    return _model("MSTL", name, _mstl, tuple(sorted(season_lengths)))
+
+
+def auto_theta(season_length: int, name: str | None = None) -> ClassicalModel:
+    """Return the theta method whose kind is chosen by its errors, after taking out the season."""
+    return _model("AutoTheta", name, _auto_theta, (season_length,))
+
+
+def statsforecast_models() -> ModuleType:
+    """Return the module with statsforecast's models.
+
+    Raises:
+        ImportError: statsforecast is not installed.
+    """
+    try:
+        from statsforecast import models
+    except ImportError as error:
+        raise ImportError(
+            "Classical models need statsforecast: pip install 'drnn-forecast[classical]'"
+        ) from error
+    return models
+
+
+def _model(
+    kind: str,
+    name: str | None,
+    estimate: Callable[[tuple[int, ...], NDArray[np.float64]], Any],
+    seasons: tuple[int, ...],
+) -> ClassicalModel:
+    """Return the model, by default named after its kind and seasons."""
+    return ClassicalModel(
+        name=name or f"{kind} ({', '.join(map(str, seasons))})",
+        estimate=partial(estimate, seasons),
+        seasons=seasons,
+        history_length=max(SEASONS_READ * seasons[-1], 100),
+    )
+
+
+def _seasonal_naive(seasons: tuple[int, ...], values: NDArray[np.float64]) -> Any:
+    return statsforecast_models().SeasonalNaive(seasons[0]).fit(values)
+
+
+def _auto_ets(seasons: tuple[int, ...], values: NDArray[np.float64]) -> Any:
+    library = statsforecast_models()
+    kinds = ["ZZN"] if seasons[0] == 1 else ["ZZA", "MZM"] if values.min() > 0 else ["ZZA"]
+    fitted = [library.AutoETS(season_length=seasons[0], model=kind).fit(values) for kind in kinds]
+    return min(fitted, key=lambda model: model.model_["aicc"])
+
+
+def _mstl(seasons: tuple[int, ...], values: NDArray[np.float64]) -> Any:
+    # A smoother at every tenth of its span, with lines between, takes a third of the time.
+    jumps = {
+        "seasonal_jump": 2,
+        "trend_jump": max(1, round(0.15 * seasons[0])),
+        "low_pass_jump": max(1, round(0.1 * seasons[0])),
+    }
+    library = statsforecast_models()
+    return library.MSTL(season_length=list(seasons), stl_kwargs=jumps).fit(values)
+
+
+def _auto_theta(seasons: tuple[int, ...], values: NDArray[np.float64]) -> Any:
+    return statsforecast_models().AutoTheta(season_length=seasons[0]).fit(values)
+
+
+def _quantiles(
+    model: Any, values: NDArray[np.float64], steps: int, quantiles: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return the quantiles after `values`, `(steps, quantiles)`, from central intervals."""
+    # A level of statsforecast is the percentage inside an interval.
+    levels = [round(100 * abs(1 - 2 * level), 6) for level in quantiles]
+    # A seasonal naive forecast has no parameters, so the library has no such method for it.
+    forecast = getattr(model, "forward", model.forecast)
+    with _library_alone():
+        made = forecast(y=values, h=steps, level=sorted({width for width in levels if width}))
+    columns = [
+        made["mean"] if level == 0.5 else made[f"{'lo' if level < 0.5 else 'hi'}-{width}"]
+        for level, width in zip(quantiles, levels, strict=True)
+    ]
+    return np.stack(columns, axis=-1)
+
+
+@contextmanager
+def _library_alone() -> Iterator[None]:
+    """Keep the library's warnings and its seed to itself.
+
+    It divides by the variance of constant series, and draws the intervals of the theta method after
+    seeding numpy. Forecasts that are not finite are refused here by name.
+    """
+    with isolated_randomness(), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _values_by_series(data: ForecastData) -> dict[Hashable, pd.Series]:
+    """Return the target of every series, indexed by time."""
+    roles = data.roles
+    target = data.history.set_index(roles.time)[roles.target].astype(np.float64)
+    if roles.series is None:
+        return {data.series_names[0]: target}
+    return dict(list(target.groupby(data.history[roles.series].to_numpy())))
+
+
+def _before(values: pd.Series, origin: pd.Timestamp) -> pd.Series:
+    """Return the values before a time, that time left out."""
+    return values[values.index < origin]
+
+
+def _origins(data: ForecastData, dataset: TimeSeriesDataSet) -> list[tuple[Hashable, pd.Timestamp]]:
+    """Return the series and the time of the first target of every window."""
+    rows = data.target_rows(dataset).iloc[:: dataset.max_prediction_length]
+    roles = data.roles
+    names = data.series_names * len(rows) if roles.series is None else rows[roles.series].tolist()
+    return list(zip(names, rows[roles.time], strict=True))
+
+
+def _first_origins(
+    origins: Sequence[tuple[Hashable, pd.Timestamp]],
+) -> dict[Hashable, pd.Timestamp]:
+    """Return the earliest origin of every series."""
+    first: dict[Hashable, pd.Timestamp] = {}
+    for series, origin in origins:
+        first[series] = min(first.get(series, origin), origin)
+    return first

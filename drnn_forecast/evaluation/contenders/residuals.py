@@ -1,0 +1,50 @@
+"""Quantiles for point forecasts, from the residuals of earlier windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drnn_forecast.evaluation.contenders.levels import QUANTILES
+
+
+def residual_quantiles(
+    points: NDArray[np.float32],
+    series: NDArray[Any],
+    *,
+    past_points: NDArray[np.float32],
+    past_actuals: NDArray[np.float32],
+    past_series: NDArray[Any],
+    quantiles: Sequence[float] = QUANTILES,
+) -> NDArray[np.float32]:
+    """Return quantiles around point forecasts, `(windows, steps, quantiles)`, in target units.
+
+    The residuals of earlier windows, divided by their series' mean absolute residual, are pooled
+    over series; their quantiles at each step, times the series' scale, surround its forecast.
+
+    Args:
+        points: Forecasts, `(windows, steps)`.
+        series: The series of each of them, `(windows,)`.
+        past_points: Forecasts of earlier windows, not used in training, `(past windows, steps)`.
+        past_actuals: What came, of the same shape.
+        past_series: The series of each earlier window, `(past windows,)`.
+        quantiles: Levels between 0 and 1.
+
+    Raises:
+        ValueError: A series has no earlier window.
+    """
+    residuals = past_actuals - past_points
+    scales = {
+        name: max(float(np.abs(residuals[past_series == name]).mean()), np.finfo("f4").tiny)
+        for name in np.unique(past_series).tolist()
+    }
+    unseen = sorted(set(np.unique(series).tolist()) - set(scales))
+    if unseen:
+        raise ValueError(f"Series {unseen} have no earlier window to take residuals from.")
+    past_scale = np.array([scales[name] for name in past_series])[:, None]
+    spread = np.quantile(residuals / past_scale, quantiles, axis=0)  # (quantiles, steps)
+    scale = np.array([scales[name] for name in series])[:, None, None]
+    return (points[..., None] + scale * spread.T[None]).astype(np.float32)

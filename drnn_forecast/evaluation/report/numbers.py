@@ -1,0 +1,144 @@
+"""The numbers behind the pictures and sentences of a report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pandas as pd
+
+from drnn_forecast.evaluation.report.results import Results
+from drnn_forecast.evaluation.scores import error_by_step
+
+PREFERRED = ("MASE", "RMSSE", "MAE")
+"""What models are ranked by in pictures: the first of these that any model has."""
+
+
+def headline(results: Results) -> str:
+    """Return the metric by which a report ranks series and models."""
+    table = results.table
+    found = [name for name in PREFERRED if name in table and table[name].notna().any()]
+    return found[0] if found else PREFERRED[-1]
+
+
+def metrics(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table of results that have a spread."""
+    return [name for name in table if f"{name} ±" in table]
+
+
+def is_ranked(metric: str) -> bool:
+    """Return whether a model can be best by a metric.
+
+    Not by a width alone, nor by the coverage before calibration, of which nothing is kept.
+    """
+    return not metric.startswith("width") and not metric.endswith("before")
+
+
+def distance_from_best(values: pd.Series, metric: str) -> pd.Series:
+    """Return how far values are from the best possible one: the promised coverage, or 0."""
+    promise = re.match(r"coverage (\d+) %", metric)
+    return (values - int(promise[1]) / 100).abs() if promise else values.abs()
+
+
+def best_model(table: pd.DataFrame, metric: str) -> str | None:
+    """Return the model that is best by a metric; None where no model has it."""
+    distances = distance_from_best(table[metric], metric).dropna()
+    return None if distances.empty else str(distances.idxmin())
+
+
+def by_series(results: Results, metric: str) -> pd.DataFrame:
+    """Return a metric by series and model, a mean over seeds and folds, the table's order."""
+    chosen = results.scores[results.scores["metric"] == metric]
+    means = _wide(chosen, "series", "mean")
+    return means.reindex(columns=_present(results, means.columns))
+
+
+def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a metric by fold and model, a mean over series and seeds, and its spread over seeds.
+
+    The spread is a standard deviation, 0 for a single seed.
+    """
+    chosen = results.scores[results.scores["metric"] == metric]
+    of_seeds = chosen.groupby(["fold", "model", "seed"], dropna=False, as_index=False)[
+        "value"
+    ].mean()
+    mean, spread = _wide(of_seeds, "fold", "mean"), _wide(of_seeds, "fold", "std").fillna(0.0)
+    columns = _present(results, mean.columns)
+    return mean.reindex(columns=columns), spread.reindex(columns=columns, fill_value=0.0)
+
+
+def by_step(results: Results) -> dict[str, pd.Series]:
+    """Return the mean absolute error at each step by model, target units."""
+    parts = dict(tuple(results.forecasts.groupby("model", sort=False)))
+    return {name: error_by_step(parts[name]) for name in _present(results, parts)}
+
+
+def costs(results: Results, metric: str) -> pd.DataFrame:
+    """Return `seconds`, `error` and `spread` of every model that has an error."""
+    table = results.table
+    frame = pd.DataFrame(
+        {
+            "seconds": table["training s"] + table["prediction s"],
+            "error": table[metric],
+            "spread": table[f"{metric} ±"],
+        }
+    )
+    return frame.dropna(subset=["seconds", "error"])
+
+
+@dataclass(frozen=True)
+class ShownWindow:
+    """One window of one series, for a fan chart.
+
+    Attributes:
+        series: Its name.
+        place: Why it is shown, such as `"lowest MASE"`.
+        fold: Of the forecast.
+        window: Number of the window.
+    """
+
+    series: object
+    place: str
+    fold: object
+    window: object
+
+
+def shown_windows(results: Results, metric: str) -> list[ShownWindow]:
+    """Return the last window of the series that the best model does best, midway and worst by."""
+    name = best_model(results.table, metric)
+    errors = by_series(results, metric)
+    ordered = errors[name].dropna().sort_values(kind="stable") if name else pd.Series(dtype=float)
+    places = {0: "lowest", len(ordered) // 2: "median", len(ordered) - 1: "highest"}
+    if len(ordered) < 3:
+        places = dict.fromkeys(range(len(ordered)), "")
+    forecasts = results.forecasts
+    windows = []
+    for place, word in places.items():
+        rows = forecasts[forecasts["series"] == ordered.index[place]]
+        last = rows.loc[rows["time"].idxmax()]
+        because = f"{word} {metric} of {name}" if word else ""
+        windows.append(ShownWindow(last["series"], because, last["fold"], last["window"]))
+    return windows
+
+
+def of_window(forecasts: pd.DataFrame, shown: ShownWindow) -> pd.DataFrame:
+    """Return one model's forecasts of a shown window, of its first seed."""
+    rows = forecasts[
+        (forecasts["series"] == shown.series)
+        & (forecasts["fold"] == shown.fold)
+        & (forecasts["window"] == shown.window)
+    ]
+    return rows.drop_duplicates("step")
+
+
+def _present(results: Results, names: Collection[str]) -> list[str]:
+    """Return the models that have results, in the order of the table."""
+    return [name for name in results.table.index if name in names]
+
+
+def _wide(frame: pd.DataFrame, index: str, function: str) -> pd.DataFrame:
+    """Return the values of a frame summed up by `index` and model, in the order of the frame."""
+    return frame.pivot_table(
+        values="value", index=index, columns="model", aggfunc=function, sort=False, dropna=False
+    )

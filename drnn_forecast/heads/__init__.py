@@ -1,8 +1,0 @@
-"""From the encoder's last state to a forecast of every step of the horizon at once."""
-
-from drnn_forecast.heads.anchors import SeasonalAnchor, seasonal_values
-from drnn_forecast.heads.linear import LinearHistory
-from drnn_forecast.heads.perceptron import MultiHorizonHead
-from drnn_forecast.heads.targets import TargetHead
-
-__all__ = ["LinearHistory", "MultiHorizonHead", "SeasonalAnchor", "TargetHead", "seasonal_values"]

@@ -1,0 +1,1 @@
+"""Compiled recurrences, a folder for each kind of device."""

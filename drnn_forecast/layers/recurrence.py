@@ -1,0 +1,174 @@
+"""The recurrence h_t = f(W x_t + U h_(t-s) + b): the fold into phases, and who computes it.
+
+torch's own cells run everywhere, `kernels.cpu` has compiled ones, which need numba. On a GPU
+torch's cells run on the folded view; an operator for it would be one more backend here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from drnn_forecast.layers.kernels.cpu import operator as cpu
+
+BACKENDS: Final = ("auto", "torch", "numba")
+
+TORCH_CELLS: Final[dict[str, Callable[..., Any]]] = {
+    "RNN": torch.rnn_tanh,
+    "GRU": torch.gru,
+    "LSTM": torch.lstm,
+}
+"""torch's own recurrences, by pytorch-forecasting's spelling of the cell."""
+
+
+def folded_recurrence(
+    run: Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, tuple[Tensor, ...]]],
+    input: Tensor,
+    state: tuple[Tensor, ...],
+    *,
+    dilation: int,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the output `(time, batch, hidden)` and the state after the last step.
+
+    The phases of a dilation never meet, so time-major steps fold into lanes: `time / s` steps
+    of `s * batch` lanes are the same memory as `time` steps of `batch` (Chang et al., 2017,
+    section 2.2 and figure 3). Whole blocks of s steps run first, as a view, then the remainder
+    with the lanes that have it.
+
+    Args:
+        run: An undilated recurrence: from `(steps, lanes, features)` and the parts of a state,
+            `(lanes, size)`, to outputs `(steps, lanes, hidden)` and the state after them.
+        input: `(time, batch, features)`, at least one step.
+        state: Parts `(dilation, batch, size)`, oldest first.
+        dilation: s, time steps.
+    """
+    time, batch, features = input.shape
+    blocks, rest = divmod(time, dilation)
+    whole = blocks * dilation
+    parts = tuple(part.reshape(dilation * batch, -1) for part in state)
+    outputs = []
+    if blocks:
+        folded = input[:whole].reshape(blocks, dilation * batch, features)
+        output, parts = run(folded, parts)
+        outputs.append(output.view(whole, batch, -1))
+    if rest:
+        folded = input[whole:].reshape(1, rest * batch, features)
+        oldest = tuple(part[: rest * batch] for part in parts)
+        output, newest = run(folded, oldest)
+        outputs.append(output.view(rest, batch, -1))
+        parts = tuple(
+            torch.cat([part[rest * batch :], new]) for part, new in zip(parts, newest, strict=True)
+        )
+    joined = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return joined, tuple(part.view(dilation, batch, -1) for part in parts)
+
+
+def recurrence(
+    cell_type: str,
+    input: Tensor,
+    state: tuple[Tensor, ...],
+    weights: Sequence[Tensor],
+    *,
+    dilation: int,
+    backend: str = "auto",
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the output `(time, batch, hidden)` and the state after the last step.
+
+    Args:
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+        input: `(time, batch, features)`.
+        state: h, and for an LSTM also c, each `(dilation, batch, hidden)`, oldest first.
+        weights: `weight_ih (gates * hidden, features)`, `weight_hh (gates * hidden, hidden)` and
+            the two biases `(gates * hidden,)`, in torch's order of gates.
+        dilation: s, time steps.
+        backend: `"torch"`: torch's own cells. `"numba"`: compiled CPU kernels. `"auto"`: the
+            faster one of those that can run. While a graph is exported torch's cells always run.
+
+    Raises:
+        ValueError: `backend` is `"numba"`, which cannot run on these tensors.
+    """
+    if not input.numel():
+        return input.new_zeros(*input.shape[:2], weights[1].shape[1]), state
+    if _is_compiled(cell_type, input, state, weights, dilation=dilation, backend=backend):
+        return cpu.compiled_recurrence(cell_type, input, state, weights, dilation=dilation)
+    run = partial(torch_cells, cell_type, weights)
+    return folded_recurrence(run, input, state, dilation=dilation)
+
+
+def torch_cells(
+    cell_type: str, weights: Sequence[Tensor], input: Tensor, state: tuple[Tensor, ...]
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return torch's outputs `(steps, lanes, hidden)` and last state, each part `(lanes, hidden)`.
+
+    Args:
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
+        weights: The two weights and the two biases, as torch lays them out.
+        input: `(steps, lanes, features)`, at least one step.
+        state: h, and for an LSTM also c, each `(lanes, hidden)`, before the first step.
+    """
+    hidden = tuple(part.unsqueeze(0) for part in state)
+    output, *last = TORCH_CELLS[cell_type](
+        input,
+        hidden if cell_type == "LSTM" else hidden[0],
+        list(weights),
+        True,  # has_biases
+        1,  # num_layers
+        0.0,  # dropout
+        torch.is_grad_enabled(),  # train: cuDNN keeps what the backward pass needs
+        False,  # bidirectional
+        False,  # batch_first
+    )
+    return output, tuple(part.squeeze(0) for part in last)
+
+
+def checked_backend(backend: str) -> str:
+    """Return `backend` if there is such a one and it is installed.
+
+    Raises:
+        ValueError: There is none.
+        ImportError: It needs a package that is not installed.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"`backend` must be one of {', '.join(BACKENDS)}, got {backend!r}.")
+    if backend == "numba" and not cpu.HAS_NUMBA:
+        raise ImportError(
+            '`backend="numba"` needs numba, which is not installed. Run `pip install numba`.'
+        )
+    return backend
+
+
+def _is_compiled(
+    cell_type: str,
+    input: Tensor,
+    state: tuple[Tensor, ...],
+    weights: Sequence[Tensor],
+    *,
+    dilation: int,
+    backend: str,
+) -> bool:
+    """Return whether the compiled kernels are to run, as asked or as the faster ones."""
+    if backend == "torch" or _is_exporting():
+        return False
+    reason = cpu.obstacle(input, state, weights)
+    if backend == "numba":
+        if reason:
+            raise ValueError(
+                f'`backend="numba"` cannot run here: {reason}. Pass `backend="auto"` or "torch".'
+            )
+        return True
+    is_training = cpu.keeps_graph(input, *state, *weights)
+    lanes = dilation * input.shape[1]
+    return not reason and cpu.is_faster(
+        cell_type, lanes, weights[1].shape[1], input.dtype, training=is_training
+    )
+
+
+def _is_exporting() -> bool:
+    """Return whether a graph is being exported, which would not load without this package."""
+    # torch 2.6 cannot tell export from compilation, which then run torch's cells alike.
+    is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
+    return is_exporting() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()

@@ -1,0 +1,12 @@
+from .calibration import calibrate as calibrate, misses_needed as misses_needed
+from .ensemble import Ensemble as Ensemble
+from .forecaster import DilatedRNNForecaster as DilatedRNNForecaster
+from .heads.anchors import seasonal_values as seasonal_values
+from .losses.quantiles import checked_quantiles as checked_quantiles
+from .prediction import (
+    forecast as forecast,
+    predict_points as predict_points,
+    predict_quantiles as predict_quantiles,
+    quantile_columns as quantile_columns,
+    tidy_forecasts as tidy_forecasts,
+)

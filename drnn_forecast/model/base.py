@@ -1,0 +1,237 @@
+"""pytorch-forecasting's base class, with its known faults kept away from our users."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import torch
+from pytorch_forecasting.models.base import BaseModelWithCovariates
+from pytorch_forecasting.utils import OutputMixIn
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
+from torchmetrics import Metric
+
+from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
+from drnn_forecast.model.losses import (
+    point_forecast,
+    quantile_forecast,
+    register_parts,
+    rescaled,
+    without_graph,
+)
+from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
+
+
+class NetworkOutput(OutputMixIn, namedtuple("NetworkOutput", ["prediction", "encoder_state"])):
+    """What a network gives: `prediction` in target units, and the encoder's last `encoder_state`.
+
+    pytorch-forecasting makes a class of its own in every model, which cannot be pickled.
+    """
+
+    __slots__ = ()
+
+
+class ForecastingModel(BaseModelWithCovariates):
+    """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
+
+    _output_class = NetworkOutput
+    renewable_windows: tuple[Any, Any] = (None, None)
+    """Parameters of a dataset, and what `batching.renewable` made of it, for the next forecast."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        register_parts(self.loss)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is copied and pickled, without the graph of the last loss."""
+        without_graph(self)
+        state = dict(super().__getstate__())
+        state.pop("renewable_windows", None)
+        return state
+
+    @classmethod
+    def load_from_checkpoint(
+        cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
+    ) -> ForecastingModel:
+        """Return the model of a Lightning checkpoint, without its dataset.
+
+        A checkpoint is a pickle, which can run code when read: load only files that you trust.
+
+        Args:
+            checkpoint_path: A file that a trainer of this class wrote.
+            *args: Of Lightning's method of that name.
+            **kwargs: Of Lightning's method of that name.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no whole checkpoint, or one of another class.
+        """
+        check_checkpoint(checkpoint_path, cls.__name__)
+        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+
+    def setup(self, stage: str) -> None:
+        """Let the trainer read the model's own checkpoints under torch's safe default."""
+        super().setup(stage)
+        strategy = self.trainer.strategy
+        if not isinstance(strategy.checkpoint_io, OwnClasses):
+            strategy.checkpoint_io = OwnClasses(strategy.checkpoint_io, self._written_objects)
+
+    def _written_objects(self) -> dict[str, Any]:
+        """Return what a checkpoint holds beside numbers."""
+        checkpoint = {"hyper_parameters": dict(self.hparams)}
+        self.on_save_checkpoint(checkpoint)
+        return checkpoint
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add to a checkpoint what upstream adds, and the name of the class."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[WRITTEN_BY] = type(self).__name__
+
+    def transform_output(
+        self,
+        prediction: Tensor | list[Tensor],
+        target_scale: Tensor | list[Tensor],
+        loss: Metric | None = None,
+    ) -> Tensor | list[Tensor]:
+        """Return the network's outputs in target units, for sums of losses too."""
+        loss = self.loss if loss is None else loss
+        return rescaled(loss, prediction, target_scale, self.output_transformer)
+
+    def to_prediction(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
+        """Return the point forecast, `(batch, steps)`; for several targets a list.
+
+        Args:
+            out: The network output.
+            use_metric: False where the output holds samples, as in pytorch-forecasting.
+            **kwargs: Of the loss's own method.
+        """
+        if not use_metric:
+            return super().to_prediction(out, use_metric=False, **kwargs)
+        return point_forecast(self.loss, out["prediction"], **kwargs)
+
+    def to_quantiles(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
+        """Return the quantiles, `(batch, steps, quantiles)`; for several targets a list.
+
+        Args:
+            out: The network output.
+            use_metric: False where the output holds samples, as in pytorch-forecasting.
+            **kwargs: Of the loss's own method.
+        """
+        if not use_metric:
+            return super().to_quantiles(out, use_metric=False, **kwargs)
+        return quantile_forecast(self.loss, out["prediction"], **kwargs)
+
+    def step(
+        self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any
+    ) -> tuple[dict[str, Any], Any]:
+        """Return log and output of a batch, its loss relative to each window's scale if asked."""
+        if self.hparams.get("relative_loss"):
+            y = y[0], _relative_weight(x["target_scale"], y[1])
+        return super().step(x, y, batch_idx, **kwargs)
+
+    def create_log(
+        self, x: dict[str, Any], y: tuple[Any, Any], out: Any, batch_idx: int, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Log metrics of the observed steps; upstream counts the padding of short decoders too."""
+        return super().create_log(x, _observed(y, x["decoder_lengths"]), out, batch_idx, **kwargs)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return optimiser and schedule; without `reduce_on_plateau_patience` there is none."""
+        configuration = super().configure_optimizers()
+        return {name: part for name, part in configuration.items() if part}
+
+    def predict(
+        self,
+        data: WindowData,
+        mode: str | tuple[str, str] = "prediction",
+        return_index: bool = False,
+        return_decoder_lengths: bool = False,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        fast_dev_run: bool = False,
+        return_x: bool = False,
+        return_y: bool = False,
+        mode_kwargs: Mapping[str, Any] | None = None,
+        trainer_kwargs: Mapping[str, Any] | None = None,
+        write_interval: str = "batch",
+        output_dir: str | None = None,
+        *,
+        n_samples: int = 100,
+        **kwargs: Any,
+    ) -> Any:
+        """Return forecasts of windows: the output, or a `Prediction` where more is asked for.
+
+        What lies past the end of a shorter decoder is not a number, or -1 for a class. Nothing is
+        written without `output_dir`; with it every batch goes to its file and nothing is kept.
+
+        Args:
+            data: A frame, of which the last steps of each series are predicted, a dataset or
+                its loader, with the variables of the training.
+            mode: `"prediction"` `(windows, steps)`, `"quantiles"` `(windows, steps, quantiles)`,
+                `"samples"` `(windows, steps, n_samples)` (see `losses.draw_samples`), `"raw"`, or
+                `("raw", name)` of one part, such as `"encoder_state"`.
+            return_index: Add series and first time index of each window.
+            return_decoder_lengths: Add the steps of each window.
+            batch_size: Windows at a time, unless `data` is a loader.
+            num_workers: Of the loader, unless `data` is one.
+            fast_dev_run: Stop after the first batch.
+            return_x: Add the inputs.
+            return_y: Add targets and weights, padded with zeros.
+            mode_kwargs: Of `to_prediction` or `to_quantiles`.
+            trainer_kwargs: Of Lightning's trainer; it is not changed, callbacks are welcome.
+            write_interval: `"batch"`, `"epoch"` (one file) or `"batch_and_epoch"`.
+            output_dir: A folder for `predictions_<batch>.pt`.
+            n_samples: Draws per window.
+            **kwargs: Of `forward`.
+
+        Raises:
+            ValueError: The variables or the horizon are not those of the training, there is no
+                such mode, or the loss has no samples.
+            TypeError: `data` is something else.
+            FileNotFoundError: There is no folder `output_dir`.
+        """
+        asked = {
+            "x": return_x,
+            "index": return_index,
+            "decoder_lengths": return_decoder_lengths,
+            "y": return_y,
+        }
+        collector = WindowCollector(
+            mode,
+            [name for name, is_asked in asked.items() if is_asked],
+            n_samples=n_samples,
+            mode_kwargs=mode_kwargs,
+            predict_kwargs=kwargs,
+            output_dir=output_dir,
+            write_interval=write_interval,
+        )
+        dataset = windows_of(self, data)
+        loader = data
+        if dataset is not getattr(data, "dataset", None):
+            loader = dataset.to_dataloader(
+                train=False, batch_size=batch_size, num_workers=num_workers
+            )
+        return collect(
+            self, loader, collector, fast_dev_run=fast_dev_run, trainer_kwargs=trainer_kwargs
+        )
+
+
+def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
+    """Return targets that metrics read no further than the end of each decoder."""
+    if bool((lengths == lengths.max()).all()):
+        return y
+
+    def packed(target: Tensor) -> Any:
+        return pack_padded_sequence(target, lengths.cpu(), batch_first=True, enforce_sorted=False)
+
+    targets = [packed(part) for part in y[0]] if isinstance(y[0], list | tuple) else packed(y[0])
+    return targets, y[1]
+
+
+def _relative_weight(target_scale: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the weight of each window, `(batch, 1)`, divided by the scale of its target."""
+    inverse = target_scale[:, 1:2].abs().reciprocal().to(torch.get_default_dtype())
+    return inverse if weight is None else weight * inverse

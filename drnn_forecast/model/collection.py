@@ -1,0 +1,322 @@
+"""Predictions of many windows, collected batch by batch and joined in the order of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.models.base._base_model import PredictCallback, Prediction
+from pytorch_forecasting.utils import OutputMixIn, create_mask
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from drnn_forecast.data import BatchedTimeSeriesDataSet
+from drnn_forecast.host import quiet_lightning
+from drnn_forecast.model.losses import draw_samples
+
+if TYPE_CHECKING:
+    from pytorch_forecasting.models.base import BaseModel
+
+WindowData: TypeAlias = DataLoader | pd.DataFrame | TimeSeriesDataSet
+
+QUIET_TRAINER = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_model_summary": False,
+    "enable_progress_bar": False,
+    "inference_mode": False,
+}
+"""A trainer that writes nothing and shows nothing."""
+
+
+def collect(
+    model: BaseModel,
+    loader: DataLoader,
+    collector: WindowCollector,
+    *,
+    fast_dev_run: bool = False,
+    trainer_kwargs: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return what a collector made of the windows of a loader.
+
+    Args:
+        model: A trained model.
+        loader: Of a `TimeSeriesDataSet`.
+        collector: Says what to return, and where to write it.
+        fast_dev_run: Whether to stop after the first batch.
+        trainer_kwargs: More arguments for Lightning's trainer, left as they are.
+
+    Raises:
+        ValueError: `trainer_kwargs` has `fast_dev_run`.
+    """
+    options = dict(trainer_kwargs or {})
+    if "fast_dev_run" in options:
+        raise ValueError("`trainer_kwargs` must not have `fast_dev_run`: pass it to `predict`.")
+    callbacks = options.pop("callbacks", None) or []
+    callbacks = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
+    with quiet_lightning():
+        trainer = Trainer(
+            fast_dev_run=fast_dev_run,
+            **{**QUIET_TRAINER, **options, "callbacks": [*callbacks, collector]},
+        )
+        trainer.predict(model, loader, return_predictions=False)
+    return collector.result
+
+
+def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
+    """Return the dataset that is meant, checked against that of the training.
+
+    Args:
+        model: A model made with `from_dataset`.
+        data: A dataset or its loader, or a frame with the columns of the training dataset, of
+            which the last steps of each series are predicted.
+
+    Raises:
+        ValueError: Its variables or its horizon are not those of the training.
+        TypeError: It is something else.
+    """
+    if isinstance(data, pd.DataFrame):
+        data = BatchedTimeSeriesDataSet.from_parameters(
+            model.dataset_parameters, data, predict=True, stop_randomization=True
+        )
+    dataset = data.dataset if isinstance(data, DataLoader) else data
+    if not isinstance(dataset, TimeSeriesDataSet):
+        raise TypeError(
+            "`data` must be a DataFrame, a TimeSeriesDataSet or its loader, got "
+            f"{type(dataset).__name__}. Make a dataset with `TimeSeriesDataSet.from_dataset`."
+        )
+    check_variables(model, dataset)
+    return dataset
+
+
+def check_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
+    """Refuse a dataset whose variables or horizon are not those that the model has learned.
+
+    Raises:
+        ValueError: A variable is missing, new or in another place, the target is another, or the
+            horizon is longer.
+    """
+    parts = model.hparams
+    pairs = {
+        "real variables": (list(parts.x_reals), list(dataset.reals)),
+        "categorical variables": (list(parts.x_categoricals), list(dataset.flat_categoricals)),
+        "targets": (list(model.target_names), list(dataset.target_names)),
+    }
+    for kind, (trained, given) in pairs.items():
+        if trained != given:
+            missing = [name for name in trained if name not in given]
+            new = [name for name in given if name not in trained]
+            raise ValueError(
+                f"The {kind} of the dataset must be those of the training, {trained}, got {given}"
+                f" (missing {missing}, new {new}). Make it with "
+                "`TimeSeriesDataSet.from_dataset(training, frame)`."
+            )
+    if dataset.max_prediction_length > parts.max_prediction_length:
+        raise ValueError(
+            f"`max_prediction_length` of the dataset must be at most "
+            f"{parts.max_prediction_length}, the horizon of the training, got "
+            f"{dataset.max_prediction_length}. Train a model with a longer horizon."
+        )
+
+
+class WindowCollector(PredictCallback):
+    """Reads the outputs of a model in one way, and keeps or writes them.
+
+    Under several processes each of them gets the windows of all, every one once.
+
+    Args:
+        mode: `"prediction"`, `"quantiles"`, `"samples"`, `"raw"`, or `("raw", name)`.
+        parts: What to return beside the output: of `x`, `index`, `decoder_lengths`, `y`.
+        n_samples: Draws per window in the mode `"samples"`.
+        mode_kwargs: Of the model's `to_prediction` or `to_quantiles`.
+        predict_kwargs: Of the model's `forward`.
+        output_dir: A folder to write to, as pytorch-forecasting does; nothing is kept then.
+        write_interval: `"batch"`, `"epoch"` or `"batch_and_epoch"`.
+
+    Raises:
+        ValueError: There is no such mode.
+        FileNotFoundError: There is no such folder.
+    """
+
+    def __init__(
+        self,
+        mode: str | tuple[str, str],
+        parts: Sequence[str] = (),
+        *,
+        n_samples: int = 100,
+        mode_kwargs: Mapping[str, Any] | None = None,
+        predict_kwargs: Mapping[str, Any] | None = None,
+        output_dir: str | None = None,
+        write_interval: str = "batch",
+    ) -> None:
+        is_named = isinstance(mode, tuple | list) and len(mode) == 2 and mode[0] == "raw"
+        if not is_named and mode not in ("prediction", "quantiles", "samples", "raw"):
+            raise ValueError(
+                "`mode` must be 'prediction', 'quantiles', 'samples', 'raw' or ('raw', name), got "
+                f"{mode!r}."
+            )
+        if output_dir is not None and not Path(output_dir).is_dir():
+            raise FileNotFoundError(
+                f"The folder `output_dir`, {str(output_dir)!r}, does not exist; make it first."
+            )
+        super().__init__(
+            mode=mode,
+            mode_kwargs=dict(mode_kwargs or {}),
+            predict_kwargs=dict(predict_kwargs or {}),
+            output_dir=output_dir,
+        )
+        self.parts = tuple(parts)
+        self.n_samples = n_samples
+        self.is_written_by_batch = output_dir is not None and write_interval != "epoch"
+        self.is_kept = output_dir is None or write_interval != "batch"
+        self._batches: list[dict[str, Any]] = []
+        self._rows: list[int] = []
+        self._joined: Any = None
+
+    @property
+    def result(self) -> Any:
+        """What was collected: the output alone, or a `Prediction`; None where it was written."""
+        return self._joined
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Read one batch."""
+        x, y = batch
+        record = {"output": self._read(pl_module, outputs, x["decoder_lengths"])}
+        others = {"x": x, "decoder_lengths": x["decoder_lengths"], "y": y}
+        record |= {name: others[name] for name in self.parts if name in others}
+        record = {name: _on_cpu(part) for name, part in record.items()}
+        if "index" in self.parts:
+            loader: Any = trainer.predict_dataloaders
+            record["index"] = loader.dataset.x_to_index(x)
+        if self.is_written_by_batch:
+            self._write(record, str(batch_idx * trainer.world_size + trainer.global_rank))
+        if self.is_kept:
+            self._batches.append(record)
+            self._rows.extend(trainer.predict_loop.current_batch_indices)
+
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Join the batches, and under several processes gather them."""
+        if not self._batches:
+            return
+        record = joined(self._batches)
+        self._batches = []
+        if trainer.world_size > 1:
+            record = _gathered(record, self._rows, trainer.world_size)
+        if self.output_dir is None:
+            self._joined = Prediction(**record) if self.parts else record["output"]
+        elif trainer.is_global_zero:
+            self._write(record)
+
+    def _read(self, model: Any, outputs: Any, lengths: Tensor) -> Any:
+        """Return the output of a batch in the mode; what lies past a decoder's end is no number."""
+        if not isinstance(self.mode, str):
+            return outputs[self.mode[1]]
+        if self.mode == "raw":
+            return outputs
+        if self.mode == "samples":
+            output = draw_samples(model.loss, outputs["prediction"], self.n_samples)
+        elif self.mode == "quantiles":
+            output = model.to_quantiles(outputs, **self.mode_kwargs)
+        else:
+            output = model.to_prediction(outputs, **self.mode_kwargs)
+        is_past = create_mask(int(lengths.max()), lengths)
+        if isinstance(output, list | tuple):
+            return [_masked(part, is_past) for part in output]
+        return _masked(output, is_past)
+
+    def _write(self, record: dict[str, Any], number: str = "") -> None:
+        name = f"predictions_{number}.pt" if number else "predictions.pt"
+        torch.save(Prediction(**record), Path(str(self.output_dir)) / name)
+
+
+def joined(parts: Sequence[Any], fill: float = torch.nan) -> Any:
+    """Return batches as one, along their first axis; shorter ones are filled up in the second.
+
+    Args:
+        parts: Equal structures of tensors, frames, lists and dictionaries.
+        fill: For outputs not a number, for what comes from the dataset 0, as inside a batch.
+    """
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(_equally_long(parts, fill))
+    if isinstance(first, pd.DataFrame):
+        return pd.concat(parts, ignore_index=True)
+    if isinstance(first, Mapping):
+        fills = {name: 0.0 if name in ("x", "y") else fill for name in first}
+        return {name: joined([part[name] for part in parts], fills[name]) for name in first}
+    if isinstance(first, OutputMixIn):
+        fields = dict(first.items())
+        return type(first)(
+            **{name: joined([part[name] for part in parts], fill) for name in fields}
+        )
+    if isinstance(first, list | tuple):
+        return type(first)(joined(column, fill) for column in zip(*parts, strict=True))
+    return first
+
+
+def _equally_long(parts: Sequence[Tensor], fill: float) -> list[Tensor]:
+    """Return the tensors filled up to the longest second axis; classes with -1 for no number."""
+    if parts[0].ndim < 2:
+        return list(parts)
+    longest = max(part.shape[1] for part in parts)
+    result = []
+    for part in parts:
+        value = -1 if fill != fill and not part.is_floating_point() else fill
+        shape = (part.shape[0], longest - part.shape[1], *part.shape[2:])
+        result.append(torch.cat([part, part.new_full(shape, value)], dim=1))
+    return result
+
+
+def _masked(output: Tensor, is_past: Tensor) -> Tensor:
+    """Return the output without numbers past the end of each decoder; classes are -1 there."""
+    is_past = is_past.view(*is_past.shape, *(1,) * (output.ndim - 2))
+    return output.masked_fill(is_past, torch.nan if output.is_floating_point() else -1)
+
+
+def _on_cpu(part: Any) -> Any:
+    """Return the same structure on the CPU and without a graph."""
+    if isinstance(part, Tensor):
+        return part.detach().cpu()
+    if isinstance(part, Mapping):
+        return {name: _on_cpu(value) for name, value in part.items()}
+    if isinstance(part, OutputMixIn):
+        return type(part)(**{name: _on_cpu(value) for name, value in part.items()})
+    if isinstance(part, list | tuple):
+        return type(part)(_on_cpu(value) for value in part)
+    return part
+
+
+def _gathered(record: dict[str, Any], rows: Sequence[int], world_size: int) -> dict[str, Any]:
+    """Return the records of all processes in the order of the rows, each row once."""
+    everyone: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(everyone, (list(rows), record))
+    order = torch.tensor([row for part, _ in everyone for row in part]).argsort()
+    return _taken(joined([part for _, part in everyone]), order)
+
+
+def _taken(part: Any, order: Tensor) -> Any:
+    """Return the rows in an order, in any structure that `joined` makes."""
+    if isinstance(part, Tensor):
+        return part[order]
+    if isinstance(part, pd.DataFrame):
+        return part.iloc[order.numpy()].reset_index(drop=True)
+    if isinstance(part, Mapping):
+        return {name: _taken(value, order) for name, value in part.items()}
+    if isinstance(part, OutputMixIn):
+        return type(part)(**{name: _taken(value, order) for name, value in part.items()})
+    if isinstance(part, list | tuple):
+        return type(part)(_taken(value, order) for value in part)
+    return part

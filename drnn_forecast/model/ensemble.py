@@ -1,0 +1,245 @@
+"""Ensembles: several forecasters that predict, forecast, save and load like one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from torch import Tensor
+from torch.utils.data import DataLoader, SequentialSampler
+from torchmetrics import Metric
+
+from drnn_forecast.model.collection import WindowData
+from drnn_forecast.model.forecaster import DilatedRNNForecaster
+from drnn_forecast.model.losses import leading
+from drnn_forecast.model.prediction import has_quantiles, loss_quantiles, quantile_columns
+
+FORMAT_VERSION = 1
+CONFIGURATION = "ensemble.json"
+AVERAGES: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+MODES = ("prediction", "quantiles", "samples")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Forecasters whose forecasts are averaged, in target units.
+
+    Members differ in their seeds, in the moment of training that they are of, or in their
+    architecture. `fit(..., snapshots=3).snapshots` are members of one training run.
+
+    Attributes:
+        members: Trained models of the same horizon, targets, variables, quantiles and roles.
+        average: `"mean"` or `"median"`, over members, of each quantile level by itself.
+
+    Raises:
+        ValueError: There is no member, two differ in what they forecast, a target is categorical,
+            or there is no such average.
+        TypeError: A member is no `DilatedRNNForecaster`.
+    """
+
+    members: Sequence[DilatedRNNForecaster]
+    average: str = "mean"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "members", tuple(self.members))
+        if self.average not in AVERAGES:
+            raise ValueError(f"`average` must be 'mean' or 'median', got {self.average!r}.")
+        _check_members(self.members)
+
+    def predict(
+        self, data: WindowData, mode: str = "prediction", *, n_samples: int = 100, **options: Any
+    ) -> Any:
+        """Return forecasts of windows, as `DilatedRNNForecaster.predict` does.
+
+        Args:
+            data: A dataset, its loader in the order of the dataset, or a frame.
+            mode: `"prediction"` `(windows, steps)` and `"quantiles"` `(windows, steps, quantiles)`
+                are averages; `"samples"` `(windows, steps, n_samples)` are drawn from the members
+                in turn, so that they show how far the members disagree too.
+            n_samples: Draws per window, at least one of each member.
+            **options: Of `DilatedRNNForecaster.predict`, such as `return_index`, but for
+                `output_dir`.
+
+        Raises:
+            ValueError: There is no such mode, or an argument is refused by the members.
+        """
+        if mode not in MODES:
+            raise ValueError(f"`mode` of an ensemble must be one of {MODES}, got {mode!r}.")
+        if options.get("output_dir") is not None:
+            raise ValueError("`output_dir` must be None: an ensemble keeps what it predicts.")
+        _check_order(data)
+        shares = self._draws(n_samples) if mode == "samples" else [n_samples] * len(self.members)
+        first, *others = self.members
+        answer = first.predict(data, mode, n_samples=shares[0], **options)
+        options = {name: o for name, o in options.items() if not name.startswith("return_")}
+        outputs = [
+            member.predict(data, mode, n_samples=share, **options)
+            for member, share in zip(others, shares[1:], strict=True)
+        ]
+        is_bare = isinstance(answer, Tensor) or type(answer) is list
+        outputs.insert(0, answer if is_bare else answer.output)
+        joined = self._joined(outputs, mode)
+        return joined if is_bare else answer._replace(output=joined)
+
+    def forecast(self, frame: pd.DataFrame, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the average forecast past the end of every series: see `prediction.forecast`."""
+        frames = [member.forecast(frame, future=future) for member in self.members]
+        first = self.members[0]
+        columns = (
+            quantile_columns(loss_quantiles(first)) if has_quantiles(first) else ["prediction"]
+        )
+        values = self._averaged([part[columns].to_numpy() for part in frames])
+        return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> Path:
+        """Write every member without pickle into a folder of its own, and return the folder.
+
+        Args:
+            folder: Made where it does not exist; its parent has to exist.
+
+        Raises:
+            ValueError: A part of a member cannot be written without pickle.
+            FileNotFoundError: The parent of the folder does not exist.
+        """
+        folder = Path(folder)
+        folder.mkdir(exist_ok=True)
+        for number, member in enumerate(self.members):
+            member.save_pretrained(folder / _member_folder(number))
+        content = {
+            "format_version": FORMAT_VERSION,
+            "class": type(self).__name__,
+            "average": self.average,
+            "members": len(self.members),
+        }
+        # Last, so that a folder that was written halfway is none.
+        (folder / CONFIGURATION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> Ensemble:
+        """Return the ensemble that `save_pretrained` wrote.
+
+        Raises:
+            FileNotFoundError: A file is missing.
+            ValueError: A file is damaged, of another class, or of a later version.
+        """
+        content = _content(Path(folder) / CONFIGURATION)
+        members = [
+            DilatedRNNForecaster.from_pretrained(Path(folder) / _member_folder(number))
+            for number in range(content["members"])
+        ]
+        return cls(members, average=content["average"])
+
+    def _draws(self, n_samples: int) -> list[int]:
+        """Return how many samples each member draws, as equal as can be."""
+        size = len(self.members)
+        if n_samples < size:
+            raise ValueError(
+                f"`n_samples` must be at least {size}, one of each member, got {n_samples}."
+            )
+        return [n_samples // size + (number < n_samples % size) for number in range(size)]
+
+    def _joined(self, outputs: list[Any], mode: str) -> Any:
+        """Return the members' outputs as one, for several targets a list."""
+        if isinstance(outputs[0], list):
+            return [self._joined(list(parts), mode) for parts in zip(*outputs, strict=True)]
+        if mode == "samples":
+            return torch.cat(outputs, dim=-1)
+        return torch.from_numpy(self._averaged([output.numpy() for output in outputs]))
+
+    def _averaged(self, values: list[np.ndarray]) -> np.ndarray:
+        """Return the average over members, of the same shape and type."""
+        return AVERAGES[self.average](np.stack(values), axis=0).astype(values[0].dtype)
+
+
+def _check_members(members: Sequence[Any]) -> None:
+    """Refuse members whose forecasts cannot be averaged."""
+    if not members:
+        raise ValueError("`members` must hold at least one forecaster, got none.")
+    for member in members:
+        if not isinstance(member, DilatedRNNForecaster):
+            raise TypeError(
+                f"`members` must be DilatedRNNForecasters, got a {type(member).__name__}."
+            )
+    expected = _forecasts_of(members[0])
+    for number, member in enumerate(members):
+        for kind, found in _forecasts_of(member).items():
+            if found != expected[kind]:
+                raise ValueError(
+                    f"`members` must have the same {kind}, got {expected[kind]} in the first and "
+                    f"{found} in number {number + 1}. Train them on the same dataset, with the "
+                    "same loss and roles."
+                )
+    if any(isinstance(leading(loss), CrossEntropy) for loss in _losses(members[0])):
+        raise ValueError("`members` must forecast numbers: classes (CrossEntropy) have no average.")
+
+
+def _forecasts_of(member: DilatedRNNForecaster) -> dict[str, Any]:
+    """Return what has to be equal in all members, by what it is."""
+    parts = member.hparams
+    return {
+        "horizon": parts.max_prediction_length,
+        "targets": list(member.target_names),
+        "variables": [*parts.x_reals, *parts.x_categoricals],
+        "quantiles": [_levels(leading(loss)) for loss in _losses(member)],
+        "roles": None if parts.roles is None else dict(parts.roles),
+    }
+
+
+def _losses(member: DilatedRNNForecaster) -> list[Metric]:
+    """Return the loss of every target."""
+    loss = member.loss
+    return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
+
+
+def _levels(loss: Any) -> list[float] | None:
+    """Return the levels of a loss; None for one of points."""
+    is_of_quantiles = isinstance(loss, QuantileLoss | DistributionLoss)
+    return list(loss.quantiles) if is_of_quantiles else None
+
+
+def _check_order(data: WindowData) -> None:
+    """Refuse a loader that would show every member the windows in another order."""
+    if not isinstance(data, DataLoader):
+        return
+    sampler = getattr(data.batch_sampler, "sampler", data.sampler)
+    if not isinstance(sampler, SequentialSampler):
+        raise ValueError(
+            "`data` must give every member the same windows in the same order, got a loader with "
+            f"a {type(sampler).__name__}. Pass the dataset, or `to_dataloader(train=False)`."
+        )
+
+
+def _member_folder(number: int) -> str:
+    """Return the folder of a member inside that of the ensemble."""
+    return f"member-{number}"
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Return the configuration of an ensemble of this version."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(path.parent)!r} holds no ensemble: {path.name!r} is missing. Write it with "
+            "`ensemble.save_pretrained(folder)`, or load one model with "
+            "`DilatedRNNForecaster.from_pretrained(folder)`."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}. Copy the folder again.") from error
+    if not isinstance(content, dict) or content.get("class") != "Ensemble":
+        raise ValueError(f"{str(path)!r} is no configuration of an ensemble.")
+    if content["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{str(path)!r} has the format version {content['format_version']}, and this package "
+            f"reads {FORMAT_VERSION}. Install the version of drnn_forecast that wrote it."
+        )
+    return content

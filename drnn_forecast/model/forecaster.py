@@ -1,0 +1,359 @@
+"""`DilatedRNNForecaster`: a dilated RNN as a pytorch-forecasting model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from pandas import DataFrame
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss, QuantileLoss
+from pytorch_forecasting.models.nn import MultiEmbedding
+from pytorch_forecasting.utils import to_list
+from torch import Tensor, nn
+
+from drnn_forecast.layers import (
+    Cell,
+    DilatedRNN,
+    OutputFusion,
+    SegmentEmbedding,
+    checked_integer,
+    checked_widths,
+    common_divisor,
+    resolve_dilations,
+)
+from drnn_forecast.model.base import ForecastingModel
+from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
+from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
+from drnn_forecast.model.interpretation import InterpretableModel
+from drnn_forecast.model.losses import complete_loss, output_size
+from drnn_forecast.model.prediction import forecast
+from drnn_forecast.model.saving import from_pretrained, save_pretrained
+from drnn_forecast.model.settings import (
+    check_anchors,
+    check_relative_loss,
+    check_transformations,
+    embedding_sizes,
+    importable_cell,
+    linear_length,
+    pop_dilations,
+)
+
+
+class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
+    """Forecasts every step of the horizon at once from the last state of a dilated RNN.
+
+    Make one with `from_dataset`, which fills in everything below the architecture.
+
+    Args:
+        hidden_size: Units of every layer, or a list with one width per layer.
+        num_layers: L, the number of dilated layers; None derives the depth with the shortest
+            memory paths over what the encoder reads, by `recommend_dilations` (`from_dataset`
+            only).
+        dilation_base: M, the ratio between neighbouring dilations; None is 2.
+        start_exponent: l0, the lowest dilation is M^l0; None is 0.
+        dilations: Time steps, one per layer, lowest first, in place of the three above.
+        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`; or a class of your own that makes a
+            `RecurrentCell` of an input size and a hidden size. Checkpoints keep its name, so it
+            has to be importable; `save_pretrained` refuses it.
+        input_kernel_size: k, as in `DilatedRNNLayer`, of every layer; 1 is the paper's.
+        dropout: Between layers and in the head, at least 0 and below 1.
+        residual: Add the input of each layer but the first to its output.
+        season_length: One or several seasons, time steps; the forecast is then the difference,
+            in the normaliser's space, from a learned mix of the values one season ago. A season
+            of 1 is the last value.
+        level_anchor: Whether the mean of the window takes part in that mix.
+        linear_length: So many last values of the target, time steps, are mapped linearly to every
+            step, and a gate of each step says how much of that is added (`LinearHistory`); 0: none;
+            None: as many as the encoder reads, where the loss has a location (`from_dataset` only).
+        context_length: The encoder reads the last `context_length` valid time steps of the
+            window; None reads all. Seasons may look further back, up to the whole window.
+        segment_length: k, time steps, a divisor of what the encoder reads: it reads segments of k
+            steps, counted from the end of the window, through one linear layer, in k times fewer
+            serial steps, and `dilations` count segments. None reads step by step.
+        head_size: Units of the head's hidden layers; None is the width of the top layer.
+        relative_loss: Divide each window's loss by the normaliser's scale of its target, so that
+            large series do not drown small ones. For MAE and `QuantileLoss` of one target.
+        max_prediction_length: The longest forecast, time steps.
+        output_size: Numbers per step and target, given by the loss.
+        target: Name of the target, or a list of names.
+        loss: A metric of pytorch-forecasting or torchmetrics, for several targets a `MultiLoss`;
+            None is `QuantileLoss()`, and `CrossEntropy()` for a categorical target.
+        logging_metrics: None is SMAPE, MAE and RMSE.
+        roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
+            forecasts from a checkpoint alone; None: frames have the dataset's own columns.
+        static_categoricals, static_reals, time_varying_categoricals_encoder,
+        time_varying_categoricals_decoder, time_varying_reals_encoder,
+        time_varying_reals_decoder, x_reals, x_categoricals, categorical_groups,
+        embedding_sizes, embedding_paddings, embedding_labels: Names and sizes of the variables,
+            as in `BaseModelWithCovariates`.
+        **kwargs: Of pytorch-forecasting's `BaseModel`: `learning_rate`, `optimizer`, ...
+
+    Raises:
+        ValueError: A value is out of range, `dilations` is given beside a schedule, or a season
+            is asked for with a loss or a target that cannot be anchored.
+        TypeError: A value has the wrong type.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int | Sequence[int] = 64,
+        num_layers: int | None = None,
+        dilation_base: int | None = None,
+        start_exponent: int | None = None,
+        dilations: Sequence[int] | None = None,
+        cell_type: Cell = "GRU",
+        input_kernel_size: int = 1,
+        dropout: float = 0.1,
+        residual: bool = False,
+        season_length: int | Sequence[int] | None = None,
+        level_anchor: bool = False,
+        linear_length: int | None = None,
+        context_length: int | None = None,
+        segment_length: int | None = None,
+        head_size: int | None = None,
+        relative_loss: bool = False,
+        max_prediction_length: int = 1,
+        output_size: int | Sequence[int] = 7,
+        target: str | Sequence[str] | None = None,
+        loss: Metric | None = None,
+        logging_metrics: nn.ModuleList | None = None,
+        roles: Mapping[str, Any] | None = None,
+        static_categoricals: Sequence[str] = (),
+        static_reals: Sequence[str] = (),
+        time_varying_categoricals_encoder: Sequence[str] = (),
+        time_varying_categoricals_decoder: Sequence[str] = (),
+        time_varying_reals_encoder: Sequence[str] = (),
+        time_varying_reals_decoder: Sequence[str] = (),
+        x_reals: Sequence[str] = (),
+        x_categoricals: Sequence[str] = (),
+        categorical_groups: Mapping[str, Sequence[str]] | None = None,
+        embedding_sizes: Mapping[str, tuple[int, int]] | None = None,
+        embedding_paddings: Sequence[str] = (),
+        embedding_labels: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # What is saved is what was resolved, so that a checkpoint needs no dataset to load.
+        dilations = resolve_dilations(
+            dilations,
+            num_layers=num_layers,
+            dilation_base=dilation_base,
+            start_exponent=start_exponent,
+        )
+        num_layers = dilation_base = start_exponent = None
+        cell_type = importable_cell(cell_type)
+        if context_length is not None:
+            context_length = checked_integer("context_length", context_length, minimum=1)
+        linear_length = checked_integer("linear_length", linear_length or 0, minimum=0)
+        loss = QuantileLoss() if loss is None else loss
+        if logging_metrics is None:
+            logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
+        categorical_groups = dict(categorical_groups or {})
+        embedding_sizes = dict(embedding_sizes or {})
+        embedding_labels = dict(embedding_labels or {})
+        static_categoricals, static_reals = list(static_categoricals), list(static_reals)
+        time_varying_categoricals_encoder = list(time_varying_categoricals_encoder)
+        time_varying_categoricals_decoder = list(time_varying_categoricals_decoder)
+        time_varying_reals_encoder = list(time_varying_reals_encoder)
+        time_varying_reals_decoder = list(time_varying_reals_decoder)
+        self.save_hyperparameters(ignore=["loss", "logging_metrics"])
+        with warnings.catch_warnings():
+            # The base saves both as hyperparameters, by design, and Lightning advises against it.
+            warnings.filterwarnings("ignore", message="Attribute '(loss|logging_metrics)'")
+            super().__init__(loss=loss, logging_metrics=logging_metrics, **kwargs)
+
+        self.embeddings = MultiEmbedding(
+            embedding_sizes=embedding_sizes,
+            x_categoricals=list(x_categoricals),
+            categorical_groups=categorical_groups,
+            embedding_paddings=list(embedding_paddings),
+        )
+        self.encoder_features = self._reader("encoder")
+        self.decoder_features = self._reader("decoder")
+        self._build_encoder()
+        self._build_heads()
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: TimeSeriesDataSet,
+        allowed_encoder_known_variable_names: list[str] | None = None,
+        **kwargs: Any,
+    ) -> DilatedRNNForecaster:
+        """Return a model whose inputs, horizon and scaling are those of `dataset`.
+
+        Args:
+            dataset: The training dataset.
+            allowed_encoder_known_variable_names: Known variables that the encoder reads; None
+                is all.
+            **kwargs: Hyperparameters of the class, such as `hidden_size`, `num_layers` or
+                `season_length`.
+
+        Raises:
+            ValueError: A hyperparameter is out of range or does not fit the dataset.
+            TypeError: A hyperparameter has the wrong type.
+
+        Warns:
+            UserWarning: A dilation is so long that no window of the dataset can use it.
+        """
+        options = {
+            "target": dataset.target,
+            "max_prediction_length": dataset.max_prediction_length,
+            **kwargs,
+        }
+        check_anchors(options, dataset)
+        check_transformations(dataset)
+        options["dilations"] = pop_dilations(options, dataset)
+        options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
+        options["loss"] = loss = complete_loss(options.get("loss"), dataset)
+        options["linear_length"] = linear_length(options, dataset, loss)
+        if options.get("relative_loss"):
+            check_relative_loss(loss, dataset)
+        losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+        sizes = list(map(output_size, losses, dataset.target_normalizers))
+        options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
+        return super().from_dataset(
+            dataset,
+            allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
+            **options,
+        )
+
+    def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the network output whose `prediction` is `(batch, steps, outputs)`.
+
+        In target units, for several targets a list of such tensors. Quantiles never cross. Its
+        `encoder_state` is what `encode` returns.
+
+        Args:
+            x: A batch of a `TimeSeriesDataSet`, padded on the right.
+
+        Raises:
+            ValueError: The batch asks for a longer horizon than the model was made for.
+        """
+        covariates = self.decoder_features(x["decoder_cat"], x["decoder_cont"])
+        state = self.encode(x)
+        raw = self.head(state, covariates)
+        parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
+        predictions = [
+            head(part, history, x["encoder_lengths"])
+            for head, part, history in zip(
+                self.target_heads, parts, self._histories(x), strict=True
+            )
+        ]
+        scales = [scale.to(raw.dtype) for scale in to_list(x["target_scale"])]
+        several = self.n_targets > 1
+        prediction = self.transform_output(
+            predictions if several else predictions[0], scales if several else scales[0]
+        )
+        return self.to_network_output(prediction=prediction, encoder_state=state)
+
+    def encode(self, x: dict[str, Tensor]) -> Tensor:
+        """Return the encoder's state after each window's last valid step, `(batch, hidden)`.
+
+        Zero for a window without history.
+        """
+        lengths = x["encoder_lengths"]
+        cat, cont = x["encoder_cat"], x["encoder_cont"]
+        context = self.hparams.context_length
+        if context is not None and context < cont.shape[1]:
+            cat, cont, lengths = last_steps(cat, cont, lengths, context)
+        # Time-major, so that the dilated layers fold without a copy.
+        features = self.encoder_features(cat.transpose(0, 1), cont.transpose(0, 1))
+        if self.segments is not None:
+            features, lengths = whole_segments(features, lengths, self.segments.length)
+            features = self.segments(features)
+        output, _ = self.encoder(features)
+        if self.fusion is None:
+            return steps_before(output, lengths, 1)[0]
+        last = steps_before(output, lengths, self.fusion.width)
+        return self.fusion(last[-1:], last[:-1])[0][0]
+
+    @classmethod
+    def _pkg(cls) -> type:
+        """Return the package container by which pytorch-forecasting finds the model."""
+        # The package names its model, and upstream asks the model for its package.
+        from drnn_forecast.model.package import DilatedRNNForecaster_pkg
+
+        return DilatedRNNForecaster_pkg
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> Path:
+        """Write weights and settings without pickle: see `pretrained.save_pretrained`."""
+        return save_pretrained(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> DilatedRNNForecaster:
+        """Return the model that `save_pretrained` wrote: see `pretrained.from_pretrained`."""
+        return from_pretrained(cls, folder)
+
+    def forecast(self, frame: DataFrame, *, future: DataFrame | None = None) -> DataFrame:
+        """Return the forecast past the end of every series: see `prediction.forecast`."""
+        return forecast(self, frame, future=future)
+
+    def _reader(self, period: str) -> FeatureReader:
+        """Return the reader of the variables known in one period, `"encoder"` or `"decoder"`."""
+        parts, groups = self.hparams, self.categorical_groups_mapping
+        names = [*parts.static_categoricals, *parts[f"time_varying_categoricals_{period}"]]
+        return FeatureReader(
+            self.embeddings,
+            reals=[*parts.static_reals, *parts[f"time_varying_reals_{period}"]],
+            categoricals=[groups.get(name, name) for name in names],
+            x_reals=parts.x_reals,
+        )
+
+    def _build_encoder(self) -> None:
+        """Make the dilated stack and, where its dilations share a divisor, the fusion."""
+        parts = self.hparams
+        size = self.encoder_features.size
+        self.segments = None
+        if parts.segment_length is not None:
+            size = checked_widths(parts.hidden_size, len(parts.dilations))[0]
+            self.segments = SegmentEmbedding(self.encoder_features.size, size, parts.segment_length)
+        self.encoder = DilatedRNN(
+            size,
+            parts.hidden_size,
+            dilations=parts.dilations,
+            cell_type=parts.cell_type,
+            input_kernel_size=parts.input_kernel_size,
+            dropout=parts.dropout,
+            residual=parts.residual,
+        )
+        divisor = common_divisor(parts.dilations)
+        width = self.encoder.hidden_sizes[-1]
+        self.fusion = OutputFusion(width, divisor) if divisor > 1 else None
+
+    def _build_heads(self) -> None:
+        """Make the head and, behind it, one small head per target."""
+        parts = self.hparams
+        losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
+        self.target_heads = nn.ModuleList(
+            TargetHead(
+                loss,
+                output_size=size,
+                season_length=parts.season_length,
+                level_anchor=parts.level_anchor,
+                linear_length=parts.linear_length,
+                horizon=parts.max_prediction_length,
+            )
+            for loss, size in zip(losses, to_list(parts.output_size), strict=True)
+        )
+        sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
+        width = self.encoder.hidden_sizes[-1]
+        horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
+        head_size = width if parts.head_size is None else parts.head_size
+        self.head = MultiHorizonHead(
+            state_size=width,
+            covariate_size=self.decoder_features.size,
+            horizon=horizon,
+            output_size=sum(sizes),
+            hidden_size=checked_integer("head_size", head_size, minimum=1),
+            dropout=parts.dropout,
+        )
+
+    def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
+        """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
+        if all(not head.reads_history for head in self.target_heads):
+            return [None] * len(self.target_heads)
+        return [x["encoder_cont"][..., position] for position in self.target_positions]

@@ -1,0 +1,106 @@
+"""Values of the window that a forecast starts from: a season ago, the last one, their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from drnn_forecast.layers import checked_seasons
+
+
+class SeasonalAnchor(nn.Module):
+    """The values one season before each step of the horizon, mixed over several seasons.
+
+    A forecast that is a difference from this anchor starts from the seasonal naive method; a
+    season of 1 is the last value. With `level` the mean of the window's history is mixed in too.
+    Of several seasons, those that fit into a window's history are mixed with weights that sum to
+    one; a window shorter than every season is anchored on its last value, or its level where this
+    is mixed in, and one without any history on zero, the centre of the normalised target.
+
+    Args:
+        season_length: One or several seasons, time steps; None: the level alone.
+        level: Whether the mean of the history is among the anchors.
+
+    Raises:
+        ValueError: There is nothing to anchor on, a season is below 1, or one is given twice.
+        TypeError: A season is not an integer.
+    """
+
+    def __init__(self, season_length: int | Sequence[int] | None, *, level: bool = False) -> None:
+        super().__init__()
+        is_alone = level and season_length is None
+        self.season_lengths = () if is_alone else checked_seasons(season_length)
+        self.level = level
+        count = len(self.season_lengths) + level
+        # One anchor needs no weights.
+        self.num_weights = count if count > 1 else 0
+
+    def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
+        """Return the anchor of every step, `(batch, steps)`, in the units of `history`.
+
+        Args:
+            history: Past target, padded on the right, `(batch, time)`.
+            lengths: Valid time steps of each row, `(batch,)`.
+            logits: Before the softmax over anchors, `(batch, steps, num_weights)`.
+        """
+        steps = logits.shape[1]
+        values, valid = seasonal_values(history, lengths, self.season_lengths, steps)
+        if self.level:
+            level = mean_values(history, lengths)[:, None, None].expand(-1, steps, 1)
+            values = torch.cat([values, level], dim=-1)
+            valid = torch.cat([valid, (lengths > 0).unsqueeze(-1)], dim=-1)
+        if self.num_weights:
+            weights = logits.masked_fill(~valid.unsqueeze(1), -torch.inf).softmax(-1)
+        else:
+            weights = valid.unsqueeze(1).to(values.dtype)
+        # Where no anchor fits, the softmax is undefined and its gradient would poison the rest.
+        fits = valid.any(-1)[:, None]
+        mixed = (torch.where(fits.unsqueeze(-1), weights, 0.0) * values).sum(-1)
+        return torch.where(fits, mixed, last_values(history, lengths).unsqueeze(1))
+
+
+def seasonal_values(
+    history: Tensor, lengths: Tensor, season_lengths: Sequence[int], steps: int
+) -> tuple[Tensor, Tensor]:
+    """Return the value one season before each step, and whether each season fits the history.
+
+    Step k reads the value s * ceil(k / s) time steps earlier: past the first season of the
+    horizon, the last whole season repeats.
+
+    Args:
+        history: Past target, padded on the right, `(batch, time)`.
+        lengths: Valid time steps of each row, `(batch,)`.
+        season_lengths: Time steps.
+        steps: Length of the horizon, time steps.
+
+    Returns:
+        Values `(batch, steps, seasons)`, zero where a season does not fit, and the mask
+        `(batch, seasons)` of the seasons that do.
+    """
+    seasons = torch.as_tensor(season_lengths, dtype=torch.long, device=history.device)
+    step = torch.arange(steps, device=history.device).unsqueeze(-1)
+    offset = step - seasons * (step // seasons + 1)
+    index = lengths[:, None, None] + offset
+    valid = lengths.unsqueeze(-1) >= seasons
+    index = torch.where(valid.unsqueeze(1), index, 0)
+    if not history.shape[1]:
+        return history.new_zeros(index.shape), valid
+    gathered = history.gather(1, index.flatten(1)).view(index.shape)
+    return torch.where(valid.unsqueeze(1), gathered, 0.0), valid
+
+
+def last_values(history: Tensor, lengths: Tensor) -> Tensor:
+    """Return the last valid value of each row, `(batch,)`; zero for a row without any."""
+    if not history.shape[1]:
+        return history.new_zeros(history.shape[0])
+    last = history.gather(1, (lengths - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
+    return torch.where(lengths > 0, last, 0.0)
+
+
+def mean_values(history: Tensor, lengths: Tensor) -> Tensor:
+    """Return the mean of the valid values of each row, `(batch,)`; zero for a row without any."""
+    step = torch.arange(history.shape[1], device=lengths.device)
+    total = torch.where(step < lengths.unsqueeze(1), history, 0.0).sum(1)
+    return total / lengths.clamp(min=1)

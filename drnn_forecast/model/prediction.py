@@ -1,0 +1,201 @@
+"""Functions that take a trained model: quantiles of windows, and tidy forecasts of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
+from numpy.typing import NDArray
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
+
+from drnn_forecast.data import (
+    BatchedTimeSeriesDataSet,
+    Roles,
+    continued_dataset,
+    continued_rows,
+    past_the_end,
+    renewable,
+)
+from drnn_forecast.host import quiet_lightning
+from drnn_forecast.model.collection import QUIET_TRAINER
+
+if TYPE_CHECKING:
+    from pytorch_forecasting.models.base import BaseModel
+
+BATCH_SIZE = 256
+
+
+def forecast(
+    model: BaseModel, frame: pd.DataFrame, *, future: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return the forecast past the end of every series, one row per series and time.
+
+    Columns are the frame's own series and time, then one per quantile of the model's loss
+    (`q0.1`, ...), or `prediction` for a loss without quantiles, in target units.
+
+    Args:
+        model: A trained model. With `roles` among its hyperparameters it understands tidy frames;
+            without, frames with the columns of its dataset, the integer time index included.
+        frame: History. In a tidy frame, rows after a series' last target are future rows.
+        future: Future rows: series, time and the covariates known ahead.
+
+    Raises:
+        ValueError: The frame is refused (see `ForecastData.from_roles` and `forecast_dataset`, or
+            `continued_dataset`).
+        TypeError: A column has the wrong type.
+    """
+    dataset, rows = _past_the_end(model, frame, future)
+    values = _last_windows(model, dataset)
+    if not has_quantiles(model):
+        return pd.DataFrame({**rows, "prediction": values.reshape(-1)})
+    return tidy_forecasts(rows, values, loss_quantiles(model))
+
+
+def predict_quantiles(
+    model: BaseModel,
+    dataset: TimeSeriesDataSet,
+    quantiles: Sequence[float],
+    *,
+    batch_size: int = BATCH_SIZE,
+) -> NDArray[np.float32]:
+    """Return the quantiles of every window, `(windows, steps, quantiles)`, in target units.
+
+    Args:
+        model: A model of pytorch-forecasting with one target and a quantile or distribution loss.
+        dataset: Windows, in the order of the result.
+        quantiles: Levels between 0 and 1; a quantile loss has to have them.
+        batch_size: Windows at a time.
+
+    Raises:
+        ValueError: The loss does not give these quantiles.
+    """
+    available = loss_quantiles(model)
+    options: dict[str, Any] = {}
+    if isinstance(model.loss, QuantileLoss):
+        missing = sorted(set(quantiles) - set(available))
+        if missing:
+            raise ValueError(
+                f"`quantiles` {missing} are not among those of the model's loss, {available}."
+            )
+        columns = [available.index(level) for level in quantiles]
+    else:
+        options["mode_kwargs"] = {"quantiles": list(quantiles)}
+        columns = list(range(len(quantiles)))
+    values = _predict(model, dataset, batch_size, mode="quantiles", **options)
+    return values[..., columns]
+
+
+def predict_points(
+    model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = BATCH_SIZE
+) -> NDArray[np.float32]:
+    """Return the point forecast of every window, `(windows, steps)`, in target units."""
+    return _predict(model, dataset, batch_size, mode="prediction")
+
+
+def loss_quantiles(model: BaseModel) -> list[float]:
+    """Return the quantile levels of the model's loss.
+
+    Raises:
+        ValueError: It has none: a point loss, or several targets.
+    """
+    if not has_quantiles(model):
+        raise ValueError(
+            f"Quantiles need a quantile or distribution loss of one target, got "
+            f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
+        )
+    return list(model.loss.quantiles)
+
+
+def has_quantiles(model: BaseModel) -> bool:
+    """Return whether the model's loss is one of quantiles or of a distribution, of one target."""
+    return isinstance(model.loss, QuantileLoss | DistributionLoss)
+
+
+def quantile_columns(quantiles: Sequence[float]) -> list[str]:
+    """Return the column name of each quantile.
+
+    Example:
+        >>> quantile_columns([0.1, 0.5])
+        ['q0.1', 'q0.5']
+    """
+    return [f"q{level:g}" for level in quantiles]
+
+
+def tidy_forecasts(
+    rows: Mapping[str, Any] | pd.DataFrame,
+    values: NDArray[np.float32],
+    quantiles: Sequence[float],
+) -> pd.DataFrame:
+    """Return the rows, series and time of every target, with one column per quantile.
+
+    Sorted within a row, so that quantiles drawn from samples do not cross either.
+
+    Args:
+        rows: One per window and step, a frame or its columns.
+        values: `(windows, steps, quantiles)`.
+        quantiles: Levels, ascending.
+    """
+    columns = np.sort(values.reshape(-1, len(quantiles)), axis=-1).T
+    named = zip(quantile_columns(quantiles), columns, strict=True)
+    return pd.DataFrame({**rows, **dict(named)})
+
+
+def _past_the_end(
+    model: BaseModel, frame: pd.DataFrame, future: pd.DataFrame | None
+) -> tuple[BatchedTimeSeriesDataSet, Mapping[str, Any] | pd.DataFrame]:
+    """Return the windows past the end of a frame, and columns that name their targets."""
+    roles, parameters = model.hparams.get("roles"), model.dataset_parameters
+    if roles is None:
+        dataset = continued_dataset(parameters, frame, future)
+        return dataset, continued_rows(parameters, dataset)
+    source, like = model.renewable_windows
+    is_first = source is not parameters
+    dataset, columns = past_the_end(
+        frame,
+        Roles.from_dict(roles),
+        parameters,
+        future=future,
+        like=None if is_first else like,
+    )
+    if is_first:
+        model.renewable_windows = parameters, renewable(dataset)
+    return dataset, columns
+
+
+def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArray[np.float32]:
+    """Return quantiles `(windows, steps, quantiles)`, or points, of windows of full length.
+
+    As many as fit into one batch are read by the model where it is; a trainer would take longer
+    than the network. More go through a trainer, which brings them to the accelerator.
+    """
+    mode = "quantiles" if has_quantiles(model) else "prediction"
+    if len(dataset) > BATCH_SIZE:
+        return _predict(model, dataset, BATCH_SIZE, mode=mode)
+    was_training = model.training
+    if was_training:
+        model.eval()
+    try:
+        with torch.inference_mode():
+            x, _ = dataset.__getitems__(range(len(dataset))).gathered
+            output = model(move_data_to_device(x, model.device))
+            read = model.to_quantiles if mode == "quantiles" else model.to_prediction
+            return read(output).cpu().numpy()
+    finally:
+        if was_training:
+            model.train()
+
+
+def _predict(
+    model: BaseModel, dataset: TimeSeriesDataSet, batch_size: int, **options: Any
+) -> NDArray[np.float32]:
+    """Return what `model.predict` gives, as an array."""
+    with quiet_lightning():
+        prediction = model.predict(
+            dataset, batch_size=batch_size, trainer_kwargs=dict(QUIET_TRAINER), **options
+        )
+    return prediction.cpu().numpy()

@@ -1,0 +1,205 @@
+"""From a dataset to the hyperparameters that follow from it."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.metrics import MAE, MultiLoss, QuantileLoss
+from pytorch_forecasting.utils import get_embedding_size
+from torchmetrics import Metric
+
+from drnn_forecast.layers import (
+    Cell,
+    checked_integer,
+    checked_seasons,
+    recommend_dilations,
+    resolve_dilations,
+)
+from drnn_forecast.model.losses import has_location
+
+SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
+
+LOGARITHMS: Final = {"log": 0, "log1p": -1}
+"""Transformations of a normaliser, and what every target must lie above for them."""
+
+
+def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
+    """Return the dilations that the options mean for `dataset`, and take them out of these.
+
+    Without a list and without `num_layers`, the depth is that of the best schedule of its base
+    and start by `recommend_dilations`.
+    """
+    length = read_length(options, dataset)
+    segment = options.get("segment_length")
+    if segment is not None:
+        checked_integer("segment_length", segment, minimum=1)
+        if length % segment:
+            raise ValueError(
+                f"`segment_length` must divide the {length} time steps that the encoder reads, "
+                f"got {segment}. Change it, `context_length` or `max_encoder_length`."
+            )
+        length //= segment
+    chosen = options.pop("dilations", None)
+    depth, base, start = (options.pop(name, None) for name in SCHEDULE)
+    if chosen is None and depth is None:
+        best = recommend_dilations(
+            max(length, 1),
+            dilation_base=2 if base is None else base,
+            start_exponent=0 if start is None else start,
+        )[0]
+        depth = len(best.dilations)
+    dilations = resolve_dilations(
+        chosen, num_layers=depth, dilation_base=base, start_exponent=start
+    )
+    unused = [dilation for dilation in dilations if dilation >= length]
+    if unused:
+        warnings.warn(
+            f"`dilations` {unused} reach past the {length} time steps that the encoder reads, "
+            "so those layers have no recurrence to use. "
+            "Lower `num_layers`, or lengthen `max_encoder_length` or `context_length`.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return dilations
+
+
+def read_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> int:
+    """Return how many time steps the encoder reads at most."""
+    context = options.get("context_length")
+    if context is None:
+        return dataset.max_encoder_length
+    return min(dataset.max_encoder_length, checked_integer("context_length", context, minimum=1))
+
+
+def linear_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet, loss: Metric) -> int:
+    """Return how many values of the past target the linear map reads.
+
+    Where the options do not say, it reads as far back as the encoder if there is something to shift
+    and to read: each loss has a location, and each target is among the encoder's reals.
+    """
+    chosen = options.get("linear_length")
+    if chosen is not None:
+        return chosen
+    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+    is_possible = all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
+    return read_length(options, dataset) if is_possible else 0
+
+
+def importable_cell(cell_type: Cell) -> Cell:
+    """Return `cell_type` if a checkpoint can name it.
+
+    Raises:
+        ValueError: It is a function or class that cannot be imported, such as a lambda.
+    """
+    try:
+        pickle.dumps(cell_type)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "`cell_type` must be importable, since checkpoints keep its name, "
+            f"got {cell_type!r}. Define it at the top level of a module."
+        ) from error
+    return cell_type
+
+
+def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> None:
+    """Refuse to start a forecast from values that the windows of `dataset` do not hold.
+
+    Raises:
+        ValueError: A season or the linear map is longer than the longest window, or a target that
+            they read is not among the encoder's reals.
+        TypeError: One of them is not an integer.
+    """
+    seasons, linear = options.get("season_length"), options.get("linear_length") or 0
+    checked_integer("linear_length", linear, minimum=0)
+    if seasons is None and not options.get("level_anchor") and not linear:
+        return
+    longest = 0 if seasons is None else max(checked_seasons(seasons))
+    for name, length in (("season_length", longest), ("linear_length", linear)):
+        if length > dataset.max_encoder_length:
+            raise ValueError(
+                f"`{name}` must be at most the {dataset.max_encoder_length} time steps of the "
+                f"longest window, got {length}. Leave it out, or raise `max_encoder_length`."
+            )
+    for name in dataset.target_names:
+        if name not in dataset.reals:
+            raise ValueError(
+                "`season_length`, `level_anchor` and `linear_length` need the real target "
+                f"{name!r} among the encoder's variables, got {list(dataset.reals)}. "
+                "Add it to the dataset's `time_varying_unknown_reals`, or leave them out."
+            )
+
+
+def check_transformations(dataset: TimeSeriesDataSet) -> None:
+    """Refuse a target that its normaliser takes the logarithm of where there is none.
+
+    Raises:
+        ValueError: A value is 0 or below (`"log"`), or -1 or below (`"log1p"`).
+    """
+    for name, normalizer, values in zip(
+        dataset.target_names, dataset.target_normalizers, dataset.data["target"], strict=True
+    ):
+        transformation = getattr(normalizer, "transformation", None)
+        bound = LOGARITHMS.get(transformation) if isinstance(transformation, str) else None
+        if bound is not None and float(values.min()) <= bound:
+            raise ValueError(
+                f"The normaliser of {name!r} has `transformation={transformation!r}`, which needs "
+                f"targets above {bound}, got {float(values.min()):g}. Change the target, or use "
+                "another transformation, such as 'softplus'."
+            )
+
+
+def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
+    """Refuse what a loss relative to each window's scale has no meaning for.
+
+    Raises:
+        ValueError: There are several targets, the loss is not proportional to the target's units,
+            or the normaliser's scale is not in these units.
+    """
+    normalizer = dataset.target_normalizer
+    if type(loss) not in (MAE, QuantileLoss):
+        raise ValueError(
+            "`relative_loss` needs one target with MAE or QuantileLoss, which grow with the "
+            f"target's units, got {type(loss).__name__}. Pass `relative_loss=False`."
+        )
+    if getattr(normalizer, "transformation", None) is not None:
+        raise ValueError(
+            "`relative_loss` needs a normaliser whose scale is in the target's units, got "
+            f"`transformation={normalizer.transformation!r}`. Pass `relative_loss=False`."
+        )
+
+
+def embedding_sizes(
+    dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
+) -> dict[str, tuple[int, int]]:
+    """Return (classes, width) for every categorical; the user's choice over the rule of thumb.
+
+    Args:
+        dataset: The training dataset.
+        chosen: (classes, width) of some of them; the others keep the rule of thumb.
+
+    Raises:
+        ValueError: A name is no categorical variable, or there are more classes than chosen.
+    """
+    classes = {
+        name: len(encoder.classes_)
+        for name, encoder in dataset._categorical_encoders.items()
+        if name in dataset.categoricals
+    }
+    unknown = sorted(set(chosen or {}) - set(classes))
+    if unknown:
+        raise ValueError(
+            f"`embedding_sizes` names {unknown}, which are not categorical variables of the "
+            f"dataset; those are {sorted(classes)}."
+        )
+    for name, size in (chosen or {}).items():
+        is_pair = isinstance(size, Sequence) and len(size) == 2
+        if not is_pair or size[0] < classes[name] or size[1] < 1:
+            raise ValueError(
+                f"`embedding_sizes` of {name!r} must be (classes, width) with at least the "
+                f"{classes[name]} classes of the dataset and a width of at least 1, got {size!r}."
+            )
+    return {name: (n, get_embedding_size(n)) for name, n in classes.items()} | dict(chosen or {})

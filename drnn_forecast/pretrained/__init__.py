@@ -1,5 +1,0 @@
-"""Models as two files that run no code when read: safetensors for weights, JSON for the rest."""
-
-from drnn_forecast.pretrained.folder import from_pretrained, save_pretrained
-
-__all__ = ["from_pretrained", "save_pretrained"]

@@ -1,0 +1,5 @@
+"""Training runs: one model, or a search over many."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,143 @@
+"""`tune`: one call that searches, alone or beside other workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch import Callback
+from pytorch_forecasting.data import TimeSeriesDataSet
+
+from drnn_forecast.layers import checked_integer
+from drnn_forecast.training.tuning.space import SearchSpace
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+
+    from drnn_forecast.training.tuning.result import TuningResult
+
+
+def tune(
+    train: TimeSeriesDataSet,
+    validation: TimeSeriesDataSet,
+    *,
+    n_trials: int | None = None,
+    timeout: float | None = None,
+    search_space: SearchSpace | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] = ("validation_loss",),
+    storage: str | BaseStorage | None = None,
+    study_name: str = "drnn_forecast",
+    folder: Path | str = "drnn-tuning",
+    max_epochs: int = 50,
+    steps_per_epoch: int | None = None,
+    patience: int = 10,
+    seeds: Sequence[int] = (0,),
+    trainer_kwargs: Mapping[str, Any] | None = None,
+    callbacks: Sequence[Callback] = (),
+    pruner: BasePruner | None = None,
+    sampler: BaseSampler | None = None,
+    keep_checkpoints: int = 3,
+    heartbeat_seconds: int = 60,
+    progress: bool = True,
+) -> TuningResult:
+    """Return the best hyperparameters of the forecaster, its best model and the whole study.
+
+    The same call again resumes the study; the same call in several processes or on several
+    machines shares it. A configuration that was finished before is not trained again, and a trial
+    that fails is recorded with its reason. Ctrl-C returns what there is.
+
+    Args:
+        train: Windows to learn from; any `TimeSeriesDataSet`.
+        validation: Windows to be judged by, the same ones in every trial.
+        n_trials: Trials of the whole study, of all its workers and calls, that are to be finished:
+            complete or pruned. Duplicates and failed ones come on top. None: no limit.
+        timeout: Seconds after which this call begins no trial; None: no limit.
+        search_space: What is drawn; None: `SearchSpace()`.
+        fixed: Hyperparameters of the space or of the forecaster, such as `season_length`, `loss`
+            or `roles`, that are the same in every trial.
+        objectives: `("validation_loss",)`, or with `"training_seconds"` or `"parameters"` as the
+            second one; then nothing is pruned, and the result has a Pareto front.
+        storage: A database's URL, or a storage of Optuna; None: the file `study.db` in `folder`.
+            Only databases have heartbeats, by which dead workers are noticed.
+        study_name: Under which the study is stored.
+        folder: Where checkpoints are written, and that file; made where it is missing.
+        max_epochs: Of each training run.
+        steps_per_epoch: Optimiser steps between validations; None: all training windows once.
+        patience: Validations without a better loss after which a run stops.
+        seeds: Of each configuration's training runs; its value is their mean. The first one also
+            seeds the draws.
+        trainer_kwargs: More arguments for the trainer.
+        callbacks: More callbacks for the trainer. The state that they keep in checkpoints is
+            reset before each run.
+        pruner: Optuna's; None: `MedianPruner()`. It sees the best loss so far.
+        sampler: Optuna's; None: TPE on the joint space, seeded for every trial.
+        keep_checkpoints: How many of the best trials' checkpoints are kept; of two objectives,
+            those of the whole Pareto front.
+        heartbeat_seconds: Between two signs of life of a worker; after two without one its trial
+            is marked failed, and run once more by another worker.
+        progress: Whether to show a progress bar with the best value so far.
+
+    Raises:
+        ValueError: A value is out of range, the space or `fixed` does not fit the datasets, these
+            differ in their variables, or the study exists with another setup.
+        TypeError: A value has the wrong type.
+        ImportError: Optuna is not installed, or the database's driver.
+        ConnectionError: The storage does not answer.
+        RuntimeError: All trials failed.
+    """
+    _check_limits(n_trials, timeout, keep_checkpoints, heartbeat_seconds)
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "`tune` needs Optuna; install it with `pip install 'drnn-forecast[tune]'`."
+        ) from error
+    from drnn_forecast.training.tuning.problem import make_problem
+    from drnn_forecast.training.tuning.session import search
+
+    problem = make_problem(
+        train,
+        validation,
+        search_space=search_space,
+        fixed=fixed,
+        callbacks=callbacks,
+        trainer_kwargs=trainer_kwargs,
+        objectives=tuple(objectives),
+        seeds=tuple(seeds),
+        max_epochs=max_epochs,
+        steps_per_epoch=steps_per_epoch,
+        patience=patience,
+    )
+    return search(
+        problem,
+        n_trials=n_trials,
+        timeout=timeout,
+        storage=storage,
+        study_name=study_name,
+        folder=Path(folder),
+        pruner=pruner,
+        sampler=sampler,
+        keep_checkpoints=keep_checkpoints,
+        heartbeat_seconds=heartbeat_seconds,
+        progress=progress,
+    )
+
+
+def _check_limits(
+    n_trials: int | None, timeout: float | None, keep_checkpoints: int, heartbeat_seconds: int
+) -> None:
+    """Refuse numbers out of range, and a search without an end."""
+    if n_trials is None and timeout is None:
+        raise ValueError(
+            "`n_trials` or `timeout` must be given, got None for both: the search would not end."
+        )
+    if n_trials is not None:
+        checked_integer("n_trials", n_trials, minimum=1)
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"`timeout` must be above 0 seconds, got {timeout}.")
+    checked_integer("keep_checkpoints", keep_checkpoints, minimum=1)
+    checked_integer("heartbeat_seconds", heartbeat_seconds, minimum=1)

@@ -1,0 +1,108 @@
+import pandas as pd
+import pytest
+
+from drnn_forecast.data.frames.files import read_table, write_table
+
+TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, 1.5]})
+SUFFIXES = [".csv", ".parquet"]
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".CSV"])
+def test_a_table_comes_back_as_it_was_written(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE, path)
+    pd.testing.assert_frame_equal(read_table(path), TABLE)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_path_may_be_text(tmp_path):
+    write_table(TABLE, str(tmp_path / "table.csv"))
+    assert len(read_table(str(tmp_path / "table.csv"))) == 2
+
+
+def test_writing_replaces_an_older_table(tmp_path):
+    path = tmp_path / "table.csv"
+    write_table(TABLE, path)
+    write_table(TABLE.iloc[:1], path)
+    assert len(read_table(path)) == 1
+
+
+class BrokenFrame(pd.DataFrame):
+    """A frame whose writing fails halfway."""
+
+    def to_csv(self, path, **kwargs):
+        path.write_text("a,b")
+        raise OSError("the disk is full")
+
+    to_parquet = to_csv
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_failed_write_leaves_the_older_table_and_nothing_else(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    write_table(TABLE, path)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_table(BrokenFrame(TABLE), path)
+    pd.testing.assert_frame_equal(read_table(path), TABLE)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_missing_table_is_named(tmp_path, suffix):
+    with pytest.raises(FileNotFoundError, match=f"absent{suffix}' does not exist"):
+        read_table(tmp_path / f"absent{suffix}")
+
+
+def test_a_folder_is_no_table(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"folder\.csv' is a folder, not a file"):
+        read_table(tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_empty_file_is_named(tmp_path, suffix):
+    path = tmp_path / f"empty{suffix}"
+    path.touch()
+    with pytest.raises(ValueError, match=f"empty{suffix}' is empty \\(0 bytes\\)"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_table_without_rows_is_named(tmp_path, suffix):
+    path = tmp_path / f"header{suffix}"
+    write_table(TABLE.iloc[:0], path)
+    with pytest.raises(ValueError, match=f"header{suffix}' is empty: .* no rows"):
+        read_table(path)
+
+
+@pytest.mark.parametrize("name", ["table.xlsx", "table", "table.csv.gz"])
+def test_another_suffix_is_refused_before_anything_is_read_or_written(tmp_path, name):
+    message = "must be named .csv or .parquet, got"
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / name)
+    with pytest.raises(ValueError, match=message):
+        write_table(TABLE, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"PAR1\0\0\0", "not a CSV file: it holds binary data"),
+        ("t.csv", b"a,b\n\xff\xfe\xfa,1\n", "not a readable CSV file"),
+        ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "not a readable CSV file"),
+        ("t.csv", b"\n\n", "not a readable CSV file"),
+        ("t.csv", b"a;b\n1;2\n", "separated by commas, but its header is 'a;b'"),
+        ("t.parquet", b"a,b\n1,2\n", "not a readable Parquet file"),
+        ("t.parquet", b"PAR1 and then nothing PAR1", "not a readable Parquet file"),
+    ],
+)
+def test_content_that_is_not_what_the_suffix_says_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        read_table(tmp_path / name)
+
+
+def test_a_folder_to_write_into_must_exist(tmp_path):
+    with pytest.raises(FileNotFoundError, match="absent' does not exist; make it first"):
+        write_table(TABLE, tmp_path / "absent" / "table.csv")

@@ -1,0 +1,83 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from drnn_forecast import ForecastData
+from drnn_forecast.evaluation.contenders.classical import ClassicalModel
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
+from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, named_models
+
+
+def data(freq="h", length=400):
+    time = pd.date_range("2000-01-01", periods=length, freq=freq)
+    return ForecastData.from_frame(
+        pd.DataFrame({"ds": time, "y": np.arange(length, dtype=float)}), time="ds", target="y"
+    )
+
+
+def test_every_name_makes_a_model_of_its_own():
+    models = named_models(MODEL_NAMES, data(), context_length=168)
+
+    assert [model.name for model in models] == [
+        "DilatedRNN (LSTM)",
+        "DilatedRNN (GRU)",
+        "DilatedRNN (RNN)",
+        "LSTM",
+        "GRU",
+        "DeepAR",
+        "NHiTS",
+        "TFT",
+        "Seasonal naive (168)",
+        "AutoETS (24)",
+        "MSTL (24, 168)",
+        "AutoTheta (168)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("freq", "context", "season", "names"),
+    [
+        ("h", 48, None, ["Seasonal naive (24)", "AutoETS (24)", "MSTL (24)", "AutoTheta (24)"]),
+        ("h", 168, 24, ["Seasonal naive (24)", "AutoETS (24)", "MSTL (24, 168)", "AutoTheta (24)"]),
+        ("D", 30, None, ["Seasonal naive (7)", "AutoETS (7)", "MSTL (7)", "AutoTheta (7)"]),
+        ("D", 5, 3, ["Seasonal naive (3)", "AutoETS (3)", "MSTL (3)", "AutoTheta (3)"]),
+    ],
+)
+def test_seasons_are_those_of_the_frequency_that_fit_into_the_context(freq, context, season, names):
+    chosen = ["seasonal_naive", "auto_ets", "mstl", "auto_theta"]
+    models = named_models(chosen, data(freq), context_length=context, season_length=season)
+
+    assert [model.name for model in models] == names
+
+
+@pytest.mark.parametrize(("context", "seasons"), [(168, (24, 168)), (24, (24,)), (12, None)])
+def test_dilated_models_are_anchored_on_the_seasons_and_know_the_roles(context, seasons):
+    (model,) = named_models(["dilated_gru"], data(), context_length=context)
+
+    assert model.options["season_length"] == seasons
+    assert model.options["cell_type"] == "GRU"
+    assert model.options["roles"] == data().roles.to_dict()
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_models_survive_a_pickle(name):
+    (model,) = named_models([name], data(), context_length=168)
+    copied = pickle.loads(pickle.dumps(model))
+
+    assert isinstance(copied, NeuralModel | ClassicalModel)
+    assert copied.name == model.name
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["lstm", "prophet"], r"got \['lstm', 'prophet'\], of which \['prophet'\] are unknown"),
+        ([], r"must be different names among dilated_lstm, .*, auto_theta; got \[\]\."),
+        (["tft", "tft"], r"must be different names among .*; got \['tft', 'tft'\]\."),
+    ],
+)
+def test_names_that_are_unknown_lacking_or_repeated_are_refused(names, message):
+    with pytest.raises(ValueError, match=message):
+        named_models(names, data(), context_length=168)

@@ -1,0 +1,355 @@
+import copy
+import warnings
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from pytorch_forecasting.data import (
+    EncoderNormalizer,
+    GroupNormalizer,
+    MultiNormalizer,
+    NaNLabelEncoder as Labels,
+)
+from pytorch_forecasting.metrics import MAE, MASE, QuantileLoss
+
+from drnn_forecast import BatchedTimeSeriesDataSet
+from drnn_forecast.model.forecaster import DilatedRNNForecaster
+from drnn_forecast.model.interpretation.numbers import saliency_by_lag
+from series import first_batch, make_dataset, planted_frame
+
+TRAINER = {
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+}
+
+
+def make_model(dataset, **options):
+    torch.manual_seed(0)
+    return DilatedRNNForecaster.from_dataset(
+        dataset, **{"hidden_size": 4, "num_layers": 2, **options}
+    ).eval()
+
+
+@pytest.fixture(scope="module")
+def lagged():
+    """Return a model of a series of which only the value 24 steps ago tells the next one."""
+    generator = np.random.default_rng(0)
+    target = generator.normal(size=3000)
+    for step in range(24, len(target)):
+        target[step] = -0.95 * target[step - 24] + 0.3 * target[step]
+    frame = pd.DataFrame({"name": "a", "time_idx": np.arange(3000), "target": target})
+    data = BatchedTimeSeriesDataSet(
+        frame,
+        time_idx="time_idx",
+        target="target",
+        group_ids=["name"],
+        max_encoder_length=48,
+        max_prediction_length=1,
+        time_varying_unknown_reals=["target"],
+        target_normalizer=GroupNormalizer(groups=["name"]),
+    )
+    pl.seed_everything(0, verbose=False)
+    model = DilatedRNNForecaster.from_dataset(
+        data,
+        hidden_size=24,
+        dilations=(1, 4, 23),
+        dropout=0.0,
+        learning_rate=1e-2,
+        loss=MAE(),
+    )
+    trainer = pl.Trainer(max_epochs=4, gradient_clip_val=1.0, **TRAINER)
+    trainer.fit(model, data.to_dataloader(train=True, batch_size=64, num_workers=0))
+    return data, model.eval()
+
+
+def test_the_largest_saliency_of_a_planted_lag_is_at_this_lag(lagged):
+    data, model = lagged
+    x, _ = first_batch(data, batch_size=256)
+    interpretation = model.interpret_output(x)
+
+    assert interpretation.saliency.shape == (1, 48)
+    assert int(interpretation.by_lag.argmax()) + 1 == 24
+    assert interpretation.by_lag[23] > 2 * interpretation.by_lag.sort()[0][-2]
+
+
+def test_the_layer_that_reaches_a_planted_lag_contributes_most(lagged):
+    data, model = lagged
+    x, _ = first_batch(data, batch_size=256)
+    by_dilation = model.interpret_output(x).by_dilation
+
+    assert [dilation for dilation, _ in by_dilation] == [1, 4, 23]
+    # The step before the forecast lies 23 time steps after the one that tells it.
+    assert max(by_dilation, key=lambda pair: pair[1])[0] == 23
+
+
+def test_interpreting_changes_neither_weights_nor_mode(lagged):
+    data, model = lagged
+    x, _ = first_batch(data)
+    before = copy.deepcopy(model.state_dict())
+    model.train()
+    model.interpret_output(x)
+    assert model.training
+    model.eval()
+
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert all(
+        parameter.grad is None or parameter.requires_grad for parameter in model.parameters()
+    )
+
+
+def test_windows_of_different_lengths_are_aligned_at_their_end():
+    data = make_dataset(min_encoder_length=5)
+    x, _ = first_batch(data, batch_size=len(data))
+    model = make_model(data, context_length=5, num_layers=1)
+    saliency = model.interpret_output(x).saliency
+
+    assert len(x["encoder_lengths"].unique()) > 10
+    assert (saliency[:, -5:] > 0).all()
+    assert not saliency[:, :-5].any()
+
+
+def test_the_shares_of_the_variables_add_up_to_one():
+    data = make_dataset()
+    shares = make_model(data).interpret_output(first_batch(data)[0]).by_variable
+
+    assert set(shares) == {"lever", "target"}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_saliency_of_a_lag_is_the_mean_over_its_diagonal():
+    saliency = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    # Step 1 is 3, 2, 1 steps after the columns, step 2 is 4, 3, 2 steps after them.
+    assert saliency_by_lag(saliency).tolist() == [3.0, (2 + 6) / 2, (1 + 5) / 2, 4.0]
+
+
+def test_each_target_is_interpreted_by_itself():
+    frame = planted_frame().assign(second=lambda f: 2 * f.target + 1)
+    data = make_dataset(
+        frame,
+        target=["target", "second"],
+        time_varying_unknown_reals=["target", "second"],
+        target_normalizer=MultiNormalizer([EncoderNormalizer(), EncoderNormalizer()]),
+    )
+    model = make_model(data)
+    x, _ = first_batch(data)
+    first, second = (model.interpret_output(x, target=number).saliency for number in (0, 1))
+
+    assert not torch.equal(first, second)
+
+
+def test_a_figure_is_drawn_of_every_part_of_an_interpretation():
+    data = make_dataset()
+    model = make_model(data)
+    figures = model.plot_interpretation(model.interpret_output(first_batch(data)[0]))
+
+    assert set(figures) == {"saliency", "by_lag", "by_variable", "by_dilation"}
+    assert all(isinstance(figure, Figure) for figure in figures.values())
+    assert len(figures["by_lag"].axes[0].patches) == 60 + 12 - 1
+
+
+def drawn(figure):
+    return {line.get_label(): line.get_ydata().tolist() for line in figure.axes[0].lines}
+
+
+def test_a_prediction_is_drawn_from_the_window_itself():
+    data = make_dataset(min_encoder_length=5, min_prediction_length=3)
+    x, _ = first_batch(data, batch_size=len(data))
+    model = make_model(data)
+    out = model(x)
+    row = int(((x["encoder_lengths"] < 60) & (x["decoder_lengths"] < 12)).nonzero()[0])
+    past, future = int(x["encoder_lengths"][row]), int(x["decoder_lengths"][row])
+    lines = drawn(model.plot_prediction(x, out, idx=row))
+
+    assert lines["observed"] == x["encoder_target"][row, :past].tolist()
+    assert lines["what came"] == x["decoder_target"][row, :future].tolist()
+    assert lines["predicted"] == model.to_prediction(out)[row, :future].tolist()
+    assert "what came" not in drawn(
+        model.plot_prediction(x, out, idx=row, show_future_observed=False)
+    )
+
+
+@pytest.mark.parametrize("loss", [QuantileLoss(), MASE()])
+def test_the_title_has_the_loss_of_the_window(loss):
+    data = make_dataset()
+    x, y = first_batch(data)
+    model = make_model(data, loss=loss)
+    out = model(x)
+    figure = model.plot_prediction(x, out, idx=3, add_loss_to_title=True)
+    options = {"encoder_target": x["encoder_target"][3:4]} if isinstance(loss, MASE) else {}
+    expected = model.loss(out["prediction"][3:4], (y[0][3:4], None), **options)
+
+    assert figure.axes[0].get_title(loc="left") == f"target, loss {expected.item():.4g}"
+
+
+def test_every_target_has_a_figure_of_its_own():
+    frame = planted_frame().assign(label=lambda f: np.where(f.other > 0, "up", "down"))
+    data = make_dataset(
+        frame,
+        target=["target", "label"],
+        target_normalizer=MultiNormalizer([EncoderNormalizer(), Labels()]),
+    )
+    x, _ = first_batch(data)
+    model = make_model(data)
+    figures = model.plot_prediction(x, model(x))
+
+    assert len(set(map(id, figures))) == 2
+    assert drawn(figures[1])["observed"] == x["encoder_target"][1][0].tolist()
+    with pytest.raises(ValueError, match="`ax` has room for one target"):
+        model.plot_prediction(x, model(x), ax=figures[0].axes[0])
+
+
+def hand_made():
+    """Return a model and a batch of two windows whose averages are counted by hand."""
+    frame = planted_frame()
+    data = make_dataset(frame, max_prediction_length=3)
+    model = make_model(data)
+    x, _ = first_batch(data, batch_size=2)
+    x = dict(x)
+    position = model.hparams.x_reals.index("lever")
+    x["decoder_cont"] = torch.zeros_like(x["decoder_cont"])
+    x["decoder_cont"][..., position] = torch.tensor([[2.0, -2.0, 0.0], [2.0, 5.0, 0.0]])
+    x["decoder_cat"] = torch.tensor([[[1], [1], [0]], [[0], [1], [2]]])
+    x["decoder_target"] = torch.tensor([[10.0, 20.0, 30.0], [40.0, 50.0, 60.0]])
+    x["decoder_lengths"] = torch.tensor([3, 2])
+    return model, x
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_averages_by_variable_are_those_counted_by_hand(normalize):
+    model, x = hand_made()
+    prediction = x["decoder_target"] + 1
+    result = model.calculate_prediction_actual_by_variable(
+        x, prediction, bins=3, std=2.0, log_scale=False, normalize=normalize
+    )
+    actual, predicted = (result["average"][kind] for kind in ("actual", "prediction"))
+
+    # Bins -1, 0 and 1: 20 | 30 | 10, 40, 50. The third step of the second window is padding.
+    assert result["support"]["lever"].tolist() == [1, 1, 3]
+    sums, counts = torch.tensor([20.0, 30.0, 100.0]), torch.tensor([1, 1, 3])
+    expected = sums / counts if normalize else sums
+    torch.testing.assert_close(actual["lever"], expected.double())
+    shift = 1.0 if normalize else counts
+    torch.testing.assert_close(predicted["lever"], (expected + shift).double())
+    # Codes 0, 1 and 2: 30, 40 | 10, 20, 50 | none.
+    expected = torch.tensor([35.0, 80 / 3, 0.0] if normalize else [70.0, 80.0, 0.0])
+    torch.testing.assert_close(actual["name"], expected.double())
+
+
+def test_geometric_averages_are_roots_of_products():
+    model, x = hand_made()
+    result = model.calculate_prediction_actual_by_variable(
+        x, x["decoder_target"], bins=3, log_scale=True
+    )
+    expected = (10.0 * 40.0 * 50.0) ** (1 / 3)
+    assert float(result["average"]["actual"]["lever"][2]) == pytest.approx(expected)
+
+
+def test_averages_by_variable_are_drawn_where_their_values_are():
+    model, x = hand_made()
+    result = model.calculate_prediction_actual_by_variable(
+        x, x["decoder_target"] + 1, bins=3, std=2.0, log_scale=False
+    )
+    figures = model.plot_prediction_actual_by_variable(result)
+
+    assert list(figures) == ["lever", "target", "name"]
+    lines = {name: figure.axes[0].get_lines() for name, figure in figures.items()}
+    assert lines["lever"][0].get_ydata().tolist() == pytest.approx([20.0, 30.0, 100 / 3])
+    assert lines["lever"][1].get_ydata().tolist() == pytest.approx([21.0, 31.0, 103 / 3])
+    scaler = model.dataset_parameters["scalers"]["lever"]
+    expected = scaler.mean_[0] + scaler.scale_[0] * np.array([-2.0, 0.0, 2.0])
+    np.testing.assert_allclose(lines["lever"][0].get_xdata(), expected)
+    assert figures["lever"].axes[0].get_xlabel() == "lever"
+    assert figures["target"].axes[0].get_xlabel() == "target, normalised"
+    # Codes 0 and 1 are s0 and s1; the lower average comes first.
+    assert lines["name"][0].get_ydata().tolist() == pytest.approx([80 / 3, 35.0])
+    ticks = [text.get_text() for text in figures["name"].axes[0].get_xticklabels()]
+    assert ticks == ["s1", "s0"]
+    assert [bar.get_height() for bar in figures["name"].axes[1].patches] == [3, 2]
+
+
+def test_averages_by_a_variable_without_a_scaler_are_drawn():
+    frame = planted_frame()
+    model = make_model(make_dataset(frame, scalers={"lever": None}))
+    x, _ = first_batch(make_dataset(frame, scalers={"lever": None}), batch_size=4)
+    result = model.calculate_prediction_actual_by_variable(x, x["decoder_target"])
+    figure = model.plot_prediction_actual_by_variable(result, "lever")
+
+    assert figure.axes[0].get_xlabel() == "lever"
+    with pytest.raises(ValueError, match=r"`name` must be one of \['lever', .* got 'leaver'"):
+        model.plot_prediction_actual_by_variable(result, "leaver")
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one target", "two targets"])
+def dependent(request):
+    frame = planted_frame().assign(second=lambda f: 2 * f.target + 1)
+    several = {
+        "target": ["target", "second"],
+        "target_normalizer": MultiNormalizer(
+            [GroupNormalizer(groups=["name"]), GroupNormalizer(groups=["name"])]
+        ),
+    }
+    data = make_dataset(frame, **(several if request.param == 2 else {}))
+    return data, make_model(data)
+
+
+def by_target(result):
+    return list(result.values()) if isinstance(result, dict) else [result]
+
+
+def test_a_dependency_is_the_forecast_with_the_variable_set(dependent):
+    data, model = dependent
+    raw = by_target(model.predict_dependency(data, "lever", [-1.0, 0.0], mode="raw"))
+    series = by_target(model.predict_dependency(data, "lever", [-1.0, 0.0], mode="series"))
+    frames = by_target(model.predict_dependency(data, "lever", [-1.0, 0.0]))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        data.set_overwrite_values(variable="lever", values=0.0, target="decoder")
+    expected = model.predict(data)
+    data.reset_overwrite_values()
+
+    for number, output in enumerate(raw):
+        one = expected if len(raw) == 1 else expected[number]
+        torch.testing.assert_close(output[1], one)
+        assert series[number].index.tolist() == [-1.0, 0.0]
+        assert series[number][0.0] == pytest.approx(float(one.mean()), rel=1e-5)
+        table = frames[number]
+        assert list(table.columns) == [
+            "time_idx",
+            "name",
+            "prediction",
+            "normalized_prediction",
+            "id",
+            "lever",
+        ]
+        assert len(table) == 2 * len(data)
+        ratio = output.mean(-1) / output[0].mean(-1)
+        np.testing.assert_allclose(
+            table["normalized_prediction"], ratio.flatten().numpy(), rtol=1e-4
+        )
+
+
+def test_a_dependency_leaves_the_dataset_as_it_was(dependent):
+    data, model = dependent
+    before = model.predict(data)
+    model.predict_dependency(data, "lever", [5.0])
+
+    torch.testing.assert_close(model.predict(data), before)
+
+
+def test_an_unknown_mode_of_a_dependency_is_refused(dependent):
+    data, model = dependent
+    with pytest.raises(ValueError, match="must be 'dataframe', 'series' or 'raw', got 'table'"):
+        model.predict_dependency(data, "lever", [1.0], mode="table")
+
+
+def test_the_state_of_the_encoder_is_part_of_the_output():
+    data = make_dataset()
+    model = make_model(data)
+    x, _ = first_batch(data)
+
+    torch.testing.assert_close(model(x)["encoder_state"], model.encode(x))
