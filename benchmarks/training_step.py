@@ -34,7 +34,7 @@ except ImportError:
 
 ENCODER, HORIZON, WINDOWS, HIDDEN, LAYERS = 168, 48, 128, 64, 5
 SERIES, LENGTH, WARM_UP = 64, 1000, 2
-QUANTILES = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]
+QUANTILE_LEVELS = [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98]
 QUIET = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
 OURS = "drnn_forecast"
 
@@ -130,7 +130,7 @@ def peer(frame: pd.DataFrame, cell_type: str, steps: int) -> list[float]:
         cell_type=cell_type,
         dilations=[[2**layer for layer in range(LAYERS)]],
         encoder_hidden_size=HIDDEN,
-        loss=MQLoss(quantiles=QUANTILES),
+        loss=MQLoss(quantiles=QUANTILE_LEVELS),
         windows_batch_size=WINDOWS,
         batch_size=32,
         max_steps=steps,

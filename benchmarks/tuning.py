@@ -28,9 +28,9 @@ from pytorch_forecasting import TimeSeriesDataSet
 from drnn_forecast import SearchSpace, fit, tune
 from drnn_forecast.cli.demo import SEASONS, WINDOWS, sample_data
 from drnn_forecast.data.datasets.splits import Splits
-from drnn_forecast.evaluation.contenders.levels import QUANTILES, quantile_loss
 from drnn_forecast.evaluation.contenders.neural import NeuralModel, dilated_rnn, lstm
 from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS, quantile_loss
 from drnn_forecast.model.prediction import predict_points, predict_quantiles
 from drnn_forecast.training.tuning.space import Range
 from machine import RESULTS, markdown, setting
@@ -118,10 +118,10 @@ def test_scores(model: NeuralModel, splits: Splits, seed: int) -> dict[str, floa
             past_series=past_series,
         )
     else:
-        values = predict_quantiles(result.model, splits.test, QUANTILES)
+        values = predict_quantiles(result.model, splits.test, QUANTILE_LEVELS)
     errors = actuals[..., None] - values
-    levels = np.asarray(QUANTILES)
-    low, middle, high = (values[..., QUANTILES.index(level)] for level in (0.1, 0.5, 0.9))
+    levels = np.asarray(QUANTILE_LEVELS)
+    low, middle, high = (values[..., QUANTILE_LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
     return {
         "pinball": float(np.maximum(levels * errors, (levels - 1) * errors).mean()),
         "MAE": float(np.abs(actuals - middle).mean()),

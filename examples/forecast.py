@@ -19,7 +19,7 @@ from drnn_forecast import (
     fit,
     load_sample,
 )
-from drnn_forecast.evaluation.contenders.levels import quantile_loss
+from drnn_forecast.model.losses.quantiles import quantile_loss
 from drnn_forecast.plotting.forecasts import fan_charts
 
 HORIZON, CONTEXT, SEASONS = 48, 168, (24, 168)  # hours

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-QUANTILES = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-COLUMNS = [f"q{level:g}" for level in QUANTILES]
+QUANTILE_LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+COLUMNS = [f"q{level:g}" for level in QUANTILE_LEVELS]
 MODELS = {"DilatedRNN": 1.0, "LSTM": 1.3, "Seasonal naive (24)": 2.0}
 """By name, how far the forecasts are off, in units of the noise."""
 
@@ -112,7 +112,7 @@ def _forecasts(history, cell, error, windows, horizon, folds, generator):
                         "actual": actual["actual"].to_numpy(),
                         **{
                             column: (centre + size * norm.ppf(level)).to_numpy()
-                            for column, level in zip(COLUMNS, QUANTILES, strict=True)
+                            for column, level in zip(COLUMNS, QUANTILE_LEVELS, strict=True)
                         },
                     }
                 )

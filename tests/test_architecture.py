@@ -29,6 +29,10 @@ MAY_IMPORT = {
 LAZY = {
     # Upstream asks a model for its package, which names its model.
     ("model/forecaster.py", "_pkg"),
+    # A frame needs neither torch nor pytorch-forecasting before it is asked for a dataset.
+    ("data/frames/data.py", "split"),
+    ("data/frames/data.py", "forecast_dataset"),
+    ("data/frames/data.py", "target_rows"),
     # Optuna is an extra.
     ("training/tuning/tuner.py", "tune"),
     # numba compiles on first use only.
@@ -145,6 +149,16 @@ def test_the_arithmetic_of_dilations_needs_no_torch(name):
     assert not any("torch" in imported_packages(path) for path in files)
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "data/frames").glob("*.py")), ids=name_of)
+def test_frames_need_neither_torch_nor_pytorch_forecasting(path):
+    top = [
+        n for n in ast.parse(path.read_text()).body if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
+    names = {getattr(node, "module", None) or node.names[0].name for node in top}
+
+    assert not {name.split(".")[0] for name in names} & {"torch", "pytorch_forecasting"}
+
+
 @pytest.mark.parametrize("path", [p for p in FILES if area(p) == "layers"], ids=name_of)
 def test_the_layers_need_torch_only(path):
     assert not imported_packages(path) & {"lightning", "pytorch_forecasting", "pandas"}
@@ -154,6 +168,7 @@ def test_the_layers_need_torch_only(path):
     ("statement", "absent"),
     [
         ("import drnn_forecast", ["torch", "matplotlib", "optuna"]),
+        ("from drnn_forecast import ForecastData", ["torch", "pytorch_forecasting", "lightning"]),
         ("from drnn_forecast import DilatedRNN", ["lightning", "pytorch_forecasting", "pandas"]),
     ],
 )

@@ -11,7 +11,6 @@ import pandas as pd
 
 from drnn_forecast.data import ForecastData, load_sample, write_table
 from drnn_forecast.evaluation import (
-    QUANTILES,
     Comparison,
     Model,
     SeasonalNaive,
@@ -20,10 +19,9 @@ from drnn_forecast.evaluation import (
     dilated_rnn,
     error_by_step,
     lstm,
-    quantile_loss,
     scores,
 )
-from drnn_forecast.model import forecast
+from drnn_forecast.model import QUANTILE_LEVELS, forecast, quantile_loss
 from drnn_forecast.plotting import error_by_horizon, fan_charts
 
 if TYPE_CHECKING:
@@ -187,7 +185,7 @@ def _extended(comparison: Comparison) -> pd.DataFrame:
     """Return the table with pinball loss (target units), steps and what stopped the training."""
     runs = comparison.runs.set_index("model")
     pinball = {
-        name: scores(rows, QUANTILES, history=comparison.history, season_length=SEASONS[0])[
+        name: scores(rows, QUANTILE_LEVELS, history=comparison.history, season_length=SEASONS[0])[
             "pinball"
         ]
         for name, rows in comparison.forecasts.groupby("model")

@@ -9,8 +9,7 @@ from typing import Any
 from pytorch_forecasting.metrics import QuantileLoss
 
 from drnn_forecast.cli.table import Table
-from drnn_forecast.evaluation import QUANTILES
-from drnn_forecast.model import DilatedRNNForecaster, checked_quantiles
+from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, checked_quantiles
 from drnn_forecast.training import fit as fit_model
 
 
@@ -72,7 +71,7 @@ def fit(
             f"`checkpoint` {str(checkpoint)!r} exists; choose another name, or pass "
             "`--overwrite true`."
         )
-    levels = checked_quantiles(quantiles or QUANTILES)
+    levels = checked_quantiles(quantiles or QUANTILE_LEVELS)
     source = Table(path=data, **table)
     splits = source.split()
     build = partial(

@@ -9,8 +9,7 @@ from typing import Any
 from pytorch_forecasting.metrics import QuantileLoss
 
 from drnn_forecast.cli.table import Table
-from drnn_forecast.evaluation import QUANTILES
-from drnn_forecast.model import checked_quantiles
+from drnn_forecast.model import QUANTILE_LEVELS, checked_quantiles
 from drnn_forecast.training import SearchSpace, seasonal_dilations, tune as search
 
 EVERYTHING = SearchSpace()
@@ -69,7 +68,7 @@ def tune(
         **table: See `Table`.
     """
     source = Table(path=data, **table)
-    loss = QuantileLoss(checked_quantiles(quantiles or QUANTILES))
+    loss = QuantileLoss(checked_quantiles(quantiles or QUANTILE_LEVELS))
     splits = source.split()
     if seasonal and not search_space.dilations:
         lists = seasonal_dilations(source.data.freq, length=source.context)

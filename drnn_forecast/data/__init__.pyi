@@ -14,6 +14,5 @@ from .frames.seasons import default_context as default_context, default_seasons 
 from .frames.windows import (
     Windows as Windows,
     make_windows as make_windows,
-    whole_number as whole_number,
 )
 from .sample import load_sample as load_sample

@@ -3,7 +3,6 @@ from .comparison.comparing import compare as compare
 from .comparison.plan import LEARNING_RATES as LEARNING_RATES
 from .comparison.results import Comparison as Comparison, Results as Results
 from .contenders.classical import auto_ets as auto_ets, auto_theta as auto_theta, mstl as mstl
-from .contenders.levels import QUANTILES as QUANTILES, quantile_loss as quantile_loss
 from .contenders.naive import SeasonalNaive as SeasonalNaive
 from .contenders.neural import (
     deepar as deepar,

@@ -2,7 +2,11 @@ from .calibration import calibrate as calibrate, misses_needed as misses_needed
 from .ensemble import Ensemble as Ensemble
 from .forecaster import DilatedRNNForecaster as DilatedRNNForecaster
 from .heads.anchors import seasonal_values as seasonal_values
-from .losses.quantiles import checked_quantiles as checked_quantiles
+from .losses.quantiles import (
+    QUANTILE_LEVELS as QUANTILE_LEVELS,
+    checked_quantiles as checked_quantiles,
+    quantile_loss as quantile_loss,
+)
 from .prediction import (
     forecast as forecast,
     predict_points as predict_points,

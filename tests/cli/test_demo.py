@@ -81,9 +81,9 @@ def test_the_command_writes_into_a_folder_that_it_names_and_never_twice(
 
 
 def _naive_and_small():
-    from drnn_forecast.evaluation.contenders.levels import quantile_loss
     from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
     from drnn_forecast.evaluation.contenders.neural import dilated_rnn
+    from drnn_forecast.model.losses.quantiles import quantile_loss
 
     roles = sample_data(1).roles.to_dict()
     small = dilated_rnn(hidden_size=4, num_layers=1, loss=quantile_loss(), roles=roles)

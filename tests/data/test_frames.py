@@ -77,7 +77,7 @@ def labels(dataset: TimeSeriesDataSet, x: dict, part: str, name: str) -> np.ndar
 
 
 def test_the_public_names_are_these():
-    assert frames.__all__ == ["ForecastData", "Roles", "Splits", "read_table", "write_table"]
+    assert frames.__all__ == ["ForecastData", "Roles", "read_table", "write_table"]
 
 
 def test_roles_survive_json():

@@ -374,7 +374,7 @@ def test_a_number_below_its_minimum_is_named(argument, value, least):
 @pytest.mark.parametrize("value", [2.5, "2", True])
 @pytest.mark.parametrize("argument", ["horizon", "context_length", "validation_windows", "stride"])
 def test_a_number_that_is_no_whole_number_is_named(argument, value):
-    with pytest.raises(TypeError, match=says(f"`{argument}`", "whole number", repr(value))):
+    with pytest.raises(TypeError, match=says(f"`{argument}`", "an integer", repr(value))):
         take(two_series()).split(**{**SPLIT, argument: value})
 
 
@@ -414,7 +414,7 @@ def test_dropping_short_series_must_leave_one():
     ("steps", "error", "parts"),
     [
         (-1, ValueError, ["`steps`", "at least 0"]),
-        (1.5, TypeError, ["`steps`", "whole number"]),
+        (1.5, TypeError, ["`steps`", "an integer"]),
         (30, ValueError, ["`steps`", "leave rows", "'a' (30 rows)"]),
     ],
 )

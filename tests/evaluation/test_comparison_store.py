@@ -8,7 +8,7 @@ from contest import FOLDS, QUICK, WINDOWS, data, frame, small
 from drnn_forecast import DilatedRNNForecaster, SeasonalNaive, backtest, compare
 from drnn_forecast.evaluation import lstm
 from drnn_forecast.evaluation.comparison.identity import described, fingerprint
-from drnn_forecast.evaluation.contenders.levels import quantile_loss
+from drnn_forecast.model.losses.quantiles import quantile_loss
 
 MODELS = [small(), SeasonalNaive(24)]
 

@@ -6,8 +6,8 @@ import pytest
 
 from drnn_forecast import ForecastData
 from drnn_forecast.evaluation.contenders.classical import auto_ets, auto_theta, mstl, seasonal_naive
-from drnn_forecast.evaluation.contenders.levels import QUANTILES
 from drnn_forecast.evaluation.contenders.registry import named_models
+from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS
 
 MAKERS = [seasonal_naive, auto_ets, auto_theta, lambda season: mstl([season])]
 IDS = ["naive", "ets", "theta", "mstl"]
@@ -60,7 +60,7 @@ def test_a_repeated_season_goes_on_in_the_units_of_every_series(make):
     table = frame(noise=0.01)
     values = forecasts(make, table)
 
-    assert values.shape == (4, 12, len(QUANTILES))
+    assert values.shape == (4, 12, len(QUANTILE_LEVELS))
     actual = np.concatenate([part["y"].to_numpy()[-24:] for _, part in table.groupby("id")])
     np.testing.assert_allclose(values[..., 3].reshape(-1), actual, rtol=0.01)
 

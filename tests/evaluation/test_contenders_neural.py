@@ -3,9 +3,9 @@ import pytest
 from pytorch_forecasting.data import GroupNormalizer
 
 from drnn_forecast import ForecastData, fit, load_sample
-from drnn_forecast.evaluation.contenders.levels import QUANTILES
 from drnn_forecast.evaluation.contenders.neural import deepar, dilated_rnn, gru, lstm, nhits, tft
 from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS
 from drnn_forecast.model.prediction import predict_points, predict_quantiles
 
 TINY = {
@@ -78,7 +78,7 @@ def test_every_model_trains_on_the_sample_and_gives_every_quantile_of_every_wind
             past_series=np.repeat(["a", "b"], 4),
         )
     else:
-        values = predict_quantiles(fitted, splits.test, QUANTILES)
+        values = predict_quantiles(fitted, splits.test, QUANTILE_LEVELS)
 
     assert values.shape == (4, 6, 7)
     assert np.isfinite(values).all()

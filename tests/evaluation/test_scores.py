@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drnn_forecast.evaluation.contenders.levels import QUANTILES
 from drnn_forecast.evaluation.scores import (
     METRICS,
     calibration,
@@ -12,6 +11,7 @@ from drnn_forecast.evaluation.scores import (
     scores_by_series,
     undefined_series,
 )
+from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS
 
 LEVELS = [0.025, 0.1, 0.5, 0.9, 0.975]
 
@@ -99,17 +99,17 @@ def test_the_scores_are_long_with_every_metric_of_every_series_once(forecasts, h
 def test_scores_of_random_forecasts_are_those_of_numpy(shift):
     rng = np.random.default_rng(0)
     actual, past = rng.normal(20, 3, size=60), rng.normal(20, 3, size=200)
-    drawn = np.sort(rng.normal(20 + shift, 4, size=(60, len(QUANTILES))), axis=1)
-    frame = pd.DataFrame(drawn, columns=[f"q{level:g}" for level in QUANTILES])
+    drawn = np.sort(rng.normal(20 + shift, 4, size=(60, len(QUANTILE_LEVELS))), axis=1)
+    frame = pd.DataFrame(drawn, columns=[f"q{level:g}" for level in QUANTILE_LEVELS])
     time = pd.date_range("2024-01-01", periods=260, freq="h")
     frame = frame.assign(series=3, time=time[200:], actual=actual)
     history = pd.DataFrame({"series": 3, "time": time[:200], "actual": past})
-    result = scored(frame, history, season_length=24, levels=QUANTILES).loc[3]
+    result = scored(frame, history, season_length=24, levels=QUANTILE_LEVELS).loc[3]
 
     error, naive = actual - drawn[:, 3], past[24:] - past[:-24]
     weighted = np.maximum(
-        np.array(QUANTILES) * (actual[:, None] - drawn),
-        (np.array(QUANTILES) - 1) * (actual[:, None] - drawn),
+        np.array(QUANTILE_LEVELS) * (actual[:, None] - drawn),
+        (np.array(QUANTILE_LEVELS) - 1) * (actual[:, None] - drawn),
     )
     inside = (drawn[:, 0] <= actual) & (actual <= drawn[:, -1])
     assert result.to_dict() == pytest.approx(
@@ -204,11 +204,11 @@ def test_calibration_is_the_share_of_actuals_at_or_below_each_quantile(forecasts
 def test_the_quantiles_of_the_truth_are_calibrated():
     rng = np.random.default_rng(0)
     actual = rng.normal(size=20_000)
-    bounds = {f"q{level:g}": np.quantile(actual, level) for level in QUANTILES}
+    bounds = {f"q{level:g}": np.quantile(actual, level) for level in QUANTILE_LEVELS}
     frame = pd.DataFrame({"series": "a", "actual": actual, **bounds})
 
-    observed = calibration(frame, QUANTILES)
-    np.testing.assert_allclose(observed, QUANTILES, atol=1e-4)
+    observed = calibration(frame, QUANTILE_LEVELS)
+    np.testing.assert_allclose(observed, QUANTILE_LEVELS, atol=1e-4)
 
 
 def long(ours, theirs, seeds=1):

@@ -9,8 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer, TimeSeriesDataSet
 
-from drnn_forecast.data.datasets.features import encoders, model_frame, scalers, variables
+from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
 from drnn_forecast.data.datasets.targets import target_rows
+from drnn_forecast.data.datasets.transformers import encoders, scalers
+from drnn_forecast.data.frames.columns import model_frame, variables
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import closest, counted, some
 from drnn_forecast.data.frames.roles import TIME_INDEX
@@ -63,7 +65,7 @@ def make_splits(
     *,
     drop_short: bool,
     target_normalizer: Any,
-    dataset_class: type[TimeSeriesDataSet],
+    dataset_class: type[TimeSeriesDataSet] | None,
     dataset_options: dict[str, Any],
 ) -> Splits:
     """Return the datasets; whatever is fitted is fitted on the training rows only.
@@ -78,7 +80,7 @@ def make_splits(
     kept = long_enough(panel, windows, drop_short=drop_short)
     weight = [dataset_options["weight"]] if dataset_options.get("weight") else []
     frame = model_frame(panel.history, panel.positions, panel, extra=weight)
-    training = dataset_class(
+    training = (dataset_class or BatchedTimeSeriesDataSet)(
         frame[kept & (panel.steps_to_end >= windows.steps_after_training)],
         time_idx=TIME_INDEX,
         target=panel.roles.target,

@@ -1,8 +1,7 @@
-"""A tidy frame with its roles, frequency and splits, and the datasets made from it."""
+"""A tidy frame with its roles and its frequency, checked, up to the arrays that datasets read."""
 
-from drnn_forecast.data.datasets.splits import Splits
 from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.files import read_table, write_table
 from drnn_forecast.data.frames.roles import Roles
 
-__all__ = ["ForecastData", "Roles", "Splits", "read_table", "write_table"]
+__all__ = ["ForecastData", "Roles", "read_table", "write_table"]

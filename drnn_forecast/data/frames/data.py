@@ -1,23 +1,30 @@
-"""A tidy frame with its roles."""
+"""A tidy frame with its roles.
+
+Neither torch nor pytorch-forecasting is loaded before a dataset is asked for.
+"""
+
+from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pytorch_forecasting import TimeSeriesDataSet
 
-from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
-from drnn_forecast.data.datasets.horizon import make_forecast_dataset
-from drnn_forecast.data.datasets.splits import Splits, make_splits
-from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
 from drnn_forecast.data.frames.rows import Rows
-from drnn_forecast.data.frames.windows import make_windows, whole_number
+from drnn_forecast.data.frames.windows import make_windows
+from drnn_forecast.layers import checked_integer
+
+if TYPE_CHECKING:
+    from pytorch_forecasting import TimeSeriesDataSet
+
+    from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+    from drnn_forecast.data.datasets.splits import Splits
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +58,7 @@ class ForecastData:
         calendar: bool = True,
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
-    ) -> "ForecastData":
+    ) -> ForecastData:
         """Return the data of a frame, after every check; the frame itself is left as it is.
 
         Roles are those of `Roles`; the rest is described in `from_roles`.
@@ -82,7 +89,7 @@ class ForecastData:
         *,
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
-    ) -> "ForecastData":
+    ) -> ForecastData:
         """Return the data of a frame, after every check; the frame itself is left as it is.
 
         Rows that are not in order of time are sorted, which the logger `drnn_forecast.data` says
@@ -115,7 +122,7 @@ class ForecastData:
         """The pandas frequency alias of the time column."""
         return self._panel.grid.freq
 
-    def before(self, steps: int) -> "ForecastData":
+    def before(self, steps: int) -> ForecastData:
         """Return the data as it stood `steps` time steps before the end of each series.
 
         The last `steps` rows become future rows, which keep series, time and known covariates.
@@ -124,7 +131,7 @@ class ForecastData:
             TypeError: `steps` is no whole number.
             ValueError: `steps` is negative, or a series has no more rows than that.
         """
-        steps = whole_number("steps", steps, least=0)
+        steps = checked_integer("steps", steps, minimum=0)
         panel = self._panel
         if (panel.sizes <= steps).any():
             raise ValueError(
@@ -154,7 +161,7 @@ class ForecastData:
         min_context_length: int | None = None,
         drop_short: bool = False,
         target_normalizer: Any = None,
-        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
+        dataset_class: type[TimeSeriesDataSet] | None = None,
         **dataset_options: Any,
     ) -> Splits:
         """Return datasets for training, validation and test, told apart by time in each series.
@@ -174,13 +181,15 @@ class ForecastData:
             drop_short: Whether to leave out series that are too short, with a log message.
             target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
                 which standardises each window by its own context, and so serves new series too.
-            dataset_class: The class to make.
+            dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
             **dataset_options: Further arguments of that class.
 
         Raises:
             TypeError: A number is no whole number, or a dataset option is derived here.
             ValueError: A number is out of range, or a series is too short.
         """
+        from drnn_forecast.data.datasets import make_splits
+
         windows = make_windows(
             horizon=horizon,
             context_length=context_length,
@@ -203,7 +212,7 @@ class ForecastData:
         self,
         parameters: dict[str, Any],
         *,
-        dataset_class: type[TimeSeriesDataSet] = BatchedTimeSeriesDataSet,
+        dataset_class: type[TimeSeriesDataSet] | None = None,
         like: BatchedTimeSeriesDataSet | None = None,
     ) -> TimeSeriesDataSet:
         """Return one window per series whose targets are the steps after its last observation.
@@ -214,7 +223,7 @@ class ForecastData:
 
         Args:
             parameters: `get_parameters()` of the training dataset.
-            dataset_class: The class to make.
+            dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
             like: What `batching.renewable` returned for an earlier dataset of the same parameters;
                 the same windows are then made in a tenth of the time.
 
@@ -222,6 +231,8 @@ class ForecastData:
             ValueError: A variable of training is lacking, a series is too short, or known
                 covariates do not reach to the end of the horizon.
         """
+        from drnn_forecast.data.datasets import make_forecast_dataset
+
         return make_forecast_dataset(self._panel, self.future, parameters, dataset_class, like)
 
     def target_rows(self, dataset: TimeSeriesDataSet) -> pd.DataFrame:
@@ -231,6 +242,8 @@ class ForecastData:
             dataset: A dataset that `split` or `forecast_dataset` of this object made, or a filter
                 of it. With a horizon of h, row i * h + j is step j of window i, both from 0.
         """
+        from drnn_forecast.data.datasets import target_rows
+
         return target_rows(self._panel, dataset)
 
     @cached_property

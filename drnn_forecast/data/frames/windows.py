@@ -1,9 +1,9 @@
 """Which windows of a history are held out, in time steps."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from drnn_forecast.layers import checked_integer
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def make_windows(
         TypeError: A number is no whole number.
         ValueError: A number is out of its range.
     """
-    horizon = whole_number("horizon", horizon, least=1)
-    context = whole_number("context_length", context_length, least=1)
+    horizon = checked_integer("horizon", horizon, minimum=1)
+    context = checked_integer("context_length", context_length, minimum=1)
     shortest = context if min_context_length is None else min_context_length
-    shortest = whole_number("min_context_length", shortest, least=0)
+    shortest = checked_integer("min_context_length", shortest, minimum=0)
     if shortest > context:
         raise ValueError(
             f"`min_context_length` must be at most `context_length` ({context} time steps), "
@@ -73,25 +73,10 @@ def make_windows(
         )
     return Windows(
         horizon=horizon,
-        stride=horizon if stride is None else whole_number("stride", stride, least=1),
+        stride=horizon if stride is None else checked_integer("stride", stride, minimum=1),
         context_length=context,
         min_context_length=shortest,
-        validation=whole_number("validation_windows", validation_windows, least=1),
-        test=whole_number("test_windows", test_windows, least=0),
+        validation=checked_integer("validation_windows", validation_windows, minimum=1),
+        test=checked_integer("test_windows", test_windows, minimum=0),
         lag=max((max(steps) for steps in (lags or {}).values()), default=0),
     )
-
-
-def whole_number(argument: str, value: Any, *, least: int) -> int:
-    """Return the value as an int.
-
-    Raises:
-        TypeError: It is no whole number.
-        ValueError: It is below `least`.
-    """
-    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if not is_whole:
-        raise TypeError(f"`{argument}` must be a whole number, got {value!r}.")
-    if value < least:
-        raise ValueError(f"`{argument}` must be at least {least}, got {value}.")
-    return operator.index(value)

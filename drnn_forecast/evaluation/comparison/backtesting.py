@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.data import ForecastData, make_windows, whole_number
+from drnn_forecast.data import ForecastData, make_windows
 from drnn_forecast.evaluation.comparison.blocks import (
     backtest_blocks,
     holding,
@@ -19,6 +19,7 @@ from drnn_forecast.evaluation.comparison.engine import Engine
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Backtest
 from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 
 
@@ -86,16 +87,18 @@ def backtest(
         horizon=horizon,
         context_length=context_length,
         validation_windows=validation_windows,
-        test_windows=whole_number("folds", folds, least=1),
-        stride=None if step is None else whole_number("step", step, least=1),
+        test_windows=checked_integer("folds", folds, minimum=1),
+        stride=None if step is None else checked_integer("step", step, minimum=1),
         min_context_length=None,
         lags=None,
     )
     per_training = (
-        folds if refit_every is None else whole_number("refit_every", refit_every, least=1)
+        folds if refit_every is None else checked_integer("refit_every", refit_every, minimum=1)
     )
     if window_length is not None:
-        window_length = whole_number("window_length", window_length, least=shortest_window(windows))
+        window_length = checked_integer(
+            "window_length", window_length, minimum=shortest_window(windows)
+        )
     plan = make_plan(
         data,
         models=models,

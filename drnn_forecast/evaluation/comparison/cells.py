@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, window_series
 from drnn_forecast.evaluation.contenders import (
-    QUANTILES,
     ClassicalModel,
     Model,
     NeuralModel,
     SeasonalNaive,
     residual_quantiles,
 )
-from drnn_forecast.model import predict_points, predict_quantiles, tidy_forecasts
+from drnn_forecast.model import QUANTILE_LEVELS, predict_points, predict_quantiles, tidy_forecasts
 from drnn_forecast.training import FitResult, fit
 
 Values = NDArray[np.float32]
@@ -153,7 +152,7 @@ def _point_forecasts(model: LightningModule, dataset: Any) -> Values:
 
 def _quantile_forecasts(model: LightningModule, dataset: Any) -> Values:
     """Return quantiles, `(windows, steps, quantiles)`."""
-    return predict_quantiles(model, dataset, QUANTILES)
+    return predict_quantiles(model, dataset, QUANTILE_LEVELS)
 
 
 def _timed_parts(
@@ -202,7 +201,7 @@ def _tidy(block: Block, values: dict[str, Values]) -> pd.DataFrame:
     """Return the forecasts of every part beside what came."""
     parts = []
     for part in PARTS:
-        tidy = tidy_forecasts(block.targets(part), values[part], QUANTILES)
+        tidy = tidy_forecasts(block.targets(part), values[part], QUANTILE_LEVELS)
         tidy.insert(0, "part", part)
         parts.append(tidy)
     return pd.concat(parts, ignore_index=True)

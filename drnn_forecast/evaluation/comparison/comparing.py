@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.data import ForecastData, make_windows, whole_number
+from drnn_forecast.data import ForecastData, make_windows
 from drnn_forecast.evaluation.comparison.blocks import comparison_block, observed
 from drnn_forecast.evaluation.comparison.engine import Engine
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Comparison
 from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 
 
@@ -76,7 +77,7 @@ def compare(
         horizon=horizon,
         context_length=context_length,
         validation_windows=validation_windows,
-        test_windows=whole_number("test_windows", test_windows, least=1),
+        test_windows=checked_integer("test_windows", test_windows, minimum=1),
         stride=None,
         min_context_length=None,
         lags=None,

@@ -18,7 +18,8 @@ from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, first_checks, refusals
 from drnn_forecast.evaluation.comparison.results import Results, significance
 from drnn_forecast.evaluation.comparison.search import search_learning_rate
-from drnn_forecast.evaluation.contenders import QUANTILES, Model, NeuralModel
+from drnn_forecast.evaluation.contenders import Model, NeuralModel
+from drnn_forecast.model import QUANTILE_LEVELS
 
 ResultsT = TypeVar("ResultsT", bound=Results)
 
@@ -192,7 +193,7 @@ class Engine:
             "windows": dataclasses.asdict(block.windows),
             "data": data,
             "training": described(options),
-            "quantiles": list(QUANTILES),
+            "quantiles": list(QUANTILE_LEVELS),
             "versions": versions(),
         }
 

@@ -9,9 +9,8 @@ import pandas as pd
 
 from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import Outcome
-from drnn_forecast.evaluation.contenders import QUANTILES
 from drnn_forecast.evaluation.scores import INTERVALS, scores_by_series
-from drnn_forecast.model import calibrate, quantile_columns
+from drnn_forecast.model import QUANTILE_LEVELS, calibrate, quantile_columns
 
 CELL = ["model", "seed", "fold"]
 TARGET = ["series", "window", "step", "time", "actual"]
@@ -60,7 +59,7 @@ class Ledger:
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Return `scores`, `forecasts`, `validation_forecasts` and `runs`."""
-        forecast_columns = [*CELL, *TARGET, *quantile_columns(QUANTILES)]
+        forecast_columns = [*CELL, *TARGET, *quantile_columns(QUANTILE_LEVELS)]
         return {
             "scores": _joined(self._scores, [*CELL, "series", "metric", "value"]),
             "forecasts": _joined(self._forecasts["test"], forecast_columns),
@@ -71,13 +70,13 @@ class Ledger:
     def _scored(self, forecasts: pd.DataFrame, block: Block) -> pd.DataFrame:
         """Return the scores of the forecasts of one cell."""
         return scores_by_series(
-            forecasts, QUANTILES, history=block.history, season_length=self.season_length
+            forecasts, QUANTILE_LEVELS, history=block.history, season_length=self.season_length
         )
 
     def _calibrated(self, forecasts: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
         """Return the forecasts with intervals that held on the validation windows."""
         # All folds of a block are calibrated on the windows before the first of them.
-        return calibrate(forecasts, past.drop(columns="fold"), QUANTILES)
+        return calibrate(forecasts, past.drop(columns="fold"), QUANTILE_LEVELS)
 
 
 def _coverage_before(scores: pd.DataFrame) -> pd.DataFrame:

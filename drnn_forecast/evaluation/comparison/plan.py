@@ -10,21 +10,21 @@ from typing import Any
 
 import torch
 
-from drnn_forecast.data import ForecastData, default_seasons, whole_number
+from drnn_forecast.data import ForecastData, default_seasons
 from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text
 from drnn_forecast.evaluation.comparison.identity import described
 from drnn_forecast.evaluation.comparison.store import Store
 from drnn_forecast.evaluation.contenders import (
     MODEL_NAMES,
-    QUANTILES,
     ClassicalModel,
     Model,
     NeuralModel,
     SeasonalNaive,
     named_models,
 )
-from drnn_forecast.model import DilatedRNNForecaster, misses_needed
+from drnn_forecast.layers import checked_integer
+from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_needed
 from drnn_forecast.training import FitResult, check_settings, fit
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
@@ -79,7 +79,7 @@ class Plan:
         return {
             "season_length": self.season_length,
             "seeds": list(self.seeds),
-            "quantiles": list(QUANTILES),
+            "quantiles": list(QUANTILE_LEVELS),
             "learning_rates": list(self.learning_rates),
             "calibrated": self.calibrated,
             "budget": {
@@ -112,13 +112,13 @@ def make_plan(
         ValueError: An argument is out of range, or two models have one name.
         ImportError: A model lacks its extra.
     """
-    context_length = whole_number("context_length", context_length, least=1)
+    context_length = checked_integer("context_length", context_length, minimum=1)
     if season_length is None:
         season_length = min(default_seasons(data.freq), default=1)
     return Plan(
         models=_checked_models(models, data, context_length),
         seeds=_checked_seeds(seeds),
-        season_length=whole_number("season_length", season_length, least=1),
+        season_length=checked_integer("season_length", season_length, minimum=1),
         learning_rates=_checked_rates(learning_rates),
         fit_options=_checked_options(fit_options),
         calibrated=calibrated,
@@ -200,7 +200,7 @@ def _check_season(plan: Plan, block: Block) -> None:
 
 def _check_calibration(block: Block) -> None:
     """Raise where there are too few validation windows over all series."""
-    needed = misses_needed(QUANTILES)
+    needed = misses_needed(QUANTILE_LEVELS)
     found = block.windows.validation * len(block.data.series_names)
     if found < needed:
         raise ValueError(
@@ -262,7 +262,7 @@ def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     """Return the seeds, each once."""
     if isinstance(seeds, int | str):
         raise TypeError(f"`seeds` must be a list of whole numbers, got {seeds!r}.")
-    checked = tuple(whole_number("seeds", seed, least=0) for seed in seeds)
+    checked = tuple(checked_integer("seeds", seed, minimum=0) for seed in seeds)
     if not checked or len(set(checked)) < len(checked):
         raise ValueError(f"`seeds` must be different whole numbers, got {list(seeds)}.")
     return checked

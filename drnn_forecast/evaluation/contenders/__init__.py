@@ -8,7 +8,6 @@ from drnn_forecast.evaluation.contenders.classical import (
     mstl,
     seasonal_naive,
 )
-from drnn_forecast.evaluation.contenders.levels import QUANTILES, quantile_loss
 from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
 from drnn_forecast.evaluation.contenders.neural import (
     NeuralModel,
@@ -24,7 +23,6 @@ from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
 
 __all__ = [
     "MODEL_NAMES",
-    "QUANTILES",
     "ClassicalModel",
     "FittedClassical",
     "Model",
@@ -39,7 +37,6 @@ __all__ = [
     "mstl",
     "named_models",
     "nhits",
-    "quantile_loss",
     "residual_quantiles",
     "seasonal_naive",
     "tft",

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data import ForecastData
-from drnn_forecast.evaluation.contenders.levels import QUANTILES
 from drnn_forecast.host import isolated_randomness
+from drnn_forecast.model import QUANTILE_LEVELS
 
 SEASONS_READ = 8
 """How many of the longest season a model reads before the first window."""
@@ -106,7 +106,7 @@ class FittedClassical:
         self,
         data: ForecastData,
         dataset: TimeSeriesDataSet,
-        quantiles: Sequence[float] = QUANTILES,
+        quantiles: Sequence[float] = QUANTILE_LEVELS,
     ) -> NDArray[np.float32]:
         """Return quantiles of every window, `(windows, steps, quantiles)`, in target units.
 

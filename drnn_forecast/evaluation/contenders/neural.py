@@ -18,8 +18,7 @@ from pytorch_forecasting import DeepAR, NHiTS, RecurrentNetwork, TemporalFusionT
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, NormalDistributionLoss
 
-from drnn_forecast.evaluation.contenders.levels import QUANTILES, quantile_loss
-from drnn_forecast.model import DilatedRNNForecaster
+from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, quantile_loss
 
 PLATEAU = {"reduce_on_plateau_patience": 2}
 """Validations without a better loss after which the learning rate is divided, for every model."""
@@ -113,7 +112,7 @@ def deepar(name: str = "DeepAR", **options: Any) -> NeuralModel:
         name: As shown in tables.
         **options: Arguments of `DeepAR.from_dataset`.
     """
-    defaults = {"loss": NormalDistributionLoss(quantiles=list(QUANTILES)), **STACK}
+    defaults = {"loss": NormalDistributionLoss(quantiles=list(QUANTILE_LEVELS)), **STACK}
     return NeuralModel(
         name, DeepAR.from_dataset, {**defaults, **options}, check=partial(_check_stepwise, name)
     )

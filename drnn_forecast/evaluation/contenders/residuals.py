@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drnn_forecast.evaluation.contenders.levels import QUANTILES
+from drnn_forecast.model import QUANTILE_LEVELS
 
 
 def residual_quantiles(
@@ -18,7 +18,7 @@ def residual_quantiles(
     past_points: NDArray[np.float32],
     past_actuals: NDArray[np.float32],
     past_series: NDArray[Any],
-    quantiles: Sequence[float] = QUANTILES,
+    quantiles: Sequence[float] = QUANTILE_LEVELS,
 ) -> NDArray[np.float32]:
     """Return quantiles around point forecasts, `(windows, steps, quantiles)`, in target units.
 

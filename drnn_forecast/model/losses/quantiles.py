@@ -1,6 +1,24 @@
 """The levels of quantiles."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Final
+
+from pytorch_forecasting.metrics import QuantileLoss
+
+QUANTILE_LEVELS: Final = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+"""The levels that are forecast by default: the bounds of the 50, 80 and 95 % intervals, and the
+median between them."""
+
+
+def quantile_loss(levels: Sequence[float] = QUANTILE_LEVELS) -> QuantileLoss:
+    """Return the quantile loss at some levels.
+
+    Raises:
+        ValueError: See `checked_quantiles`.
+    """
+    return QuantileLoss(checked_quantiles(levels))
 
 
 def checked_quantiles(quantiles: Sequence[float]) -> list[float]:

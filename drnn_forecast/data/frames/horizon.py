@@ -1,0 +1,157 @@
+"""The columns of the windows right after the last observations."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from drnn_forecast.data.frames.columns import model_columns, variables
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.places import counted, series_place
+from drnn_forecast.data.frames.roles import TIME_INDEX
+
+KINDS = (
+    "static_categoricals",
+    "static_reals",
+    "time_varying_known_categoricals",
+    "time_varying_known_reals",
+    "time_varying_unknown_categoricals",
+    "time_varying_unknown_reals",
+)
+
+
+def window_columns(
+    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int, extra: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of a dataset for the last steps of every series and the next ones.
+
+    One series follows the other, complete and in order of time. The rows ahead repeat the last one
+    but for time and known covariates.
+
+    Args:
+        panel: The history.
+        future: Rows with the known covariates.
+        context: Steps of the history, at most.
+        horizon: Steps ahead.
+        extra: Further columns to carry over as they are.
+    """
+    roles, history = panel.roles, panel.rows
+    recent = np.flatnonzero(panel.steps_to_end < context)
+    last = np.repeat(panel.last_rows, horizon)
+    ahead = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
+    rows = np.concatenate([recent, last])
+    order = np.argsort(panel.codes[rows], kind="stable")
+    rows, positions = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
+    values = {name: history[name].array[rows] for name in (roles.target, *roles.covariates)}
+    if roles.known:
+        future = history.frame.iloc[:0] if future is None else future
+        found = known_rows(panel, future, panel.codes[last], ahead)
+        for name in roles.known:
+            parts = [history[name].iloc[recent], future[name].iloc[found]]
+            values[name] = pd.concat(parts).array[order]
+    return {
+        TIME_INDEX: positions,
+        roles.group: panel.labels[panel.codes[rows]],
+        **model_columns(values, panel.grid.column(positions), panel),
+        **{name: history[name].to_numpy()[rows] for name in extra},
+    }
+
+
+def known_rows(
+    panel: Panel, future: pd.DataFrame, codes: NDArray[np.int64], positions: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return which row of `future` holds each step ahead.
+
+    Raises:
+        ValueError: There is none for a step.
+    """
+    given = future_positions(panel, future)
+    found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    check_reach(panel, positions, found < 0)
+    return found
+
+
+def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
+    """Return the series code and the position of every future row."""
+    times = pd.DatetimeIndex(future[panel.roles.time])
+    return pd.MultiIndex.from_arrays([panel.code_of(future), panel.grid.positions(times)])
+
+
+def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[np.bool_]) -> None:
+    """Raise where known covariates do not reach to the end of the horizon.
+
+    Args:
+        panel: The history.
+        positions: Steps ahead, as many for every series.
+        is_missing: Which of them have no row.
+    """
+    if not is_missing.any():
+        return
+    horizon = len(positions) // len(panel.names)
+    first = int(is_missing.argmax())
+    code = first // horizon
+    of_first = int(is_missing[code * horizon : (code + 1) * horizon].sum())
+    name = None if panel.roles.series is None else panel.names[code]
+    lacking = len(np.unique(np.flatnonzero(is_missing) // horizon))
+    raise ValueError(
+        f"Known covariates {list(panel.roles.known)} must be given for the {horizon} steps after "
+        f"the last observation, but {counted(of_first, 'future row')} "
+        f"{'is' if of_first == 1 else 'are'} missing for "
+        f"{series_place(name, panel.grid.stamps(positions[first : first + 1])[0])} "
+        f"({counted(lacking, 'series')} in all); add them as rows with an empty target, or in "
+        "`future`."
+    )
+
+
+def check_variables(panel: Panel, parameters: dict[str, Any]) -> None:
+    """Raise where the history lacks a variable of training, or has it in another part."""
+    roles = panel.roles
+    if parameters["time_idx"] != TIME_INDEX:
+        raise ValueError(
+            "`parameters` must be those of a dataset that `ForecastData.split` made, but its time "
+            f"index is {parameters['time_idx']!r}; make the training dataset with `split`."
+        )
+    if parameters["target"] != roles.target:
+        raise ValueError(
+            f"The target of training was {parameters['target']!r}, here it is {roles.target!r}; "
+            "give the same column as `target`."
+        )
+    if parameters["group_ids"] != [roles.group]:
+        raise ValueError(
+            f"The series of training were told apart by {parameters['group_ids']}, here by "
+            f"{[roles.group]}; give the same column as `series`."
+        )
+    here = variables(panel)
+    if roles.series is not None and roles.group not in here["static_categoricals"]:
+        here["static_categoricals"].append(roles.group)
+    part_here = {name: kind for kind in KINDS for name in here[kind]}
+    for kind in KINDS:
+        for name in parameters.get(kind) or []:
+            found = part_here.get(name)
+            if found != kind:
+                raise ValueError(
+                    f"The variable {name!r} was {readable(kind)} in training, but "
+                    f"{'is lacking here' if found is None else 'is ' + readable(found) + ' here'}; "
+                    "give the frame the same columns, dtypes and roles (and `calendar` and `freq`)."
+                )
+
+
+def readable(kind: str) -> str:
+    """Return the list of a dataset that a variable is in, in words."""
+    part, values = kind.rsplit("_", 1)
+    role = {"static": "static", "time_varying_known": "known", "time_varying_unknown": "observed"}
+    return f"{role[part]} ({'categories' if values == 'categoricals' else 'numbers'})"
+
+
+def check_lengths(panel: Panel, parameters: dict[str, Any], lag: int) -> None:
+    """Raise where a series is too short for the shortest context."""
+    least = max(parameters["min_encoder_length"] + lag, 1)
+    is_short = panel.sizes < least
+    if is_short.any():
+        raise ValueError(
+            f"The model reads at least {least} time steps before a forecast, but too short "
+            f"{'is' if is_short.sum() == 1 else 'are'}: {panel.describe_sizes(is_short)}; give a "
+            "longer history, or train with a smaller `min_context_length`."
+        )
