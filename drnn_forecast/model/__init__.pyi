@@ -1,7 +1,9 @@
 from .calibration import calibrate as calibrate, misses_needed as misses_needed
+from .collection import QUIET_TRAINER as QUIET_TRAINER
 from .ensemble import Ensemble as Ensemble
 from .forecaster import DilatedRNNForecaster as DilatedRNNForecaster
 from .heads.anchors import seasonal_values as seasonal_values
+from .loading import load as load
 from .losses.quantiles import (
     QUANTILE_LEVELS as QUANTILE_LEVELS,
     checked_quantiles as checked_quantiles,
@@ -14,3 +16,5 @@ from .prediction import (
     quantile_columns as quantile_columns,
     tidy_forecasts as tidy_forecasts,
 )
+from .recipe import PRESETS as PRESETS, Recipe as Recipe
+from .trained import Forecaster as Forecaster

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 WindowData: TypeAlias = DataLoader | pd.DataFrame | TimeSeriesDataSet
 
-QUIET_TRAINER = {
+QUIET_TRAINER: dict[str, Any] = {
     "logger": False,
     "enable_checkpointing": False,
     "enable_model_summary": False,

@@ -17,10 +17,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 from torchmetrics import Metric
 
+from drnn_forecast.data import ForecastData
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading
-from drnn_forecast.model.prediction import has_quantiles, loss_quantiles, quantile_columns
+from drnn_forecast.model.prediction import forecast_columns
+from drnn_forecast.model.trained import AskedModel, Origin
 
 FORMAT_VERSION = 1
 CONFIGURATION = "ensemble.json"
@@ -29,7 +31,7 @@ MODES = ("prediction", "quantiles", "samples")
 
 
 @dataclass(frozen=True)
-class Ensemble:
+class Ensemble(AskedModel):
     """Forecasters whose forecasts are averaged, in target units.
 
     Members differ in their seeds, in the moment of training that they are of, or in their
@@ -89,15 +91,42 @@ class Ensemble:
         joined = self._joined(outputs, mode)
         return joined if is_bare else answer._replace(output=joined)
 
-    def forecast(self, frame: pd.DataFrame, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return the average forecast past the end of every series: see `prediction.forecast`."""
-        frames = [member.forecast(frame, future=future) for member in self.members]
-        first = self.members[0]
-        columns = (
-            quantile_columns(loss_quantiles(first)) if has_quantiles(first) else ["prediction"]
-        )
+    def forecast(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return the average forecast of every series: see `prediction.forecast`."""
+        options: dict[str, Any] = {"future": future, "horizon": horizon, "origin": origin}
+        frames = [member.forecast(data, **options) for member in self.members]
+        columns = forecast_columns(self.members[0])
         values = self._averaged([part[columns].to_numpy() for part in frames])
         return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
+
+    def update(
+        self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
+    ) -> tuple[Any, ...]:
+        """Go on training every member with newer data, in place, and return their reports.
+
+        Args:
+            data: See `training.update`.
+            max_seconds: Of all members together.
+            **options: Of `training.update`.
+        """
+        share = max_seconds / len(self.members)
+        return tuple(member.update(data, max_seconds=share, **options) for member in self.members)
+
+    def card(self) -> str:
+        """Return a page of Markdown on the first member, and how many there are."""
+        count = len(self.members)
+        return f"The {self.average} of {count} models; the first:\n\n{self.members[0].card()}"
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the ensemble as `save_pretrained` does."""
+        return self.save_pretrained(folder)
 
     def save_pretrained(self, folder: str | PathLike[str]) -> Path:
         """Write every member without pickle into a folder of its own, and return the folder.
@@ -137,6 +166,11 @@ class Ensemble:
             for number in range(content["members"])
         ]
         return cls(members, average=content["average"])
+
+    @property
+    def hparams(self) -> Any:
+        """The hyperparameters of the first member; roles and horizon are those of all."""
+        return self.members[0].hparams
 
     def _draws(self, n_samples: int) -> list[int]:
         """Return how many samples each member draws, as equal as can be."""

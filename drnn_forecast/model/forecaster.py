@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pandas import DataFrame
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss, QuantileLoss
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss
 from pytorch_forecasting.models.nn import MultiEmbedding
 from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from drnn_forecast.layers import (
     Cell,
@@ -29,21 +27,21 @@ from drnn_forecast.model.base import ForecastingModel
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.model.interpretation import InterpretableModel
-from drnn_forecast.model.losses import complete_loss, output_size
-from drnn_forecast.model.prediction import forecast
-from drnn_forecast.model.saving import from_pretrained, save_pretrained
-from drnn_forecast.model.settings import (
-    check_anchors,
-    check_relative_loss,
-    check_transformations,
-    embedding_sizes,
-    importable_cell,
-    linear_length,
-    pop_dilations,
+from drnn_forecast.model.losses import quantile_loss
+from drnn_forecast.model.recipe import Recipe
+from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
+from drnn_forecast.model.trained import TrainedModel
+
+HYPERPARAMETERS: Final = (
+    *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
+    *("input_kernel_size", "dropout", "residual", "season_length", "level_anchor"),
+    *("linear_length", "context_length", "segment_length", "head_size", "relative_loss", "loss"),
+    *("learning_rate", "reduce_on_plateau_patience", "embedding_sizes", "roles"),
 )
+"""What `from_dataset` takes by name."""
 
 
-class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
+class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
     """Forecasts every step of the horizon at once from the last state of a dilated RNN.
 
     Make one with `from_dataset`, which fills in everything below the architecture.
@@ -53,7 +51,7 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         num_layers: L, the number of dilated layers; None derives the depth with the shortest
             memory paths over what the encoder reads, by `recommend_dilations` (`from_dataset`
             only).
-        dilation_base: M, the ratio between neighbouring dilations; None is 2.
+        dilation_base: M, the ratio between neighbouring dilations; None is the recipe's.
         start_exponent: l0, the lowest dilation is M^l0; None is 0.
         dilations: Time steps, one per layer, lowest first, in place of the three above.
         cell_type: `"RNN"`, `"GRU"` or `"LSTM"`; or a class of your own that makes a
@@ -64,7 +62,8 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         residual: Add the input of each layer but the first to its output.
         season_length: One or several seasons, time steps; the forecast is then the difference,
             in the normaliser's space, from a learned mix of the values one season ago. A season
-            of 1 is the last value.
+            of 1 is the last value. `()`: none. None: the usual ones of the dataset's frequency that
+            a window holds, where `ForecastData` made the dataset (`from_dataset` only).
         level_anchor: Whether the mean of the window takes part in that mix.
         linear_length: So many last values of the target, time steps, are mapped linearly to every
             step, and a gate of each step says how much of that is added (`LinearHistory`); 0: none;
@@ -81,10 +80,11 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         output_size: Numbers per step and target, given by the loss.
         target: Name of the target, or a list of names.
         loss: A metric of pytorch-forecasting or torchmetrics, for several targets a `MultiLoss`;
-            None is `QuantileLoss()`, and `CrossEntropy()` for a categorical target.
+            None is `quantile_loss()`, and `CrossEntropy()` for a categorical target.
         logging_metrics: None is SMAPE, MAE and RMSE.
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
-            forecasts from a checkpoint alone; None: frames have the dataset's own columns.
+            forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
+            `ForecastData` made; None: frames have the dataset's own columns.
         static_categoricals, static_reals, time_varying_categoricals_encoder,
         time_varying_categoricals_decoder, time_varying_reals_encoder,
         time_varying_reals_decoder, x_reals, x_categoricals, categorical_groups,
@@ -100,21 +100,21 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
 
     def __init__(
         self,
-        hidden_size: int | Sequence[int] = 64,
+        hidden_size: int | Sequence[int] = Recipe.hidden_size,
         num_layers: int | None = None,
         dilation_base: int | None = None,
         start_exponent: int | None = None,
         dilations: Sequence[int] | None = None,
-        cell_type: Cell = "GRU",
+        cell_type: Cell = Recipe.cell_type,
         input_kernel_size: int = 1,
-        dropout: float = 0.1,
+        dropout: float = Recipe.dropout,
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
         linear_length: int | None = None,
         context_length: int | None = None,
         segment_length: int | None = None,
-        head_size: int | None = None,
+        head_size: int | None = Recipe.head_size,
         relative_loss: bool = False,
         max_prediction_length: int = 1,
         output_size: int | Sequence[int] = 7,
@@ -137,6 +137,8 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         **kwargs: Any,
     ) -> None:
         # What is saved is what was resolved, so that a checkpoint needs no dataset to load.
+        if dilations is None and dilation_base is None:
+            dilation_base = Recipe.dilation_base
         dilations = resolve_dilations(
             dilations,
             num_layers=num_layers,
@@ -148,7 +150,8 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         if context_length is not None:
             context_length = checked_integer("context_length", context_length, minimum=1)
         linear_length = checked_integer("linear_length", linear_length or 0, minimum=0)
-        loss = QuantileLoss() if loss is None else loss
+        season_length = None if is_none(season_length) else season_length
+        loss = quantile_loss() if loss is None else loss
         if logging_metrics is None:
             logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
         categorical_groups = dict(categorical_groups or {})
@@ -177,20 +180,48 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         self._build_heads()
 
     @classmethod
-    def from_dataset(
+    def from_dataset(  # noqa: D417 - the class describes its hyperparameters
         cls,
         dataset: TimeSeriesDataSet,
         allowed_encoder_known_variable_names: list[str] | None = None,
+        *,
+        hidden_size: int | Sequence[int] = Recipe.hidden_size,
+        num_layers: int | None = None,
+        dilation_base: int | None = None,
+        start_exponent: int | None = None,
+        dilations: Sequence[int] | None = None,
+        cell_type: Cell = Recipe.cell_type,
+        input_kernel_size: int = 1,
+        dropout: float = Recipe.dropout,
+        residual: bool = False,
+        season_length: int | Sequence[int] | None = None,
+        level_anchor: bool = False,
+        linear_length: int | None = None,
+        context_length: int | None = None,
+        segment_length: int | None = None,
+        head_size: int | None = Recipe.head_size,
+        relative_loss: bool = False,
+        loss: Metric | Sequence[Metric] | None = None,
+        learning_rate: float = Recipe.learning_rate,
+        reduce_on_plateau_patience: int | None = Recipe.reduce_on_plateau_patience,
+        embedding_sizes: Mapping[str, tuple[int, int]] | None = None,
+        roles: Mapping[str, Any] | None = None,
         **kwargs: Any,
-    ) -> DilatedRNNForecaster:
+    ) -> Self:
         """Return a model whose inputs, horizon and scaling are those of `dataset`.
 
         Args:
             dataset: The training dataset.
             allowed_encoder_known_variable_names: Known variables that the encoder reads; None
                 is all.
-            **kwargs: Hyperparameters of the class, such as `hidden_size`, `num_layers` or
-                `season_length`.
+            hidden_size, num_layers, dilation_base, start_exponent, dilations, cell_type,
+                input_kernel_size, dropout, residual, season_length, level_anchor, linear_length,
+                context_length, segment_length, head_size, relative_loss, loss, embedding_sizes,
+                roles: Of the class.
+            learning_rate: Of the optimiser.
+            reduce_on_plateau_patience: Validations without a better loss after which the learning
+                rate is divided; None: never.
+            **kwargs: Of pytorch-forecasting's `BaseModel`: `optimizer`, `weight_decay`, ...
 
         Raises:
             ValueError: A hyperparameter is out of range or does not fit the dataset.
@@ -199,26 +230,19 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         Warns:
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
-        options = {
-            "target": dataset.target,
-            "max_prediction_length": dataset.max_prediction_length,
-            **kwargs,
-        }
-        check_anchors(options, dataset)
-        check_transformations(dataset)
-        options["dilations"] = pop_dilations(options, dataset)
-        options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
-        options["loss"] = loss = complete_loss(options.get("loss"), dataset)
-        options["linear_length"] = linear_length(options, dataset, loss)
-        if options.get("relative_loss"):
-            check_relative_loss(loss, dataset)
-        losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-        sizes = list(map(output_size, losses, dataset.target_normalizers))
-        options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
+        options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
         return super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
-            **options,
+            **fitted_hyperparameters(
+                {
+                    "target": dataset.target,
+                    "max_prediction_length": dataset.max_prediction_length,
+                    **options,
+                    **kwargs,
+                },
+                dataset,
+            ),
         )
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -278,19 +302,6 @@ class DilatedRNNForecaster(InterpretableModel, ForecastingModel):
         from drnn_forecast.model.package import DilatedRNNForecaster_pkg
 
         return DilatedRNNForecaster_pkg
-
-    def save_pretrained(self, folder: str | PathLike[str]) -> Path:
-        """Write weights and settings without pickle: see `pretrained.save_pretrained`."""
-        return save_pretrained(self, folder)
-
-    @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str]) -> DilatedRNNForecaster:
-        """Return the model that `save_pretrained` wrote: see `pretrained.from_pretrained`."""
-        return from_pretrained(cls, folder)
-
-    def forecast(self, frame: DataFrame, *, future: DataFrame | None = None) -> DataFrame:
-        """Return the forecast past the end of every series: see `prediction.forecast`."""
-        return forecast(self, frame, future=future)
 
     def _reader(self, period: str) -> FeatureReader:
         """Return the reader of the variables known in one period, `"encoder"` or `"decoder"`."""

@@ -15,13 +15,16 @@ from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
 
 from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
+    ForecastData,
     Roles,
+    before_origin,
     continued_dataset,
     continued_rows,
     past_the_end,
     renewable,
 )
 from drnn_forecast.host import quiet_lightning
+from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER
 
 if TYPE_CHECKING:
@@ -31,9 +34,14 @@ BATCH_SIZE = 256
 
 
 def forecast(
-    model: BaseModel, frame: pd.DataFrame, *, future: pd.DataFrame | None = None
+    model: BaseModel,
+    data: pd.DataFrame | ForecastData,
+    *,
+    future: pd.DataFrame | None = None,
+    horizon: int | None = None,
+    origin: pd.Timestamp | str | int | None = None,
 ) -> pd.DataFrame:
-    """Return the forecast past the end of every series, one row per series and time.
+    """Return the forecast of every series from its end or an origin, one row per series and time.
 
     Columns are the frame's own series and time, then one per quantile of the model's loss
     (`q0.1`, ...), or `prediction` for a loss without quantiles, in target units.
@@ -41,19 +49,28 @@ def forecast(
     Args:
         model: A trained model. With `roles` among its hyperparameters it understands tidy frames;
             without, frames with the columns of its dataset, the integer time index included.
-        frame: History. In a tidy frame, rows after a series' last target are future rows.
+        data: History. In a tidy frame, rows after a series' last target are future rows.
         future: Future rows: series, time and the covariates known ahead.
+        horizon: Time steps, at most those that the model was trained for; None: as many.
+        origin: The time of the first forecast, a stamp of a tidy frame or a time index of a plain
+            one: of the rows from it on only covariates known ahead are read. None: the step after
+            the end of every series.
 
     Raises:
-        ValueError: The frame is refused (see `ForecastData.from_roles` and `forecast_dataset`, or
-            `continued_dataset`).
+        ValueError: `horizon` or `origin` is out of range, or the frame is refused (see
+            `ForecastData.from_roles` and `forecast_dataset`, or `continued_dataset`).
         TypeError: A column has the wrong type.
     """
-    dataset, rows = _past_the_end(model, frame, future)
+    dataset, rows = _past_the_end(model, data, future, horizon, origin)
     values = _last_windows(model, dataset)
     if not has_quantiles(model):
         return pd.DataFrame({**rows, "prediction": values.reshape(-1)})
     return tidy_forecasts(rows, values, loss_quantiles(model))
+
+
+def forecast_columns(model: BaseModel) -> list[str]:
+    """Return the columns of a forecast of numbers, those of series and time aside."""
+    return quantile_columns(loss_quantiles(model)) if has_quantiles(model) else ["prediction"]
 
 
 def predict_quantiles(
@@ -146,25 +163,51 @@ def tidy_forecasts(
 
 
 def _past_the_end(
-    model: BaseModel, frame: pd.DataFrame, future: pd.DataFrame | None
+    model: BaseModel,
+    data: pd.DataFrame | ForecastData,
+    future: pd.DataFrame | None,
+    horizon: int | None,
+    origin: pd.Timestamp | str | int | None,
 ) -> tuple[BatchedTimeSeriesDataSet, Mapping[str, Any] | pd.DataFrame]:
-    """Return the windows past the end of a frame, and columns that name their targets."""
-    roles, parameters = model.hparams.get("roles"), model.dataset_parameters
+    """Return the windows past the end of the data, and columns that name their targets."""
+    roles, trained = model.hparams.get("roles"), model.dataset_parameters
+    parameters = _within(trained, horizon)
     if roles is None:
+        frame = data.history if isinstance(data, ForecastData) else data
+        if origin is not None:
+            frame, future = before_origin(parameters, frame, future, origin)
         dataset = continued_dataset(parameters, frame, future)
         return dataset, continued_rows(parameters, dataset)
+    if origin is not None:
+        if not isinstance(data, ForecastData):
+            data = ForecastData.from_roles(data, Roles.from_dict(roles))
+        data, future = data.with_future(future).until(origin), None
     source, like = model.renewable_windows
     is_first = source is not parameters
     dataset, columns = past_the_end(
-        frame,
+        data,
         Roles.from_dict(roles),
         parameters,
         future=future,
         like=None if is_first else like,
     )
-    if is_first:
+    if is_first and parameters is trained:
         model.renewable_windows = parameters, renewable(dataset)
     return dataset, columns
+
+
+def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:
+    """Return the parameters of a dataset for a horizon of at most the trained one."""
+    longest = parameters["max_prediction_length"]
+    if horizon is None or horizon == longest:
+        return parameters
+    steps = checked_integer("horizon", horizon, minimum=1)
+    if steps > longest:
+        raise ValueError(
+            f"`horizon` must be at most the {longest} time steps that the model was trained for, "
+            f"got {steps}. Train a model with a longer horizon."
+        )
+    return parameters | {"max_prediction_length": steps, "min_prediction_length": steps}
 
 
 def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArray[np.float32]:

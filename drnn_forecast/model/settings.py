@@ -1,4 +1,4 @@
-"""From a dataset to the hyperparameters that follow from it."""
+"""From a dataset to the hyperparameters of the model that follow from it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,69 @@ from drnn_forecast.layers import (
     recommend_dilations,
     resolve_dilations,
 )
-from drnn_forecast.model.losses import has_location
+from drnn_forecast.model.losses import complete_loss, has_location, output_size
+from drnn_forecast.model.recipe import Recipe, usual_seasons
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
 
 LOGARITHMS: Final = {"log": 0, "log1p": -1}
 """Transformations of a normaliser, and what every target must lie above for them."""
+
+
+def fitted_hyperparameters(
+    options: Mapping[str, Any], dataset: TimeSeriesDataSet
+) -> dict[str, Any]:
+    """Return the hyperparameters with everything that was left to follow from the dataset.
+
+    Args:
+        options: Arguments of the model's `from_dataset`.
+        dataset: The training dataset.
+
+    Raises:
+        ValueError: A hyperparameter is out of range or does not fit the dataset.
+        TypeError: A hyperparameter has the wrong type.
+    """
+    options = dict(options)
+    if options.get("roles") is None:
+        options["roles"] = getattr(dataset, "roles", None)
+    check_transformations(dataset)
+    options["loss"] = loss = complete_loss(options["loss"], dataset)
+    anchored = has_anchors(loss, dataset)
+    if options.get("season_length") is None and anchored:
+        options["season_length"] = _usual_seasons(options["roles"], dataset)
+    if is_none(options.get("season_length")):
+        options["season_length"] = None
+    check_anchors(options, dataset)
+    options["dilations"] = pop_dilations(options, dataset)
+    options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
+    if options.get("linear_length") is None:
+        options["linear_length"] = read_length(options, dataset) if anchored else 0
+    if options.get("relative_loss"):
+        check_relative_loss(loss, dataset)
+    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+    sizes = list(map(output_size, losses, dataset.target_normalizers))
+    options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
+    return options
+
+
+def is_none(season_length: Any) -> bool:
+    """Return whether a season length means that the forecast is not anchored on any season."""
+    return season_length is None or (isinstance(season_length, Sequence) and not season_length)
+
+
+def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
+    """Return whether there is something to shift and to read.
+
+    Each loss has a location, and each target is among the encoder's reals.
+    """
+    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
+    return all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
+
+
+def _usual_seasons(roles: Mapping[str, Any] | None, dataset: TimeSeriesDataSet) -> tuple[int, ...]:
+    """Return the usual seasons of the dataset's frequency, if it is known, within a window."""
+    freq = None if roles is None else roles.get("freq")
+    return () if freq is None else usual_seasons(freq, within=dataset.max_encoder_length)
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -45,11 +102,11 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
         length //= segment
     chosen = options.pop("dilations", None)
     depth, base, start = (options.pop(name, None) for name in SCHEDULE)
+    if chosen is None and base is None:
+        base = Recipe.dilation_base
     if chosen is None and depth is None:
         best = recommend_dilations(
-            max(length, 1),
-            dilation_base=2 if base is None else base,
-            start_exponent=0 if start is None else start,
+            max(length, 1), dilation_base=base, start_exponent=0 if start is None else start
         )[0]
         depth = len(best.dilations)
     dilations = resolve_dilations(
@@ -62,7 +119,7 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
             "so those layers have no recurrence to use. "
             "Lower `num_layers`, or lengthen `max_encoder_length` or `context_length`.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return dilations
 
@@ -73,20 +130,6 @@ def read_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> int:
     if context is None:
         return dataset.max_encoder_length
     return min(dataset.max_encoder_length, checked_integer("context_length", context, minimum=1))
-
-
-def linear_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet, loss: Metric) -> int:
-    """Return how many values of the past target the linear map reads.
-
-    Where the options do not say, it reads as far back as the encoder if there is something to shift
-    and to read: each loss has a location, and each target is among the encoder's reals.
-    """
-    chosen = options.get("linear_length")
-    if chosen is not None:
-        return chosen
-    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-    is_possible = all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
-    return read_length(options, dataset) if is_possible else 0
 
 
 def importable_cell(cell_type: Cell) -> Cell:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -21,13 +21,17 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.host import isolated_randomness, quiet_lightning
 from drnn_forecast.layers import checked_integer
+from drnn_forecast.model import Recipe
 from drnn_forecast.training.rates import check_schedule, scheduler
 
 REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
 
 
+M = TypeVar("M", bound=LightningModule)
+
+
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Generic[M]):
     """What a training run gave.
 
     Attributes:
@@ -45,28 +49,28 @@ class FitResult:
         snapshots: The models of the best validations, best first, where they were asked for.
     """
 
-    model: LightningModule
+    model: M
     validation_loss: float
     epochs: int
     steps: int
     seconds: float
     stopped_by: str
     checkpoint: Path | None
-    snapshots: tuple[LightningModule, ...] = ()
+    snapshots: tuple[M, ...] = ()
 
 
 def fit(
-    build: Callable[[], LightningModule],
+    build: Callable[[], M],
     training: TimeSeriesDataSet,
     validation: TimeSeriesDataSet | None,
     *,
     seed: int = 0,
-    max_epochs: int = 100,
+    max_epochs: int = Recipe.max_epochs,
     max_seconds: float | None = None,
-    steps_per_epoch: int | None = None,
-    batch_size: int = 128,
-    patience: int = 10,
-    gradient_clip_val: float | None = 1.0,
+    steps_per_epoch: int | None = Recipe.steps_per_epoch,
+    batch_size: int = Recipe.batch_size,
+    patience: int = Recipe.patience,
+    gradient_clip_val: float | None = Recipe.gradient_clip_val,
     snapshots: int = 0,
     schedule: str = "model",
     checkpoint: Path | str | None = None,
@@ -74,7 +78,7 @@ def fit(
     progress: bool = True,
     callbacks: Sequence[Callback] = (),
     trainer_kwargs: Mapping[str, Any] | None = None,
-) -> FitResult:
+) -> FitResult[M]:
     """Return the best model of a training run, and how it went.
 
     Nothing is written but `checkpoint`, and the random state of the caller is left as it was.
@@ -87,8 +91,10 @@ def fit(
             settings were chosen before.
         seed: Of initial weights, order of windows and dropout.
         max_epochs: The most epochs.
-        max_seconds: The most seconds, after which a last validation follows; None: no limit.
-        steps_per_epoch: Optimiser steps between validations; None: all training windows once.
+        max_seconds: The most seconds from the call on, after which a last validation follows;
+            None: no limit.
+        steps_per_epoch: Optimiser steps between validations, at most; None: all training windows
+            once.
         batch_size: Windows per step; at most the number of training windows is used.
         patience: Validations without a better loss after which training stops.
         gradient_clip_val: The largest gradient norm; None: no limit.
@@ -119,6 +125,7 @@ def fit(
             f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
         )
     resumed = _resumption(resume_from)
+    called = time.perf_counter()
     with isolated_randomness(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         model = build()
@@ -129,7 +136,10 @@ def fit(
         judges = [best, stopper] if is_judged else []
         course = scheduler(schedule, max_seconds, is_judged=is_judged)
         guard = _DivergenceGuard()
-        timer = Timer(None if max_seconds is None else timedelta(seconds=max_seconds))
+        left = None
+        if max_seconds is not None:
+            left = timedelta(seconds=max(max_seconds - (time.perf_counter() - called), 1e-3))
+        timer = Timer(left)
         options = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
@@ -267,10 +277,10 @@ def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
     return float(score)
 
 
-def _snapshots(model: LightningModule, best: ModelCheckpoint) -> tuple[LightningModule, ...]:
+def _snapshots(model: M, best: ModelCheckpoint) -> tuple[M, ...]:
     """Return copies of the model with the weights of each kept validation, best first."""
     losses = {path: loss for path, loss in best.best_k_models.items() if torch.isfinite(loss)}
-    copies = []
+    copies: list[M] = []
     for path in sorted(losses, key=losses.__getitem__):
         copies.append(copy.deepcopy(model).eval())
         _load_weights(copies[-1], path)

@@ -10,6 +10,7 @@ import pandas as pd
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.layers import checked_integer
 
 
 def continued_dataset(
@@ -41,6 +42,35 @@ def continued_dataset(
     return BatchedTimeSeriesDataSet.from_parameters(
         dict(parameters), data, predict=True, stop_randomization=True
     )
+
+
+def before_origin(
+    parameters: Mapping[str, Any], frame: pd.DataFrame, future: pd.DataFrame | None, origin: Any
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows before a time index, and those from it on as future rows.
+
+    Args:
+        parameters: `get_parameters()` of the training dataset.
+        frame: Its columns.
+        future: More future rows.
+        origin: The first time index to be forecast.
+
+    Raises:
+        ValueError: It is no time index, or a series does not reach up to it.
+    """
+    time, groups = parameters["time_idx"], list(parameters["group_ids"])
+    origin = checked_integer("origin", origin, minimum=0)
+    is_past = frame[time] < origin
+    ends = frame[is_past].groupby(groups, observed=True)[time].max()
+    count = len(frame[groups].drop_duplicates())
+    if len(ends) < count or (ends < origin - 1).any():
+        raise ValueError(
+            f"`origin` must be at most one time step after the end of every series and leave rows "
+            f"in each, got {origin}; {len(ends)} of {count} series have rows before it, the "
+            f"shortest up to {ends.min()}."
+        )
+    later = frame.loc[~is_past, [*groups, time, *_known_columns(parameters)]]
+    return frame[is_past], later if future is None else pd.concat([later, future])
 
 
 def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) -> pd.DataFrame:

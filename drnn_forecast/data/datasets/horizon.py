@@ -7,6 +7,7 @@ from pytorch_forecasting import TimeSeriesDataSet
 
 from drnn_forecast.data.batching import BatchedTimeSeriesDataSet, renewed
 from drnn_forecast.data.datasets.targets import target_columns
+from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.horizon import check_lengths, check_variables, window_columns
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
@@ -14,19 +15,23 @@ from drnn_forecast.data.frames.roles import TIME_INDEX, Roles
 
 
 def past_the_end(
-    frame: pd.DataFrame,
+    data: pd.DataFrame | ForecastData,
     roles: Roles,
     parameters: dict[str, Any],
     *,
     future: pd.DataFrame | None,
     like: BatchedTimeSeriesDataSet | None,
 ) -> tuple[TimeSeriesDataSet, dict[str, Any]]:
-    """Return the windows past the end of a user's frame, and the columns that name their targets.
+    """Return the windows past the end of some data, and the columns that name their targets.
 
-    They are those of `forecast_dataset` and `target_rows` of a `ForecastData`, which copies the
-    frame to keep it.
+    Those of a user's frame are those of `forecast_dataset` and `target_rows` of a `ForecastData`,
+    which copies the frame to keep it.
     """
-    panel, later = take_in(frame, roles, fill_gaps=False, future=future)
+    if isinstance(data, ForecastData):
+        data = data.with_future(future)
+        panel, later = data.panel, data.future
+    else:
+        panel, later = take_in(data, roles, fill_gaps=False, future=future)
     dataset = make_forecast_dataset(panel, later, parameters, None, like)
     return dataset, target_columns(panel, dataset)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
@@ -115,12 +117,12 @@ class ForecastData:
     @property
     def series_names(self) -> tuple[Hashable, ...]:
         """The name of each series, in the order of the history; ("series",) where it is one."""
-        return self._panel.names
+        return self.panel.names
 
     @property
     def freq(self) -> str:
         """The pandas frequency alias of the time column."""
-        return self._panel.grid.freq
+        return self.panel.grid.freq
 
     def before(self, steps: int) -> ForecastData:
         """Return the data as it stood `steps` time steps before the end of each series.
@@ -132,13 +134,54 @@ class ForecastData:
             ValueError: `steps` is negative, or a series has no more rows than that.
         """
         steps = checked_integer("steps", steps, minimum=0)
-        panel = self._panel
+        panel = self.panel
         if (panel.sizes <= steps).any():
             raise ValueError(
                 f"`steps` must leave rows in every series, got {steps} with "
                 f"{panel.describe_sizes(panel.sizes <= steps)}."
             )
-        cut = panel.steps_to_end < steps
+        return self._cut(panel.steps_to_end < steps)
+
+    def until(self, origin: pd.Timestamp | str) -> ForecastData:
+        """Return the data as it stood right before a time, the first to be forecast.
+
+        Rows from `origin` on become future rows, which keep series, time and known covariates.
+
+        Args:
+            origin: A time stamp of the history or the one right after it; without a zone it is
+                local time where the time column has a zone.
+
+        Raises:
+            ValueError: It is no time stamp, or a series has no row before it or ends earlier.
+        """
+        times = self.panel.times
+        start = _time_stamp(origin, times.tz)
+        cut = np.asarray(times >= start)
+        kept = np.bincount(self.panel.codes[~cut], minlength=len(self.panel.names))
+        if (kept == 0).any():
+            raise ValueError(
+                f"`origin` must leave rows in every series, got {origin!r} with "
+                f"{self.panel.describe_sizes(kept == 0)}."
+            )
+        past = self._cut(cut)
+        panel = past.panel
+        following = pd.DatetimeIndex(panel.grid.column(panel.positions[panel.last_rows] + 1))
+        if (following < start).any():
+            raise ValueError(
+                f"`origin` must be at most one time step after the end of every series, got "
+                f"{origin!r}, but a series could be forecast from {following.min()} on."
+            )
+        return past
+
+    def with_future(self, future: pd.DataFrame | None) -> ForecastData:
+        """Return the data with more future rows: series, time and known covariates."""
+        if future is None:
+            return self
+        later = [part for part in (self.future, future) if len(part)]
+        return self.from_roles(self.history, self.roles, future=pd.concat(later) if later else None)
+
+    def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
+        """Return the data whose marked rows of the history are future rows."""
         kept = [*self.roles.keys, *self.roles.known]
         later = [part[kept] for part in (self.history[cut], self.future) if len(part)]
         if not later:
@@ -200,7 +243,7 @@ class ForecastData:
             lags=dataset_options.get("lags"),
         )
         return make_splits(
-            self._panel,
+            self.panel,
             windows,
             drop_short=drop_short,
             target_normalizer=target_normalizer,
@@ -233,7 +276,7 @@ class ForecastData:
         """
         from drnn_forecast.data.datasets import make_forecast_dataset
 
-        return make_forecast_dataset(self._panel, self.future, parameters, dataset_class, like)
+        return make_forecast_dataset(self.panel, self.future, parameters, dataset_class, like)
 
     def target_rows(self, dataset: TimeSeriesDataSet) -> pd.DataFrame:
         """Return series and time of every target of a dataset, window by window.
@@ -244,8 +287,26 @@ class ForecastData:
         """
         from drnn_forecast.data.datasets import target_rows
 
-        return target_rows(self._panel, dataset)
+        return target_rows(self.panel, dataset)
 
     @cached_property
-    def _panel(self) -> Panel:
+    def panel(self) -> Panel:
+        """The history, numbered by series and time step."""
         return Panel(Rows.of(self.history, self.roles), self.roles)
+
+
+def _time_stamp(origin: pd.Timestamp | str, zone: Any) -> pd.Timestamp:
+    """Return a time as a stamp of a column in a zone, or of one without."""
+    try:
+        stamp = pd.Timestamp(origin)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"`origin` must be a time stamp such as '2024-03-31 13:00', got {origin!r}."
+        ) from error
+    if zone is None and stamp.tz is not None:
+        raise ValueError(
+            f"`origin` must have no zone, as the time column has none, got {origin!r}."
+        )
+    if zone is not None:
+        return stamp.tz_localize(zone) if stamp.tz is None else stamp.tz_convert(zone)
+    return stamp

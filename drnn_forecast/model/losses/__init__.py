@@ -7,7 +7,11 @@ from drnn_forecast.model.losses.fitting import (
     register_parts,
     without_graph,
 )
-from drnn_forecast.model.losses.quantiles import checked_quantiles
+from drnn_forecast.model.losses.quantiles import (
+    QUANTILE_LEVELS,
+    checked_quantiles,
+    quantile_loss,
+)
 from drnn_forecast.model.losses.reading import (
     draw_samples,
     has_location,
@@ -18,6 +22,7 @@ from drnn_forecast.model.losses.reading import (
 )
 
 __all__ = [
+    "QUANTILE_LEVELS",
     "check_loss",
     "checked_quantiles",
     "complete_loss",
@@ -27,6 +32,7 @@ __all__ = [
     "output_size",
     "point_forecast",
     "quantile_forecast",
+    "quantile_loss",
     "register_parts",
     "rescaled",
     "without_graph",

@@ -24,6 +24,7 @@ from torchmetrics import Metric
 
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.normal import ObservedMultivariateNormalLoss, ObservedNormalLoss
+from drnn_forecast.model.losses.quantiles import quantile_loss
 
 
 def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDataSet) -> Metric:
@@ -31,7 +32,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
 
     Args:
         loss: One for each target, in a `MultiLoss` or a list, or one for all of them; None:
-            `CrossEntropy` for categorical targets and `QuantileLoss` for the others.
+            `CrossEntropy` for categorical targets and `quantile_loss()` for the others.
         dataset: The training dataset.
 
     Raises:
@@ -42,7 +43,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
     normalizers = dataset.target_normalizers
     if loss is None:
         parts = [
-            CrossEntropy() if isinstance(normalizer, NaNLabelEncoder) else QuantileLoss()
+            CrossEntropy() if isinstance(normalizer, NaNLabelEncoder) else quantile_loss()
             for normalizer in normalizers
         ]
         weights = None

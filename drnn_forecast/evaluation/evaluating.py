@@ -1,0 +1,68 @@
+"""Scores of a trained model on data that it is shown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from drnn_forecast.data import ForecastData, Roles, default_seasons
+from drnn_forecast.evaluation.scores import METRICS, scores_by_series
+from drnn_forecast.layers import checked_integer
+from drnn_forecast.model import QUANTILE_LEVELS, Forecaster, quantile_columns
+
+
+def evaluate(
+    model: Forecaster,
+    data: ForecastData | pd.DataFrame,
+    *,
+    windows: int = 1,
+    scale_season: int | None = None,
+) -> pd.DataFrame:
+    """Return the scores of every series, one row each, over the last windows of the data.
+
+    From each origin the model reads nothing after it but covariates known ahead. Columns are
+    `METRICS`; scores are in the units that `scores_by_series` says.
+
+    Args:
+        model: A trained model with the quantiles 0.025, 0.1, 0.25, 0.5, 0.75, 0.9 and 0.975.
+        data: The history, with the roles of the training.
+        windows: How many, one horizon apart, the last one ending with the data.
+        scale_season: Time steps, of the denominator of MASE; None: the longest usual season of the
+            frequency, or 1.
+
+    Raises:
+        ValueError: The data are refused, or the model lacks a quantile.
+    """
+    count = checked_integer("windows", windows, minimum=1)
+    roles = Roles.from_dict(model.hparams["roles"])
+    if not isinstance(data, ForecastData):
+        data = ForecastData.from_roles(data, roles)
+    horizon = model.hparams["max_prediction_length"]
+    names = {roles.time: "time", roles.target: "actual"}
+    if roles.series is not None:
+        names[roles.series] = "series"
+    observed = data.history.rename(columns=names).assign(
+        **({} if roles.series is not None else {"series": roles.target})
+    )[["series", "time", "actual"]]
+    parts = []
+    for window in range(count, 0, -1):
+        forecast = model.forecast(data.before(window * horizon)).rename(columns=names)
+        if roles.series is None:
+            forecast = forecast.assign(series=roles.target)
+        parts.append(forecast.merge(observed, on=["series", "time"]))
+    rows = pd.concat(parts, ignore_index=True)
+    missing = [name for name in quantile_columns(QUANTILE_LEVELS) if name not in rows]
+    if missing:
+        raise ValueError(
+            f"`model` must have the quantiles {list(QUANTILE_LEVELS)} to be scored, {missing} are "
+            "missing. Train it with `loss=quantile_loss()`."
+        )
+    scores = scores_by_series(
+        rows,
+        QUANTILE_LEVELS,
+        history=observed.merge(
+            rows.groupby("series")["time"].min().rename("first"), on="series"
+        ).query("time < first")[["series", "time", "actual"]],
+        season_length=scale_season or max(default_seasons(data.freq), default=1),
+    )
+    table = scores.pivot_table(index="series", columns="metric", values="value", dropna=False)
+    return table[list(METRICS)]

@@ -1,0 +1,151 @@
+"""What a trained model is asked, by the names that all of ours share."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+
+import pandas as pd
+from typing_extensions import Self
+
+from drnn_forecast.data import ForecastData, Roles
+from drnn_forecast.model.card import card
+from drnn_forecast.model.prediction import forecast
+from drnn_forecast.model.saving import from_pretrained, save_pretrained
+from drnn_forecast.plotting import fan_charts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Origin: TypeAlias = pd.Timestamp | str | int
+"""The time of a first forecast: a stamp of a tidy frame, or a time index of a plain one."""
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A trained model: what `train` returns and `load` reads, one network or several."""
+
+    @property
+    def hparams(self) -> Any:
+        """The hyperparameters, `roles` and `max_prediction_length` among them."""
+
+    def forecast(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return the forecast of every series, one row per series and time."""
+
+    def predict(self, data: Any, mode: Any = "prediction", **options: Any) -> Any:
+        """Return forecasts of the windows of a dataset."""
+
+    def evaluate(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> pd.DataFrame:
+        """Return scores of forecasts of the last windows of every series."""
+
+    def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
+        """Go on training with newer data, and return how the loss changed."""
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the model into a folder without pickle, and return the folder."""
+
+    def card(self) -> str:
+        """Return a page of Markdown on what the model is and what it was trained on."""
+
+    def plot(
+        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
+    ) -> Figure:
+        """Return a figure of a forecast, behind the end of the data."""
+
+
+class AskedModel:
+    """What every `Forecaster` does with its own forecasts."""
+
+    hparams: Any
+
+    def evaluate(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> pd.DataFrame:
+        """Return scores of forecasts of the last windows of every series: see `evaluate`."""
+        from drnn_forecast.evaluation import evaluate
+
+        return evaluate(cast("Forecaster", self), data, windows=windows)
+
+    def plot(
+        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
+    ) -> Figure:
+        """Return a figure of a forecast: see `trained.plot`."""
+        return plot(forecast, data, Roles.from_dict(self.hparams["roles"]))
+
+
+class TrainedModel(AskedModel):
+    """The other methods of `Forecaster`, for one network."""
+
+    def forecast(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return the forecast of every series: see `prediction.forecast`."""
+        return forecast(self, data, future=future, horizon=horizon, origin=origin)
+
+    def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
+        """Go on training with newer data, in place: see `training.update`."""
+        from drnn_forecast.training import update
+
+        return update(cast(Any, self), data, **options)
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write the model into a folder without pickle: see `saving.save_pretrained`."""
+        return save_pretrained(self, folder)
+
+    def save_pretrained(self, folder: str | PathLike[str]) -> Path:
+        """Write the model as `save` does, by the name that model hubs have for it."""
+        return save_pretrained(self, folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
+        """Return the model that `save` wrote: see `saving.from_pretrained`."""
+        return from_pretrained(cls, folder)
+
+    def card(self) -> str:
+        """Return a page of Markdown on what the model is and what it was trained on."""
+        return card(self)
+
+
+def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles: Roles) -> Figure:
+    """Return a figure with a fan chart per series, behind its last values.
+
+    Args:
+        forecast: What `forecast` returned.
+        data: The history that it was made from; None: the forecast alone. Of it three horizons are
+            shown, and values at the forecast's own times as what came.
+        roles: What the columns are.
+    """
+    names = {roles.time: "time", roles.target: "actual"}
+    if roles.series is not None:
+        names[roles.series] = "series"
+
+    def named(frame: pd.DataFrame) -> pd.DataFrame:
+        renamed = frame.rename(columns=names)
+        return renamed if "series" in renamed else renamed.assign(series=roles.target)
+
+    rows = named(forecast)
+    if data is None:
+        history = rows.iloc[:0].assign(actual=float("nan"))
+    else:
+        history = named(data.history if isinstance(data, ForecastData) else data)
+    start, end = rows["time"].min(), rows["time"].max()
+    shown = history["time"].between(start - 3 * (end - start), start, inclusive="left")
+    after = history["time"].between(start, end) & history["actual"].notna()
+    return fan_charts(
+        rows,
+        history[shown],
+        history[after] if after.any() else None,
+        unit=roles.target,
+        title=f"Forecast from {start:%d %B %Y, %H:%M}",
+    )

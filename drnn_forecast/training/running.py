@@ -1,0 +1,155 @@
+"""The whole job: from data to a trained model."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Sequence
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch import Callback
+
+from drnn_forecast.data import ForecastData, closest
+from drnn_forecast.layers import checked_integer
+from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
+from drnn_forecast.training.fitting import fit
+
+MEMBERS = 3
+"""Models of the preset `"best"`, which share its budget."""
+
+_FRAME = tuple(inspect.signature(ForecastData.from_frame).parameters)[1:]
+_SPLIT = {*inspect.signature(ForecastData.split).parameters} - {"self", "horizon", "like"}
+_MODEL = {*inspect.signature(DilatedRNNForecaster.from_dataset).parameters} - {"dataset"}
+_FIT = {"batch_size", "steps_per_epoch", "max_epochs", "patience", "gradient_clip_val", "schedule"}
+
+
+def train(
+    data: ForecastData | pd.DataFrame,
+    horizon: int,
+    *,
+    preset: str = "medium",
+    max_seconds: float | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    accelerator: str = "auto",
+    callbacks: Sequence[Callback] = (),
+    weight: str | None = None,
+    progress: bool = True,
+    **overrides: Any,
+) -> DilatedRNNForecaster | Ensemble:
+    """Return a model of the data, trained with the settings of its recipe.
+
+    Args:
+        data: A `ForecastData`, or a tidy frame, whose roles are then given by the arguments of
+            `ForecastData.from_frame`: `series`, `time`, `target`, `known`, ...
+        horizon: Time steps to forecast.
+        preset: `"fast"`, `"medium"` or `"best"`: a budget of 15, 60 or 600 seconds. The last is
+            spent on three models of different seeds, an `Ensemble`.
+        max_seconds: The budget from the call to the model; None: the preset's.
+        seed: Of initial weights, order of windows and dropout; an ensemble counts on from it.
+        folder: Where the model is saved, which must not be there yet; None: nowhere.
+        accelerator: Of Lightning's trainer.
+        callbacks: Of Lightning's trainer.
+        weight: A column with the weight of every row in the loss.
+        progress: Whether to show Lightning's progress bar.
+        **overrides: Settings of the recipe (`Recipe`), arguments of `ForecastData.split` and of
+            `DilatedRNNForecaster.from_dataset`, by name.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument is out of range or unknown, or the data are refused.
+        FileExistsError: There is something at `folder`.
+        RuntimeError: The validation loss was never finite.
+    """
+    called = time.perf_counter()
+    steps = checked_integer("horizon", horizon, minimum=1)
+    budget = _budget(preset, max_seconds)
+    _check_folder(folder)
+    data, overrides = _with_roles(data, overrides)
+    recipe = Recipe.of(data.freq, steps, context_length=overrides.get("context_length"))
+    of_split, of_model, of_fit = _sorted_out(recipe, overrides)
+    splits = data.split(horizon=steps, weight=weight, **of_split)
+    build = partial(DilatedRNNForecaster.from_dataset, splits.training, **of_model)
+    models: list[DilatedRNNForecaster] = []
+    count = MEMBERS if preset == "best" else 1
+    for number in range(count):
+        left = budget - (time.perf_counter() - called)
+        result = fit(
+            build,
+            splits.training,
+            splits.validation,
+            seed=seed + number,
+            max_seconds=max(left, 1e-3) / (count - number),
+            callbacks=callbacks,
+            progress=progress,
+            trainer_kwargs={"accelerator": accelerator},
+            **of_fit,
+        )
+        models.append(result.model)
+    model = models[0] if count == 1 else Ensemble(models)
+    if folder is not None:
+        model.save(folder)
+    return model
+
+
+def _budget(preset: str, max_seconds: float | None) -> float:
+    """Return the seconds of a preset, or those that are given."""
+    if preset not in PRESETS:
+        raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}, got {preset!r}.")
+    if max_seconds is None:
+        return PRESETS[preset]
+    if not max_seconds > 0:
+        raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
+    return max_seconds
+
+
+def _check_folder(folder: str | PathLike[str] | None) -> None:
+    """Refuse a folder that is there, or whose parent is not."""
+    if folder is None:
+        return
+    if Path(folder).exists():
+        raise FileExistsError(f"`folder` {str(folder)!r} exists; choose another name.")
+    if not Path(folder).parent.is_dir():
+        raise FileNotFoundError(
+            f"The parent of `folder`, {str(Path(folder).parent)!r}, does not exist; make it first."
+        )
+
+
+def _with_roles(
+    data: ForecastData | pd.DataFrame, overrides: dict[str, Any]
+) -> tuple[ForecastData, dict[str, Any]]:
+    """Return the data with roles, and the overrides that are no roles."""
+    roles = {name: value for name, value in overrides.items() if name in _FRAME}
+    if isinstance(data, ForecastData):
+        if roles:
+            raise ValueError(
+                f"`{next(iter(roles))}` is for frames, but `data` is a ForecastData, which has its "
+                "roles; leave it out."
+            )
+        return data, overrides
+    others = {name: value for name, value in overrides.items() if name not in roles}
+    missing = [name for name in ("time", "target") if name not in roles]
+    if missing:
+        raise ValueError(
+            f"`{missing[0]}` must name a column of the frame `data`; pass it, or a ForecastData."
+        )
+    return ForecastData.from_frame(data, **roles), others
+
+
+def _sorted_out(
+    recipe: Recipe, overrides: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Return the arguments of `split`, `from_dataset` and `fit`, with overrides."""
+    parts = recipe.dataset, recipe.model, recipe.training
+    names = [*_SPLIT, *_MODEL, *_FIT]
+    for name, value in overrides.items():
+        if name not in names:
+            raise ValueError(f"There is no setting `{name}`{closest(name, names)}.")
+        for part, known in zip(parts, (_SPLIT, _MODEL - _SPLIT, _FIT), strict=True):
+            if name in known:
+                part[name] = value
+    return parts
