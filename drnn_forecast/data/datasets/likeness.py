@@ -39,7 +39,7 @@ def lengths_like(
     horizon: int | None,
     context_length: int | None,
     min_context_length: int | None,
-) -> dict[str, int | None]:
+) -> dict[str, int]:
     """Return horizon and contexts (time steps), those of training where one is None.
 
     Raises:
@@ -49,8 +49,8 @@ def lengths_like(
     horizon = longest if horizon is None else checked_integer("horizon", horizon, minimum=1)
     if horizon > longest:
         raise ValueError(
-            f"`horizon` must be at most that of `like` ({longest} time steps), got {horizon}; lower "
-            "it, or train a new model."
+            f"`horizon` must be at most that of `like` ({longest} time steps), got {horizon}; "
+            "lower it, or train a new model."
         )
     context = parameters["max_encoder_length"]
     if context_length is not None:

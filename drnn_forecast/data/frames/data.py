@@ -202,7 +202,7 @@ class ForecastData:
         )
 
         panel = self._panel
-        lengths = {
+        lengths: dict[str, Any] = {
             "horizon": horizon,
             "context_length": context_length,
             "min_context_length": min_context_length,
