@@ -49,11 +49,15 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         num_fallback_batches: Batches made one window after another by pytorch-forecasting's own
             code, because the vectorised path does not hold: series with repeated time steps, or a
             subclass with its own `__getitem__`. Each worker of a loader counts its own.
+        roles: `Roles.to_dict()` of the frame, where `ForecastData` made the dataset; kept by
+            filters, copies, files and `from_dataset`.
 
     Raises:
         DatasetError: pytorch-forecasting refuses the arguments or the data, or `device` is not
             there. It is both a `ValueError` and an `AssertionError`.
     """
+
+    roles: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -85,13 +89,15 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
     def from_dataset(
         cls, dataset: TimeSeriesDataSet, data: pd.DataFrame, *args: Any, **kwargs: Any
     ) -> BatchedTimeSeriesDataSet:
-        """Return a batched dataset of other data, with the encoders, scalers and device of one.
+        """Return a batched dataset of other data, with encoders, scalers, device and roles of one.
 
         The arguments are those of `TimeSeriesDataSet.from_dataset`; `dataset` may be of either
         class.
         """
         kwargs.setdefault("device", getattr(dataset, "device", None))
-        return super().from_dataset(dataset, data, *args, **kwargs)
+        made = super().from_dataset(dataset, data, *args, **kwargs)
+        made.roles = getattr(dataset, "roles", None)
+        return made
 
     @classmethod
     def load(cls, fname: str) -> BatchedTimeSeriesDataSet:

@@ -6,6 +6,7 @@ import pandas as pd
 from pytorch_forecasting import TimeSeriesDataSet
 
 from drnn_forecast.data.batching import BatchedTimeSeriesDataSet, renewed
+from drnn_forecast.data.datasets.roles import with_roles
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.horizon import check_lengths, check_variables, window_columns
@@ -70,9 +71,9 @@ def make_forecast_dataset(
         extra=[parameters["weight"]] if parameters.get("weight") else [],
     )
     dataset = None if like is None else renewed(like, columns, parameters)
-    if dataset is not None:
-        return dataset
-    frame = pd.DataFrame(columns)
-    return (dataset_class or BatchedTimeSeriesDataSet).from_parameters(
-        parameters, frame, predict=True, min_prediction_idx=int(frame[TIME_INDEX].min())
-    )
+    if dataset is None:
+        frame = pd.DataFrame(columns)
+        dataset = (dataset_class or BatchedTimeSeriesDataSet).from_parameters(
+            parameters, frame, predict=True, min_prediction_idx=int(frame[TIME_INDEX].min())
+        )
+    return with_roles(dataset, panel)

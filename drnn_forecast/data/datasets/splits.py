@@ -1,7 +1,9 @@
 """Training, validation and test datasets of one history."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer, TimeSeriesDataSet
 
 from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.roles import with_roles
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
 from drnn_forecast.data.frames.columns import model_frame, variables
@@ -64,46 +67,64 @@ def make_splits(
     windows: Windows,
     *,
     drop_short: bool,
-    target_normalizer: Any,
     dataset_class: type[TimeSeriesDataSet] | None,
-    dataset_options: dict[str, Any],
+    parameters: dict[str, Any],
 ) -> Splits:
-    """Return the datasets; whatever is fitted is fitted on the training rows only.
+    """Return the datasets; whatever is not fitted yet is fitted on the training rows only.
+
+    Args:
+        panel: The history.
+        windows: Lengths and places of the windows.
+        drop_short: Whether to leave out series that are too short.
+        dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
+        parameters: Arguments of that class, all but frame and lengths.
 
     Raises:
-        TypeError: A dataset option is one that the roles and windows decide.
-        ValueError: A series is too short, or the normaliser needs longer windows.
+        ValueError: A series is too short, the normaliser needs longer windows, or the frame lacks
+            the column of weights.
     """
-    check_options(dataset_options, panel)
-    normalizer = EncoderNormalizer() if target_normalizer is None else target_normalizer
-    check_normalizer(normalizer, windows)
+    check_weight(parameters.get("weight"), panel)
+    check_normalizer(parameters["target_normalizer"], windows)
     kept = long_enough(panel, windows, drop_short=drop_short)
-    weight = [dataset_options["weight"]] if dataset_options.get("weight") else []
+    weight = [parameters["weight"]] if parameters.get("weight") else []
     frame = model_frame(panel.history, panel.positions, panel, extra=weight)
-    training = (dataset_class or BatchedTimeSeriesDataSet)(
-        frame[kept & (panel.steps_to_end >= windows.steps_after_training)],
-        time_idx=TIME_INDEX,
-        target=panel.roles.target,
-        group_ids=[panel.roles.group],
-        max_encoder_length=windows.context_length,
-        min_encoder_length=windows.min_context_length,
-        max_prediction_length=windows.horizon,
-        min_prediction_length=windows.horizon,
-        target_normalizer=normalizer,
-        **with_transformers(variables(panel), dataset_options),
-    )
-    validation = hold_out(
-        training,
-        frame[kept],
-        panel,
-        windows,
-        count=windows.validation,
-        steps_after=windows.steps_after_validation,
-    )
-    test = None
-    if windows.test:
-        test = hold_out(training, frame[kept], panel, windows, count=windows.test, steps_after=0)
+    rows = frame[kept & (panel.steps_to_end >= windows.steps_after_training)]
+    lengths = {
+        "max_encoder_length": windows.context_length,
+        "min_encoder_length": windows.min_context_length,
+        "max_prediction_length": windows.horizon,
+        "min_prediction_length": windows.horizon,
+        "min_prediction_idx": int(rows[TIME_INDEX].min()),
+    }
+    made = (dataset_class or BatchedTimeSeriesDataSet).from_parameters
+    training = with_roles(made({**parameters, **lengths}, rows), panel)
+    hold = partial(hold_out, training, frame[kept], panel, windows)
+    validation = hold(count=windows.validation, steps_after=windows.steps_after_validation)
+    test = hold(count=windows.test, steps_after=0) if windows.test else None
     return Splits(training, validation, test, origins_of(panel, validation=validation, test=test))
+
+
+def new_parameters(
+    panel: Panel, target_normalizer: Any, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of datasets whose encoders and scalers are still to be fitted.
+
+    Raises:
+        TypeError: An option is one that the roles and windows decide.
+    """
+    for name in options:
+        if name in OWN_OPTIONS:
+            raise TypeError(
+                f"The dataset option `{name}` is derived from {OWN_OPTIONS[name]}; leave it out."
+            )
+    normalizer = EncoderNormalizer() if target_normalizer is None else target_normalizer
+    return {
+        "time_idx": TIME_INDEX,
+        "target": panel.roles.target,
+        "group_ids": [panel.roles.group],
+        "target_normalizer": normalizer,
+        **with_transformers(variables(panel), options),
+    }
 
 
 def origins_of(panel: Panel, **parts: TimeSeriesDataSet | None) -> pd.DataFrame:
@@ -116,7 +137,7 @@ def origins_of(panel: Panel, **parts: TimeSeriesDataSet | None) -> pd.DataFrame:
     return pd.concat(origins, names=["part", None]).droplevel(1)
 
 
-def with_transformers(listed: dict[str, list[str]], options: dict[str, Any]) -> dict[str, Any]:
+def with_transformers(listed: dict[str, list[str]], options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the variables and the user's options, with encoders and scalers for the variables."""
     own = {"categorical_encoders": encoders(listed), "scalers": scalers(listed)}
     merged = {name: made | (options.get(name) or {}) for name, made in own.items()}
@@ -161,7 +182,7 @@ def hold_out(
         is_longest = index["time_idx_first"] == same_targets["time_idx_first"].transform("min")
         return is_longest & (steps % windows.stride == 0) & (steps < count * windows.stride)
 
-    return dataset.filter(is_wanted)
+    return with_roles(dataset.filter(is_wanted), panel)
 
 
 def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[np.bool_]:
@@ -202,14 +223,8 @@ def check_normalizer(normalizer: Any, windows: Windows) -> None:
         )
 
 
-def check_options(options: dict[str, Any], panel: Panel) -> None:
-    """Raise where an option is decided elsewhere, or names a column that is not there."""
-    for name in options:
-        if name in OWN_OPTIONS:
-            raise TypeError(
-                f"The dataset option `{name}` is derived from {OWN_OPTIONS[name]}; leave it out."
-            )
-    weight = options.get("weight")
+def check_weight(weight: str | None, panel: Panel) -> None:
+    """Raise where the frame lacks the column of weights."""
     if weight is not None and weight not in panel.history.columns:
         raise ValueError(
             f"The `weight` column {weight!r} is not in the frame"

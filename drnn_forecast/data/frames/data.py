@@ -196,8 +196,8 @@ class ForecastData:
     def split(
         self,
         *,
-        horizon: int,
-        context_length: int,
+        horizon: int | None = None,
+        context_length: int | None = None,
         validation_windows: int,
         test_windows: int = 0,
         stride: int | None = None,
@@ -205,50 +205,70 @@ class ForecastData:
         drop_short: bool = False,
         target_normalizer: Any = None,
         dataset_class: type[TimeSeriesDataSet] | None = None,
+        like: Any = None,
         **dataset_options: Any,
     ) -> Splits:
         """Return datasets for training, validation and test, told apart by time in each series.
 
         The test windows end with the series, the validation windows lie directly before them, and
         training has only targets before the first validation target. Encoders, scalers and the
-        normaliser are fitted on the training rows.
+        normaliser are fitted on the training rows, or are those of the model `like`. Each dataset
+        has the frame's roles as its attribute `roles`.
 
         Args:
-            horizon: Targets of a window (time steps).
-            context_length: The most time steps that a window looks back.
+            horizon: Targets of a window (time steps); None: that of `like`.
+            context_length: The most time steps that a window looks back; None: as `like` does.
             validation_windows: Validation windows of each series.
             test_windows: Test windows of each series.
             stride: Time steps between the starts of neighbouring windows; None: the horizon.
-            min_context_length: The fewest time steps that a window looks back; None:
-                `context_length`.
+            min_context_length: The fewest time steps that a window looks back; None: as `like`
+                does, without it `context_length`.
             drop_short: Whether to leave out series that are too short, with a log message.
             target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
                 which standardises each window by its own context, and so serves new series too.
             dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
+            like: A model trained on datasets of `split`, whose codes and scales these datasets
+                have, to evaluate it or train it on; new series get the label of the unknown.
             **dataset_options: Further arguments of that class.
 
         Raises:
-            TypeError: A number is no whole number, or a dataset option is derived here.
-            ValueError: A number is out of range, or a series is too short.
+            TypeError: A number is no whole number, a dataset option is derived here, or `like` is
+                no model or stands beside an option that it decides.
+            ValueError: A number is out of range, a series is too short, or a variable of `like`
+                is lacking.
         """
-        from drnn_forecast.data.datasets import make_splits
+        from drnn_forecast.data.datasets import (
+            lengths_like,
+            make_splits,
+            new_parameters,
+            parameters_like,
+        )
 
+        panel = self.panel
+        lengths: dict[str, Any] = {
+            "horizon": horizon,
+            "context_length": context_length,
+            "min_context_length": min_context_length,
+        }
+        if like is None:
+            parameters = new_parameters(panel, target_normalizer, dataset_options)
+        else:
+            options = {"target_normalizer": target_normalizer, **dataset_options}
+            parameters = parameters_like(like, panel, options)
+            lengths = lengths_like(parameters, **lengths)
         windows = make_windows(
-            horizon=horizon,
-            context_length=context_length,
+            **lengths,
             validation_windows=validation_windows,
             test_windows=test_windows,
             stride=stride,
-            min_context_length=min_context_length,
-            lags=dataset_options.get("lags"),
+            lags=parameters.get("lags"),
         )
         return make_splits(
-            self.panel,
+            panel,
             windows,
             drop_short=drop_short,
-            target_normalizer=target_normalizer,
             dataset_class=dataset_class,
-            dataset_options=dataset_options,
+            parameters=parameters,
         )
 
     def forecast_dataset(

@@ -1,6 +1,6 @@
 """The columns of the windows right after the last observations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,7 @@ def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[
     )
 
 
-def check_variables(panel: Panel, parameters: dict[str, Any]) -> None:
+def check_variables(panel: Panel, parameters: Mapping[str, Any]) -> None:
     """Raise where the history lacks a variable of training, or has it in another part."""
     roles = panel.roles
     if parameters["time_idx"] != TIME_INDEX:
@@ -145,7 +145,7 @@ def readable(kind: str) -> str:
     return f"{role[part]} ({'categories' if values == 'categoricals' else 'numbers'})"
 
 
-def check_lengths(panel: Panel, parameters: dict[str, Any], lag: int) -> None:
+def check_lengths(panel: Panel, parameters: Mapping[str, Any], lag: int) -> None:
     """Raise where a series is too short for the shortest context."""
     least = max(parameters["min_encoder_length"] + lag, 1)
     is_short = panel.sizes < least

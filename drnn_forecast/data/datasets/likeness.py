@@ -1,0 +1,63 @@
+"""Datasets with the codes and scales of a model that is trained already."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drnn_forecast.data.frames.horizon import check_variables
+from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.layers import checked_integer
+
+
+def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the dataset that a model was made from.
+
+    Args:
+        model: The model.
+        panel: The history that is to be split.
+        options: What the user asks of the datasets, None for nothing.
+
+    Raises:
+        TypeError: `model` is none, or an option is given.
+        ValueError: The history lacks a variable of training, or has it in another part.
+    """
+    parameters = getattr(model, "dataset_parameters", None)
+    if not isinstance(parameters, Mapping):
+        raise TypeError(
+            f"`like` must be a model made by `from_dataset`, got {type(model).__name__}, which has "
+            "no `dataset_parameters`."
+        )
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise TypeError(f"`like` decides {given}; leave them out.")
+    check_variables(panel, parameters)
+    return dict(parameters)
+
+
+def lengths_like(
+    parameters: Mapping[str, Any],
+    *,
+    horizon: int | None,
+    context_length: int | None,
+    min_context_length: int | None,
+) -> dict[str, int]:
+    """Return horizon and contexts (time steps), those of training where one is None.
+
+    Raises:
+        ValueError: `horizon` is longer than that of training.
+    """
+    longest = parameters["max_prediction_length"]
+    horizon = longest if horizon is None else checked_integer("horizon", horizon, minimum=1)
+    if horizon > longest:
+        raise ValueError(
+            f"`horizon` must be at most that of `like` ({longest} time steps), got {horizon}; "
+            "lower it, or train a new model."
+        )
+    context = parameters["max_encoder_length"]
+    if context_length is not None:
+        context = checked_integer("context_length", context_length, minimum=1)
+    shortest = min(parameters["min_encoder_length"], context)
+    return {
+        "horizon": horizon,
+        "context_length": context,
+        "min_context_length": shortest if min_context_length is None else min_context_length,
+    }
