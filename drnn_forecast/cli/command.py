@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from jsonargparse import auto_cli
+from jsonargparse import ArgumentParser, auto_cli
 
+from drnn_forecast import __version__
 from drnn_forecast.cli.comparison import backtest, compare
 from drnn_forecast.cli.demonstration import demo
 from drnn_forecast.cli.memory import memory
@@ -17,13 +20,28 @@ from drnn_forecast.cli.tuning import tune
 COMMANDS = (demo, fit, memory, predict, tune, compare, backtest)
 
 
+class OneLineParser(ArgumentParser):
+    """Says what is wrong in one line, and where all flags are listed."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """End with status 2."""
+        said = " ".join(message.split())
+        print(
+            f"drnn-forecast: error: {said} (`{self.prog} --help` lists the flags)", file=sys.stderr
+        )
+        sys.exit(2)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Return the exit status of a command line: 0, 2 for a mistake, 130 when interrupted."""
+    _show_progress()
     try:
         auto_cli(
             list(COMMANDS),
             args=None if args is None else list(args),
+            parser_class=OneLineParser,
             prog="drnn-forecast",
+            version=__version__,
             description="Forecasts long, seasonal series with a dilated recurrent network.",
         )
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
@@ -34,3 +52,13 @@ def main(args: Sequence[str] | None = None) -> int:
         print(f"drnn-forecast: interrupted, {said}", file=sys.stderr)
         return 130
     return 0
+
+
+def _show_progress() -> None:
+    """Let what the package logs go to standard error."""
+    logger = logging.getLogger("drnn_forecast")
+    logger.setLevel(logging.INFO)
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)

@@ -10,8 +10,8 @@ from drnn_forecast.cli.folders import free_folder
 
 def demo(
     *,
-    folder: Path | None = None,
-    seconds: float = 70,
+    out: Path | None = None,
+    max_seconds: float = 70,
     num_series: int = 8,
     validation_windows: int = 14,
     test_windows: int = 28,
@@ -21,8 +21,8 @@ def demo(
     """Trains on the sample in the package, and compares with LSTM, DeepAR and seasonal naive.
 
     Args:
-        folder: Where to write; must not exist. By default drnn-demo, or drnn-demo-2, ...
-        seconds: Training time of each neural model.
+        out: Where to write; must not exist. By default drnn-demo, or drnn-demo-2, ...
+        max_seconds: Training time of each neural model.
         num_series: Countries of the sample to use.
         validation_windows: Windows of 48 hours per country that stop the training.
         test_windows: Windows of 48 hours per country, at the end, that are scored.
@@ -30,8 +30,8 @@ def demo(
         progress: Whether to show progress bars.
     """
     result = demonstrate(
-        free_folder(Path("drnn-demo")) if folder is None else folder,
-        seconds=seconds,
+        free_folder(Path("drnn-demo")) if out is None else out,
+        max_seconds=max_seconds,
         num_series=num_series,
         validation_windows=validation_windows,
         test_windows=test_windows,

@@ -5,27 +5,43 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from drnn_forecast.data import read_table, write_table
-from drnn_forecast.model import DilatedRNNForecaster
+import drnn_forecast as drnn
+from drnn_forecast import data as tables
 
 
 def predict(
-    checkpoint: Path, data: Path, *, future: Path | None = None, out: Path | None = None
+    model: Path,
+    data: Path,
+    *,
+    future: Path | None = None,
+    horizon: int | None = None,
+    origin: str | None = None,
+    out: Path | None = None,
 ) -> None:
-    """Forecasts past the end of every series of a table with a trained checkpoint.
+    """Forecasts every series of a table with a trained model.
 
     Args:
-        checkpoint: What fit wrote. It is a pickle: use only files that you trust.
+        model: The folder that fit wrote, or a Lightning checkpoint. A checkpoint is a pickle: use
+            only files that you trust.
         data: CSV or Parquet file with the columns of the training table.
         future: CSV or Parquet file of future rows: series, time and covariates known ahead. Rows
             of the table whose target is empty after a series' last observation serve as well.
+        horizon: Time steps; by default those of the training.
+        origin: The time of the first forecast; by default the step after the end of every series.
         out: CSV or Parquet file to write; by default CSV to the screen.
     """
-    model = DilatedRNNForecaster.load_from_checkpoint(checkpoint)
-    rows = None if future is None else read_table(future)
-    result = model.forecast(read_table(data), future=rows)
+    if model.is_dir():
+        forecaster: drnn.Forecaster = drnn.load(model)
+    else:
+        forecaster = drnn.DilatedRNNForecaster.load_from_checkpoint(model)
+    result = forecaster.forecast(
+        tables.read_table(data),
+        future=None if future is None else tables.read_table(future),
+        horizon=horizon,
+        origin=origin,
+    )
     if out is None:
         result.to_csv(sys.stdout, index=False)
     else:
-        write_table(result, out)
+        tables.write_table(result, out)
         print(f"Written: {out}")

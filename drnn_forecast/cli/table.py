@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from drnn_forecast.data import ForecastData, Splits, default_context, default_seasons, read_table
 
@@ -46,7 +47,7 @@ class Table:
     drop_short: bool = False
     context_length: int | None = None
     season_length: int | list[int] | None = None
-    validation_windows: int = 4
+    validation_windows: int | None = None
 
     @cached_property
     def data(self) -> ForecastData:
@@ -63,6 +64,17 @@ class Table:
             calendar=self.calendar,
             fill_gaps=self.fill_gaps,
         )
+
+    @property
+    def split_options(self) -> dict[str, Any]:
+        """The windows that were asked for, as `ForecastData.split` and the model call them."""
+        options = {
+            "context_length": self.context_length,
+            "season_length": self.season_length,
+            "validation_windows": self.validation_windows,
+            "drop_short": self.drop_short,
+        }
+        return {name: value for name, value in options.items() if value is not None}
 
     @property
     def context(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -17,6 +18,8 @@ from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.fitting import fit
+
+logger = logging.getLogger("drnn_forecast.training")
 
 MEMBERS = 3
 """Models of the preset `"best"`, which share its budget."""
@@ -90,6 +93,13 @@ def train(
             **of_fit,
         )
         models.append(result.model)
+        logger.info(
+            "Trained %s steps in %.0f s (stopped by %s); best validation loss %.6g.",
+            result.steps,
+            result.seconds,
+            result.stopped_by,
+            result.validation_loss,
+        )
     model = models[0] if count == 1 else Ensemble(models)
     if folder is not None:
         model.save(folder)

@@ -65,24 +65,13 @@ class NeuralModel:
 
 
 def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
-    """Return our forecaster: LSTM cells, 40 units a layer, dilations 1, 4, 16, ...
+    """Return our forecaster with the settings of its recipe, which `from_dataset` reads.
 
     Args:
         name: As shown in tables.
-        **options: Hyperparameters of `DilatedRNNForecaster`. `season_length` and `roles` are worth
-            setting; `named_models` derives both from the data.
+        **options: Arguments of `DilatedRNNForecaster.from_dataset`.
     """
-    defaults: dict[str, Any] = {
-        "cell_type": "LSTM",
-        "hidden_size": 40,
-        "head_size": 128,
-        "dropout": 0.0,
-        "loss": quantile_loss(),
-        **PLATEAU,
-    }
-    if options.get("dilations") is None:
-        defaults["dilation_base"] = 4
-    return NeuralModel(name, DilatedRNNForecaster.from_dataset, {**defaults, **options})
+    return NeuralModel(name, DilatedRNNForecaster.from_dataset, options)
 
 
 def lstm(name: str = "LSTM", **options: Any) -> NeuralModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from drnn_forecast.data import ForecastData, default_seasons
 from drnn_forecast.evaluation.contenders.classical import (
@@ -35,11 +35,10 @@ LONGEST_SMOOTHED = 24
 
 @dataclass(frozen=True)
 class _Facts:
-    """What models need to know about the data: seasons of the model, of one model, and roles."""
+    """What models need to know about the data: all seasons, and that of a model of one."""
 
     seasons: tuple[int, ...]
     season_length: int
-    roles: dict[str, Any]
 
 
 def named_models(
@@ -76,7 +75,6 @@ def named_models(
     facts = _Facts(
         seasons=seasons,
         season_length=season_length or max(seasons, default=1),
-        roles=data.roles.to_dict(),
     )
     made = [_MAKERS[name](facts) for name in names]
     if any(isinstance(model, ClassicalModel) for model in made):
@@ -85,12 +83,7 @@ def named_models(
 
 
 def _dilated(cell_type: str, facts: _Facts) -> Model:
-    return dilated_rnn(
-        f"DilatedRNN ({cell_type})",
-        cell_type=cell_type,
-        season_length=facts.seasons or None,
-        roles=facts.roles,
-    )
+    return dilated_rnn(f"DilatedRNN ({cell_type})", cell_type=cell_type)
 
 
 def _smoothed(facts: _Facts) -> Model:
