@@ -13,7 +13,7 @@ from functools import partial
 import pandas as pd
 
 from drnn_forecast import fit
-from drnn_forecast.cli.demo import BUDGET, WINDOWS, models, sample_data
+from drnn_forecast.cli.demo import WINDOWS, models, sample_data
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from machine import RESULTS, markdown, setting
 
@@ -39,7 +39,7 @@ def main() -> None:
                 seed=args.seed,
                 max_seconds=args.seconds,
                 progress=False,
-                **BUDGET,
+
             )
             rows.append((model.name, rate, result.validation_loss, result.steps, result.stopped_by))
             print(*rows[-1], flush=True)
