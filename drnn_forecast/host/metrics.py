@@ -60,7 +60,7 @@ def transformation_of(loss: Metric) -> Any:
     return loss._transformation
 
 
-def add_losses(loss: Metric, losses: Tensor, lengths: Tensor) -> None:
+def add_losses(loss: Any, losses: Tensor, lengths: Tensor) -> None:
     """Add the losses of a batch, `(batch, steps)` or their sum, over the observed steps of each.
 
     pytorch-forecasting's `update` does so after it has computed them, padding included, in a way
