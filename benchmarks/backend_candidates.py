@@ -4,8 +4,8 @@
 
 torch's own cells on the folded view; torch operations step by step with a hand-written backward
 pass that forms the gradients of all weights in one product after the loop; the same with its
-pointwise steps compiled by Inductor (needs a C++ compiler); and the compiled kernels of the extra
-`fast`. One stack of dilated layers, forward and backward, float32. Writes
+pointwise steps compiled by Inductor (needs a C++ compiler); and the compiled kernels.
+One stack of dilated layers, forward and backward, float32. Writes
 `benchmarks/results/backend_candidates.csv` and `.md`.
 """
 

@@ -1,2 +1,24 @@
+from .metrics import (
+    add_losses as add_losses,
+    as_forecast_metric as as_forecast_metric,
+    is_torchmetric as is_torchmetric,
+    register_summands as register_summands,
+    summand_weights as summand_weights,
+    summands as summands,
+    transformation_of as transformation_of,
+    without_validation as without_validation,
+)
+from .models import (
+    PackageContainer as PackageContainer,
+    PredictionCallback as PredictionCallback,
+    special_hyperparameters as special_hyperparameters,
+    suite_frame as suite_frame,
+    suite_loaders as suite_loaders,
+)
 from .quiet import quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness
+from .training import (
+    drop_schedules as drop_schedules,
+    rows_of_batch as rows_of_batch,
+    wrap_checkpoints as wrap_checkpoints,
+)

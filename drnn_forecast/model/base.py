@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 
+from drnn_forecast.host import wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.model.losses import (
     point_forecast,
@@ -37,7 +38,6 @@ class NetworkOutput(OutputMixIn, namedtuple("NetworkOutput", ["prediction", "enc
 class ForecastingModel(BaseModelWithCovariates):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
-    _output_class = NetworkOutput
     renewable_windows: tuple[Any, Any] = (None, None)
     """Parameters of a dataset, and what `batching.renewable` made of it, for the next forecast."""
 
@@ -75,9 +75,9 @@ class ForecastingModel(BaseModelWithCovariates):
     def setup(self, stage: str) -> None:
         """Let the trainer read the model's own checkpoints under torch's safe default."""
         super().setup(stage)
-        strategy = self.trainer.strategy
-        if not isinstance(strategy.checkpoint_io, OwnClasses):
-            strategy.checkpoint_io = OwnClasses(strategy.checkpoint_io, self._written_objects)
+        wrap_checkpoints(
+            self.trainer, OwnClasses, lambda inner: OwnClasses(inner, self._written_objects)
+        )
 
     def _written_objects(self) -> dict[str, Any]:
         """Return what a checkpoint holds beside numbers."""
@@ -89,6 +89,10 @@ class ForecastingModel(BaseModelWithCovariates):
         """Add to a checkpoint what upstream adds, and the name of the class."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[WRITTEN_BY] = type(self).__name__
+
+    def to_network_output(self, **results: Any) -> NetworkOutput:
+        """Return the named output of the network."""
+        return NetworkOutput(**results)
 
     def transform_output(
         self,

@@ -10,13 +10,13 @@ import pandas as pd
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.models.base._base_model import PredictCallback, Prediction
+from pytorch_forecasting.models.base import Prediction
 from pytorch_forecasting.utils import OutputMixIn, create_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drnn_forecast.data import BatchedTimeSeriesDataSet
-from drnn_forecast.host import quiet_lightning
+from drnn_forecast.host import PredictionCallback, quiet_lightning, rows_of_batch
 from drnn_forecast.model.losses import draw_samples
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def check_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
         )
 
 
-class WindowCollector(PredictCallback):
+class WindowCollector(PredictionCallback):
     """Reads the outputs of a model in one way, and keeps or writes them.
 
     Under several processes each of them gets the windows of all, every one once.
@@ -205,7 +205,7 @@ class WindowCollector(PredictCallback):
             self._write(record, str(batch_idx * trainer.world_size + trainer.global_rank))
         if self.is_kept:
             self._batches.append(record)
-            self._rows.extend(trainer.predict_loop.current_batch_indices)
+            self._rows.extend(rows_of_batch(trainer))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Join the batches, and under several processes gather them."""

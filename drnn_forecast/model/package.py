@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytorch_forecasting.models.base import _BasePtForecaster
+from pytorch_forecasting.metrics import CrossEntropy, NegativeBinomialDistributionLoss
 from torch.utils.data import DataLoader
 
+from drnn_forecast.host import PackageContainer, suite_frame, suite_loaders
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 
 
-class DilatedRNNForecaster_pkg(_BasePtForecaster):  # noqa: N801 - upstream's suite asks for it
+class DilatedRNNForecaster_pkg(PackageContainer):  # noqa: N801 - upstream's suite asks for it
     """Names `DilatedRNNForecaster`, what it can do, and what it is tested with."""
 
     _tags = {  # noqa: RUF012 - upstream merges it with the tags of the bases
@@ -50,13 +51,7 @@ class DilatedRNNForecaster_pkg(_BasePtForecaster):  # noqa: N801 - upstream's su
         A beta distribution needs the unit interval and a log-normal one positive values, which
         upstream's clipped target has; counts are rounded, and classes are agencies.
         """
-        from pytorch_forecasting.metrics import CrossEntropy, NegativeBinomialDistributionLoss
-        from pytorch_forecasting.tests._data_scenarios import (
-            data_with_covariates,
-            make_dataloaders,
-        )
-
-        frame = data_with_covariates()
+        frame = suite_frame()
         options = {
             "target": "target",
             "time_varying_known_reals": ["price_actual"],
@@ -68,4 +63,4 @@ class DilatedRNNForecaster_pkg(_BasePtForecaster):  # noqa: N801 - upstream's su
             frame = frame.assign(target=frame["volume"].round())
         if isinstance(params.get("loss"), CrossEntropy):
             options["target"] = "agency"
-        return make_dataloaders(frame, **{**options, **params.get("data_loader_kwargs", {})})
+        return suite_loaders(frame, **{**options, **params.get("data_loader_kwargs", {})})

@@ -229,7 +229,7 @@ def embedding_sizes(
     """
     classes = {
         name: len(encoder.classes_)
-        for name, encoder in dataset._categorical_encoders.items()
+        for name, encoder in dataset.get_parameters()["categorical_encoders"].items()
         if name in dataset.categoricals
     }
     unknown = sorted(set(chosen or {}) - set(classes))

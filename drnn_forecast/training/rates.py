@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from drnn_forecast.host import drop_schedules
+
 SCHEDULES: Final = ("model", "cosine")
 """The model's own schedule, and half a cosine from its learning rate to zero."""
 
@@ -41,7 +43,7 @@ class NoSchedule(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the schedules that the model configured."""
-        trainer.strategy.lr_scheduler_configs = []
+        drop_schedules(trainer)
 
 
 class CosineSchedule(NoSchedule):

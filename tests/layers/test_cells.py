@@ -213,7 +213,7 @@ def test_a_state_of_another_shape_is_refused_by_the_name_of_the_cell():
 
 
 def test_compiled_kernels_are_not_promised_to_a_users_cell():
-    pytest.importorskip("numba", reason="the extra `fast` is not installed")
+    pytest.importorskip("numba", reason="numba is missing")
     with pytest.raises(ValueError, match='`backend="numba"` has the cells RNN, GRU, LSTM, got one'):
         DilatedRNN(3, 5, dilations=(1, 2), cell_type=OwnGRU, backend="numba")
 

@@ -15,13 +15,11 @@ from pytorch_forecasting.metrics import (
     NormalDistributionLoss,
     QuantileLoss,
 )
-from pytorch_forecasting.metrics.base_metrics._base_metrics import (
-    CompositeMetric,
-    convert_torchmetric_to_pytorch_forecasting_metric,
-)
+from pytorch_forecasting.metrics.base_metrics import CompositeMetric
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from drnn_forecast.host import as_forecast_metric, register_summands, summands
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.normal import ObservedMultivariateNormalLoss, ObservedNormalLoss
 from drnn_forecast.model.losses.quantiles import quantile_loss
@@ -57,10 +55,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
             f"{loss!r}. Pass a `MultiLoss` with a loss per target for several targets, and a "
             "single loss for one."
         )
-    checked = []
-    for number, part in enumerate(parts):
-        check_loss(part, dataset, number)
-        checked.append(_fitted(part))
+    checked = [_fitted(part, dataset, number) for number, part in enumerate(parts)]
     if len(names) == 1:
         return checked[0]
     return register_parts(MultiLoss(_distinct(checked), weights=weights))
@@ -68,8 +63,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
 
 def output_size(loss: Metric, normalizer: Any) -> int:
     """Return how many numbers per step a loss of one target takes."""
-    if isinstance(loss, CompositeMetric):
-        return output_size(loss._metrics[0], normalizer)
+    loss = summands(loss)[0]
     if isinstance(loss, QuantileLoss):
         return len(loss.quantiles)
     if isinstance(loss, DistributionLoss):
@@ -85,7 +79,7 @@ def register_parts(loss: Metric) -> Metric:
     if isinstance(loss, MultiLoss):
         loss.metrics = nn.ModuleList(register_parts(part) for part in loss.metrics)
     elif isinstance(loss, CompositeMetric):
-        loss._metrics = nn.ModuleList(loss._metrics)
+        register_summands(loss)
     return loss
 
 
@@ -98,9 +92,15 @@ def without_graph(module: nn.Module) -> None:
                     setattr(metric, name, value.detach())
 
 
-def _fitted(loss: Metric) -> Metric:
-    """Return our own form of a loss that upstream computes wrongly on ragged batches."""
-    loss = convert_torchmetric_to_pytorch_forecasting_metric(loss)
+def _fitted(given: object, dataset: TimeSeriesDataSet, number: int) -> Metric:
+    """Return a checked loss; our own form of one that upstream computes wrongly if ragged."""
+    loss = as_forecast_metric(given)
+    if loss is None:
+        raise TypeError(
+            f"`loss` must be a metric of pytorch-forecasting or torchmetrics, got "
+            f"a {type(given).__name__}. Pass the metric of that name, such as `MAE()` or `RMSE()`."
+        )
+    check_loss(loss, dataset, number)
     common = {name: getattr(loss, name, None) for name in ("name", "quantiles", "reduction")}
     if type(loss) is NormalDistributionLoss:
         return ObservedNormalLoss(**common)

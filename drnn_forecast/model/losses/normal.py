@@ -10,15 +10,34 @@ from typing import Any
 
 import torch
 from pytorch_forecasting.metrics import (
+    DistributionLoss,
     MultivariateNormalDistributionLoss,
     NormalDistributionLoss,
 )
 from pytorch_forecasting.utils import unpack_sequence, unsqueeze_like
 from torch import Tensor
 from torch.distributions import Distribution
+from torch.nn.utils.rnn import PackedSequence
+
+from drnn_forecast.host import add_losses, transformation_of, without_validation
 
 
-class ObservedNormalLoss(NormalDistributionLoss):
+class _ObservedLoss(DistributionLoss):
+    """What both have in common, before the methods of their own bases."""
+
+    def map_x_to_distribution(self, x: Tensor) -> Distribution:
+        """Return the distributions of all steps; `check_loss` has checked their support."""
+        return without_validation(super().map_x_to_distribution(x))
+
+    def to_prediction(self, y_pred: Tensor, n_samples: int = 100) -> Tensor:
+        """Return the mean, `(batch, steps)`: exact on a linear scale, of samples on another."""
+        if transformation_of(self) is None:
+            # Centre + scale * location, the first parameters of both losses.
+            return y_pred[..., 0] + y_pred[..., 1] * y_pred[..., 2]
+        return super().to_prediction(y_pred, n_samples=n_samples)
+
+
+class ObservedNormalLoss(_ObservedLoss, NormalDistributionLoss):
     """The loss of a normal distribution over the observed steps of each window."""
 
     def update(self, y_pred: Tensor, target: Any) -> None:
@@ -35,20 +54,10 @@ class ObservedNormalLoss(NormalDistributionLoss):
         losses = self.loss(y_pred, values)
         if weight is not None:
             losses = losses * unsqueeze_like(weight, losses)
-        self._update_losses_and_lengths(losses, lengths)
-
-    def map_x_to_distribution(self, x: Tensor) -> Distribution:
-        """Return the distribution of every step, `(batch, steps)`."""
-        return _unvalidated(super().map_x_to_distribution(x))
-
-    def to_prediction(self, y_pred: Tensor, n_samples: int = 100) -> Tensor:
-        """Return the mean, `(batch, steps)`: exact on a linear scale, of samples on another."""
-        if self._transformation is None:
-            return _mean(y_pred)
-        return super().to_prediction(y_pred, n_samples=n_samples)
+        add_losses(self, losses, lengths)
 
 
-class ObservedMultivariateNormalLoss(MultivariateNormalDistributionLoss):
+class ObservedMultivariateNormalLoss(_ObservedLoss, MultivariateNormalDistributionLoss):
     """The loss of a joint normal distribution over the windows of a batch, step by step.
 
     Each step is a distribution of the windows that reach it.
@@ -59,7 +68,7 @@ class ObservedMultivariateNormalLoss(MultivariateNormalDistributionLoss):
 
         Args:
             y_pred: Parameters, `(batch, steps, parameters)`.
-            target: Targets `(batch, steps)`, perhaps packed, and None, or targets alone.
+            target: As above.
         """
         actual = target[0] if _has_weight(target) else target
         values, lengths = unpack_sequence(actual)
@@ -69,35 +78,9 @@ class ObservedMultivariateNormalLoss(MultivariateNormalDistributionLoss):
         for start, end in zip([0, *ends], ends, strict=False):
             reach = lengths >= end
             total = total + self.loss(y_pred[reach, start:end], values[reach, start:end])
-        self._update_losses_and_lengths(total, lengths)
-
-    def map_x_to_distribution(self, x: Tensor) -> Distribution:
-        """Return the joint distribution of the batch at every step, `(steps)` of `(batch)`."""
-        return _unvalidated(super().map_x_to_distribution(x))
-
-    def to_prediction(self, y_pred: Tensor, n_samples: int = 100) -> Tensor:
-        """Return the mean, `(batch, steps)`: exact on a linear scale, of samples on another."""
-        if self._transformation is None:
-            return _mean(y_pred)
-        return super().to_prediction(y_pred, n_samples=n_samples)
+        add_losses(self, total, lengths)
 
 
 def _has_weight(target: Any) -> bool:
     """Return whether a target comes with its weights; a packed sequence is a tuple as well."""
-    return isinstance(target, list | tuple) and not isinstance(
-        target, torch.nn.utils.rnn.PackedSequence
-    )
-
-
-def _mean(parameters: Tensor) -> Tensor:
-    """Return centre + scale * location, the first parameters of both losses."""
-    return parameters[..., 0] + parameters[..., 1] * parameters[..., 2]
-
-
-def _unvalidated(distribution: Distribution) -> Distribution:
-    """Return the distribution without torch's own check of values.
-
-    Its support is wrong for log1p, where it refuses zeros; `check_loss` has the right one.
-    """
-    distribution._validate_args = False
-    return distribution
+    return isinstance(target, list | tuple) and not isinstance(target, PackedSequence)

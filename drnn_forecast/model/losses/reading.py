@@ -17,9 +17,10 @@ from pytorch_forecasting.metrics import (
     QuantileLoss,
     TweedieLoss,
 )
-from pytorch_forecasting.metrics.base_metrics._base_metrics import CompositeMetric
 from torch import Tensor
 from torchmetrics import Metric
+
+from drnn_forecast.host import summands
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -153,7 +154,7 @@ def has_location(loss: Metric) -> bool:
 
 def leading(loss: Metric) -> Any:
     """Return the metric that says what the outputs mean: of a sum, the first one."""
-    return loss._metrics[0] if isinstance(loss, CompositeMetric) else loss
+    return summands(loss)[0]
 
 
 def _known(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
+from drnn_forecast.host import special_hyperparameters
 from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plain
 from drnn_forecast.model.saving.plain import from_plain, to_plain
 
@@ -42,7 +43,7 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
     parts = {
         name: value for name, value in model.hparams.items() if name not in (*APART, "optimizer")
     }
-    special = set(model.hparams_special) - set(APART)
+    special = special_hyperparameters(model) - set(APART)
     parts |= {name: getattr(model, name) for name in sorted(special)}
     content = {
         "format_version": FORMAT_VERSION,

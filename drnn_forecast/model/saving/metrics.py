@@ -7,9 +7,10 @@ from typing import Any
 
 from pytorch_forecasting import metrics as upstream
 from pytorch_forecasting.metrics import ImplicitQuantileNetworkDistributionLoss, MultiLoss
-from pytorch_forecasting.metrics.base_metrics._base_metrics import CompositeMetric
+from pytorch_forecasting.metrics.base_metrics import CompositeMetric
 from torchmetrics import Metric
 
+from drnn_forecast.host import summand_weights, summands
 from drnn_forecast.model.losses.normal import ObservedMultivariateNormalLoss, ObservedNormalLoss
 
 WRITABLE = {
@@ -47,7 +48,7 @@ def metric_to_plain(metric: Metric) -> dict[str, Any]:
     if isinstance(metric, MultiLoss):
         parts, weights = metric.metrics, metric.weights
     elif isinstance(metric, CompositeMetric):
-        parts, weights = metric._metrics, metric._weights
+        parts, weights = summands(metric), summand_weights(metric)
     elif WRITABLE.get(name) is type(metric):
         return {"class": name, "arguments": _arguments(metric)}
     else:

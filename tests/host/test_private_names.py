@@ -1,0 +1,169 @@
+"""Private names of other libraries are touched in `host/`, and nowhere else."""
+
+import ast
+from importlib import import_module
+from inspect import getmembers, isclass
+from pathlib import Path
+
+import pytest
+
+import drnn_forecast
+
+PACKAGE = Path(drnn_forecast.__file__).parent
+PENDING = {"data/batching", "training/tuning"}
+"""Rooms whose private names have not moved yet."""
+
+ASKED_FOR = {
+    # pytorch-forecasting finds a model and its tests by these.
+    ("model/forecaster.py", "_pkg"),
+    ("model/package.py", "_tags"),
+    ("model/package.py", "_get_test_dataloaders_from"),
+}
+"""The private names that another library asks us to define: file and name."""
+
+UNDOCUMENTED = {
+    "checkpoint_io",
+    "current_batch_indices",
+    "epoch_batch_indices",
+    "hparams_special",
+    "lr_scheduler_configs",
+}
+"""Names without an underscore that their libraries promise as little."""
+
+NAMED_TUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
+"""The public face of a named tuple, whose fields own the other names."""
+PYTHON = {"abc", "builtins", "typing"}
+
+FILES = [
+    path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if not any(path.is_relative_to(PACKAGE / room) for room in {"host", *PENDING})
+]
+
+
+def name_of(path):
+    """Return a file's path below the package."""
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def is_private(name):
+    """Return whether a name is private; `__x__` and `_` are not."""
+    return name.strip("_") != "" and name.startswith("_") and not name.endswith("__")
+
+
+def defined_names(tree):
+    """Return the private names that a file defines: functions, classes, variables, attributes."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            is_own = getattr(node.value, "id", None) in ("self", "cls")
+            names |= {node.attr} if is_own else set()
+    return {name for name in names if is_private(name)}
+
+
+def touched_names(tree, ours):
+    """Return the private names of others that a file imports, reads, writes or looks up."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            parts = [part for alias in node.names for part in alias.name.split(".")]
+            found |= set(filter(is_private, parts))
+        elif isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("drnn_fore"):
+            names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            found |= set(filter(is_private, names))
+        elif isinstance(node, ast.Attribute):
+            is_foreign = is_private(node.attr) and node.attr not in ours | NAMED_TUPLE
+            if is_foreign or node.attr in UNDOCUMENTED:
+                found.add(node.attr)
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("attr"):
+            name = getattr(node.args[1], "value", None)
+            found |= {name} if isinstance(name, str) and is_private(name) else set()
+    return found
+
+
+def overridden_names(kind):
+    """Return the private names of foreign bases that a class of ours defines itself."""
+    foreign = [base for base in kind.__mro__ if base.__module__.split(".")[0] != "drnn_forecast"]
+    # Python itself writes private names into classes: those of protocols, tuples and abstract ones.
+    theirs = {n for base in foreign if base.__module__ not in PYTHON for n in vars(base)}
+    own = set(vars(kind)) - {"_abc_impl"} - NAMED_TUPLE
+    mangled = f"_{kind.__name__.lstrip('_')}__"
+    return {n for n in own & theirs if is_private(n) and not n.startswith(mangled)}
+
+
+def exceptions(path):
+    """Return the private names that are allowed in a file."""
+    return {name for file, name in ASKED_FOR if file == name_of(path)}
+
+
+TREES = {path: ast.parse(path.read_text()) for path in FILES}
+OURS = {name for tree in TREES.values() for name in defined_names(tree)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_private_name_of_another_library_is_touched_in_the_host_area_only(path):
+    found = touched_names(TREES[path], OURS - exceptions(path))
+
+    assert found - exceptions(path) == set()
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.name[0] != "_"], ids=name_of)
+def test_a_private_method_of_another_library_is_overridden_in_the_host_area_only(path):
+    module = import_module(".".join(["drnn_forecast", *path.relative_to(PACKAGE).parts])[:-3])
+    kinds = [kind for _, kind in getmembers(module, isclass) if kind.__module__ == module.__name__]
+    found = {name for kind in kinds for name in overridden_names(kind)}
+
+    assert found - exceptions(path) == set()
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "host").glob("*.py")), ids=name_of)
+def test_the_host_area_knows_nothing_of_ours_and_says_why(path):
+    tree = ast.parse(path.read_text())
+    modules = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not is_private(node.name)
+    ]
+
+    assert not any(module.startswith("drnn_forecast") for module in modules)
+    assert all(ast.get_docstring(node) for node in public)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("from torch import _C", "_C"),
+        ("import torch._dynamo", "_dynamo"),
+        ("from lightning.pytorch.utilities._pytree import tree_flatten", "_pytree"),
+        ("model._hparams", "_hparams"),
+        ("self._transformation", "_transformation"),
+        ("super()._collate_fn(samples)", "_collate_fn"),
+        ("trainer.strategy.lr_scheduler_configs = []", "lr_scheduler_configs"),
+        ("getattr(dataset, '_scalers')", "_scalers"),
+    ],
+)
+def test_the_search_finds_a_private_name(line, name):
+    assert touched_names(ast.parse(line), {"_own"}) == {name}
+
+
+@pytest.mark.parametrize(
+    "line", ["self._own", "other._own", "x.__class__", "from drnn_forecast.model import _own"]
+)
+def test_the_search_leaves_our_own_names_alone(line):
+    assert touched_names(ast.parse(line), {"_own"}) == set()
+
+
+def test_the_search_finds_an_overridden_method():
+    from torch.optim import SGD
+
+    kind = type("Ours", (SGD,), {"__module__": "drnn_forecast.model", "_init_group": None})
+    assert overridden_names(kind) == {"_init_group"}
+
+
+def test_the_rooms_that_are_pending_are_there():
+    assert all((PACKAGE / room).is_dir() for room in PENDING)
