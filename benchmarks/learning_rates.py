@@ -39,7 +39,6 @@ def main() -> None:
                 seed=args.seed,
                 max_seconds=args.seconds,
                 progress=False,
-
             )
             rows.append((model.name, rate, result.validation_loss, result.steps, result.stopped_by))
             print(*rows[-1], flush=True)

@@ -228,8 +228,9 @@ def test_more_series_than_a_batch_are_forecast_through_a_trainer(monkeypatch):
     model = make_model(roles)
     data = ForecastData.from_roles(made_frame(seed=1)[list(roles.columns)], roles)
 
+    # Products of other sizes round otherwise: float32 has a unit roundoff of 6e-8.
     pd.testing.assert_frame_equal(
-        model.forecast(data.history), by_trainer(model, data), check_exact=True
+        model.forecast(data.history), by_trainer(model, data), check_exact=False, rtol=1e-6
     )
 
 

@@ -194,7 +194,11 @@ def test_segments_read_the_whole_context_and_nothing_else(dataset, batch):
 
 
 def test_segments_shorten_what_an_unknown_depth_follows_from():
-    assert make_model(segment_length=5, num_layers=None).hparams.dilations == (1, 2, 4)
+    assert make_model(segment_length=5, num_layers=None, dilation_base=2).hparams.dilations == (
+        1,
+        2,
+        4,
+    )
 
 
 def test_a_context_longer_than_the_window_reads_all_of_it(dataset, batch):
@@ -244,7 +248,9 @@ def test_a_window_without_history_is_forecast_from_what_is_known_ahead(
 @pytest.mark.parametrize("segment_length", [None, 10])
 def test_a_batch_of_windows_without_any_history_is_forecast(segment_length):
     data = make_dataset(min_encoder_length=0, target_normalizer=GroupNormalizer(groups=["name"]))
-    model = make_model(data, season_length=24, segment_length=segment_length, linear_length=60)
+    model = make_model(
+        data, season_length=24, segment_length=segment_length, linear_length=60, dilation_base=2
+    )
     x = copy.copy(first_batch(data)[0])
     for name in ("encoder_cat", "encoder_cont", "encoder_target"):
         x[name] = x[name][:, :0]
@@ -291,7 +297,7 @@ def test_a_checkpoint_gives_the_same_forecast_without_the_dataset(levered, tmp_p
     x, _ = first_batch(data)
 
     loaded = DilatedRNNForecaster.load_from_checkpoint(tmp_path / "model.ckpt").eval()
-    assert loaded.hparams.dilations == (1, 2, 4)
+    assert loaded.hparams.dilations == model.hparams.dilations
     torch.testing.assert_close(loaded(x)["prediction"], model(x)["prediction"], rtol=0, atol=0)
 
 
@@ -317,20 +323,22 @@ def test_predict_returns_quantiles_in_target_units(levered):
 
 
 def test_an_unknown_depth_follows_from_what_the_encoder_reads():
-    assert make_model(num_layers=None).hparams.dilations == (1, 2, 4, 8, 16)
-    assert make_model(num_layers=None, context_length=20).hparams.dilations == (1, 2, 4)
+    binary = {"num_layers": None, "dilation_base": 2}
+    assert make_model(**binary).hparams.dilations == (1, 2, 4, 8, 16)
+    assert make_model(**binary, context_length=20).hparams.dilations == (1, 2, 4)
+    assert make_model(num_layers=None).hparams.dilations == (1, 4, 16)
 
 
 def test_a_dilation_that_no_window_can_use_is_warned_of_once():
     with pytest.warns(UserWarning, match=r"`dilations` \[64, 128\] reach past the 60") as caught:
-        make_model(num_layers=8)
+        make_model(num_layers=8, dilation_base=2)
     assert len(caught) == 1
 
 
 def test_a_model_whose_windows_use_all_dilations_is_made_without_a_warning():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        make_model(num_layers=6)
+        make_model(num_layers=6, dilation_base=2)
     assert not caught
 
 
