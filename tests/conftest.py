@@ -4,10 +4,20 @@ import hypothesis
 import pytest
 import torch
 
+from drnn_forecast.layers import compile_kernels
+from drnn_forecast.layers.kernels.cpu.operator import HAS_NUMBA
+
 # A first call of a torch kernel is slow enough to upset deadlines; timings assert nothing here.
 hypothesis.settings.register_profile("project", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("project")
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels():
+    """Wait for the compiled kernels, so that no test sees torch's cells give way to them."""
+    if HAS_NUMBA:
+        compile_kernels()
 
 
 @pytest.fixture

@@ -38,10 +38,8 @@ LAZY = {
     ("data/frames/data.py", "target_rows"),
     # Optuna is an extra.
     ("training/tuning/tuner.py", "tune"),
-    # numba compiles on first use only.
-    ("layers/kernels/cpu/operator.py", "recurrence_forward"),
-    ("layers/kernels/cpu/operator.py", "recurrence_backward"),
-    ("layers/kernels/cpu/operator.py", "sizes"),
+    # numba is imported on first use only.
+    ("layers/kernels/cpu/operator.py", "_compilation"),
     ("layers/kernels/cpu/operator.py", "_vector_bytes"),
 }
 """The imports of ours inside functions: file and function."""

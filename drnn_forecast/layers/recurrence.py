@@ -6,7 +6,7 @@ torch's cells run on the folded view; an operator for it would be one more backe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -86,7 +86,10 @@ def recurrence(
             the two biases `(gates * hidden,)`, in torch's order of gates.
         dilation: s, time steps.
         backend: `"torch"`: torch's own cells. `"numba"`: compiled CPU kernels. `"auto"`: the
-            faster one of those that can run. While a graph is exported torch's cells always run.
+            faster one of those that can run now: until the kernels have been compiled, once for a
+            machine and beside the work, torch's cells. From the second process on the kernels are
+            there from the first call; the first one differs from it by rounding, and may from run
+            to run. While a graph is exported torch's cells always run.
 
     Raises:
         ValueError: `backend` is `"numba"`, which cannot run on these tensors.
@@ -125,6 +128,35 @@ def torch_cells(
     return output, tuple(part.squeeze(0) for part in last)
 
 
+def compile_kernels() -> None:
+    """Compile the CPU's kernels, and return when they are ready and kept for later processes.
+
+    Nobody has to: `backend="auto"` does so beside the work. It makes the first run equal to later
+    ones, in an image or before a measurement. It takes some fifteen seconds, or half a second
+    where they have been kept.
+
+    Raises:
+        ImportError: numba is not installed.
+    """
+    checked_backend("numba")
+    cpu.compile_kernels(*cpu.DTYPES)
+
+
+def kernels_are_compiling() -> bool:
+    """Return whether kernels are being compiled for this process, while torch's cells run."""
+    return cpu.are_compiling()
+
+
+def settle_backend(input: Tensor, backends: Collection[str]) -> None:
+    """Wait for the kernels that `"auto"` may run on this input, `(time, batch, features)`.
+
+    What is computed twice, as in checkpointing, has to be computed in the same way twice.
+    """
+    is_tracing = torch.compiler.is_compiling() or _is_exporting()
+    if "auto" in backends and not is_tracing and not cpu.obstacle(input, (), ()):
+        cpu.compile_kernels(input.dtype)
+
+
 def checked_backend(backend: str) -> str:
     """Return `backend` if there is such a one and it is installed.
 
@@ -160,10 +192,12 @@ def _is_compiled(
                 f'`backend="numba"` cannot run here: {reason}. Pass `backend="auto"` or "torch".'
             )
         return True
-    is_training = cpu.keeps_graph(input, *state, *weights)
-    lanes = dilation * input.shape[1]
-    return not reason and cpu.is_faster(
-        cell_type, lanes, weights[1].shape[1], input.dtype, training=is_training
+    dtype, is_training = input.dtype, cpu.keeps_graph(input, *state, *weights)
+    lanes, hidden = dilation * input.shape[1], weights[1].shape[1]
+    return (
+        not reason
+        and cpu.is_faster(cell_type, lanes, hidden, dtype, training=is_training)
+        and cpu.are_ready(dtype, training=is_training)
     )
 
 

@@ -12,7 +12,7 @@ from drnn_forecast.layers.cells import Cell
 from drnn_forecast.layers.checks import checked_probability, checked_widths
 from drnn_forecast.layers.dilations import checked_dilations, checked_integer
 from drnn_forecast.layers.layer import MODES, DilatedCell, DilatedLayer, DilatedRNNLayer, LayerState
-from drnn_forecast.layers.recurrence import checked_backend
+from drnn_forecast.layers.recurrence import checked_backend, settle_backend
 
 
 class DilatedRNN(nn.Module):
@@ -102,10 +102,13 @@ class DilatedRNN(nn.Module):
             )
         hidden = input.transpose(0, 1) if self.batch_first and input.dim() == 3 else input
         states = []
+        is_recomputed = self.checkpoint_layers and torch.is_grad_enabled()
+        if is_recomputed:
+            settle_backend(hidden, {getattr(layer, "backend", "torch") for layer in self.layers})
         for index, layer in enumerate(self.layers):
             below = self.dropout(hidden) if index else hidden
             before = None if state is None else state[index]
-            if self.checkpoint_layers and torch.is_grad_enabled():
+            if is_recomputed:
                 hidden, last = checkpoint(
                     layer, below, before, use_reentrant=False, preserve_rng_state=False
                 )

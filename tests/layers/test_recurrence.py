@@ -135,9 +135,10 @@ def test_the_operator_keeps_the_rules_of_torch(cell_type, keep):
 
 
 @pytest.mark.parametrize("cell_type", CELLS)
-def test_a_compiled_graph_calls_the_kernels_without_a_break(cell_type):
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_a_compiled_graph_calls_the_kernels_without_a_break(cell_type, backend):
     torch.manual_seed(0)
-    model = DilatedRNN(3, 5, dilations=(1, 3), cell_type=cell_type, backend="numba").double()
+    model = DilatedRNN(3, 5, dilations=(1, 3), cell_type=cell_type, backend=backend).double()
     graph = torch.compile(model, fullgraph=True, backend="aot_eager")
     x = torch.randn(10, 2, 3, dtype=torch.float64, requires_grad=True)
 

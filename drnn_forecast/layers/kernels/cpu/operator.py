@@ -7,16 +7,26 @@ the weights' gradients in one product, and the same with steps compiled by Induc
 from __future__ import annotations
 
 import importlib.util
+import logging
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 
+from drnn_forecast.layers.kernels.cpu.arguments import Gradients, Run, Sizes
+
+if TYPE_CHECKING:
+    from drnn_forecast.layers.kernels.cpu.compilation import Compilation
+
+logger = logging.getLogger("drnn_forecast.layers")
+
 CELLS: Final = {"RNN": 0, "GRU": 1, "LSTM": 2}
 HAS_NUMBA: Final = importlib.util.find_spec("numba") is not None
-DTYPES: Final = (torch.float32, torch.float64)
+DTYPES: Final = {torch.float32: "float32", torch.float64: "float64"}
 
 
 def obstacle(input: Tensor, state: tuple[Tensor, ...], weights: Sequence[Tensor]) -> str | None:
@@ -33,7 +43,7 @@ def obstacle(input: Tensor, state: tuple[Tensor, ...], weights: Sequence[Tensor]
             return f"the kernels run on the CPU, got a tensor on {tensor.device}"
         if tensor.dtype != dtype:
             return f"input, state and weights must share one dtype, got {dtype} and {tensor.dtype}"
-    return None
+    return None if torch.compiler.is_compiling() else _import_error()
 
 
 def is_faster(
@@ -60,6 +70,29 @@ def is_faster(
     vector = _vector_bytes() // dtype.itemsize
     is_full = lanes / (_tile_vectors(lanes, vector) * vector) >= 0.9
     return is_full and lanes >= (16 if training else 32)
+
+
+def are_ready(dtype: torch.dtype, *, training: bool) -> bool:
+    """Return whether the compiled kernels can run at once; if not, they will be compiled.
+
+    A graph that is being compiled calls them by name and waits, as it waits for its own code.
+    """
+    if torch.compiler.is_compiling():
+        return True
+    return _compilation().is_ready(DTYPES[dtype], training=training)
+
+
+def are_compiling() -> bool:
+    """Return whether another process compiles kernels for this one."""
+    module = sys.modules.get(f"{__package__}.compilation")
+    return module is not None and module.compilation.is_running()
+
+
+def compile_kernels(*dtypes: torch.dtype) -> None:
+    """Compile the kernels that numba's cache has not, and return when they are ready."""
+    for dtype in dtypes:
+        for name in ("forward", "backward"):
+            _compilation().kernel(name, DTYPES[dtype])
 
 
 def keeps_graph(*tensors: Tensor) -> bool:
@@ -123,8 +156,7 @@ def recurrence_forward(
     cell: int, input: Tensor, weight: Tensor, state_h: Tensor, state_c: Tensor, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the output, the last h and c, and what the backward pass reads (empty: not kept)."""
-    from drnn_forecast.layers.kernels.cpu import passes as kernels
-
+    forward = _compilation().kernel("forward", DTYPES[input.dtype])
     plan = _Plan(cell, input, state_h)
     output = input.new_empty(plan.rows, plan.hidden)
     last_h, last_c = torch.empty_like(state_h), torch.empty_like(state_c)
@@ -136,8 +168,8 @@ def recurrence_forward(
     def run(first: int, stop: int) -> None:
         slots = saved if len(saved) else input.new_empty(plan.slot)
         work = input.new_empty((plan.features + 2 * plan.hidden + 2) * plan.width)
-        arrays = kernels.Run._make([*given, *results, _flat(slots)])
-        kernels.forward(cell, sizes, first, stop, arrays, _flat(work))
+        arrays = Run._make([*given, *results, _flat(slots)])
+        forward(cell, sizes, first, stop, arrays, _flat(work))
 
     plan.share_out(run)
     return output, last_h, last_c, saved
@@ -171,14 +203,13 @@ def recurrence_backward(
     needs_input: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the gradients of the input (empty: not needed), the weight, h and c."""
-    from drnn_forecast.layers.kernels.cpu import passes as kernels
-
+    backward = _compilation().kernel("backward", DTYPES[input.dtype])
     plan = _Plan(cell, input, state_h)
     grad_input = torch.empty_like(input) if needs_input else input.new_empty(0)
     grad_h, grad_c = torch.empty_like(state_h), torch.empty_like(state_c)
     # The last state is not read again; the state's own arrays stand in for it.
     given = (input, weight, state_h, state_c, output, state_h, state_c, saved)
-    arrays = kernels.Run._make(_flat(tensor) for tensor in given)
+    arrays = Run._make(_flat(tensor) for tensor in given)
     above = [_flat(tensor) for tensor in (grad_output, grad_last_h, grad_last_c)]
     below = [_flat(tensor) for tensor in (grad_input, grad_h, grad_c)]
     partial: list[Tensor] = []
@@ -188,8 +219,8 @@ def recurrence_backward(
         partial.append(grad_weight)
         room = (3 + plan.gate_rows) * plan.block
         work = input.new_empty(room + plan.width * (plan.padded_columns + plan.features))
-        grads = kernels.Gradients._make([*above, below[0], _flat(grad_weight), *below[1:]])
-        kernels.backward(cell, plan.sizes(keeps=True), first, stop, arrays, grads, _flat(work))
+        grads = Gradients._make([*above, below[0], _flat(grad_weight), *below[1:]])
+        backward(cell, plan.sizes(keeps=True), first, stop, arrays, grads, _flat(work))
 
     plan.share_out(run)
     grad_weight = partial[0] if len(partial) == 1 else torch.stack(partial).sum(0)
@@ -256,10 +287,8 @@ class _Plan:
         self.kept = 0 if cell == CELLS["RNN"] else self.tiles * self.steps * self.slot
         self.padded_columns = -(-(self.features + self.hidden + 2) // vector) * vector
 
-    def sizes(self, *, keeps: bool) -> Any:
+    def sizes(self, *, keeps: bool) -> Sizes:
         """Return what the kernels need to know."""
-        from drnn_forecast.layers.kernels.cpu.products import Sizes
-
         rest = self.rows - (self.steps - 1) * self.lanes
         slots = self.steps if keeps else 0
         return Sizes(
@@ -292,6 +321,23 @@ def _tile_vectors(lanes: int, vector: int) -> int:
     """
     vectors = -(-lanes // vector)
     return vectors if vectors <= 8 else vectors + vectors % 2
+
+
+@cache
+def _import_error() -> str | None:
+    """Return why numba, which is installed, does not load; said once in the log as well."""
+    try:
+        import numba  # noqa: F401
+    except ImportError as error:
+        logger.warning("numba does not load, so that torch's cells run: %s", error)
+        return f"numba does not load ({error})"
+    return None
+
+
+def _compilation() -> Compilation:
+    from drnn_forecast.layers.kernels.cpu.compilation import compilation
+
+    return compilation
 
 
 def _vector_bytes() -> int:

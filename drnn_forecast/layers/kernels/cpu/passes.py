@@ -5,22 +5,21 @@ A tile is so many lanes as fill one or two vectors. Its state and gates are held
 from step to step. Each step is one product of the weights with what the cell reads, (x, 1, h, 1),
 and one pass over the units. Tiles are independent, so that threads share them out. Arrays are flat.
 
-`forward` and `backward` are kept compiled on disk, beside the bytecode, where numba looks for them
-by this file and by what they close over: hence the digest of all the files that they come from.
+`compilation` keeps `forward` and `backward` on disk, where numba looks for them by this file and by
+what they close over: hence the digest of all the files that they come from.
 """
 
 from __future__ import annotations
 
 import zlib
 from importlib.resources import files as files_of
-from typing import Any, NamedTuple
+from typing import Any
 
-import numba
-
+from drnn_forecast.layers.kernels.cpu.arguments import Gradients, Run, Sizes
 from drnn_forecast.layers.kernels.cpu.products import (
     GRU,
     LSTM,
-    Sizes,
+    compiled,
     gate_products,
     gate_rows,
     inlined,
@@ -43,31 +42,6 @@ from drnn_forecast.layers.kernels.cpu.units import (
     rnn_gradients,
     rnn_units,
 )
-
-
-class Run(NamedTuple):
-    """The arrays of a run; `saved` has the gates, and for an LSTM c, of each slot."""
-
-    input: Any
-    weight: Any
-    state_h: Any
-    state_c: Any
-    output: Any
-    last_h: Any
-    last_c: Any
-    saved: Any
-
-
-class Gradients(NamedTuple):
-    """The gradients that a backward run is given, then those that it sets."""
-
-    output: Any
-    last_h: Any
-    last_c: Any
-    input: Any  # empty: nobody asks for it
-    weight: Any
-    state_h: Any
-    state_c: Any
 
 
 @inlined
@@ -213,16 +187,15 @@ def source_digest() -> int:
     return zlib.crc32(b"".join(file.read_bytes() for file in files if file.name.endswith(".py")))
 
 
-def kept_kernels(digest: int, *, cache: bool = True) -> tuple[Any, Any]:
+def kernels_of(digest: int) -> tuple[Any, Any]:
     """Return `forward` and `backward`, which return the digest that they were compiled with."""
-    kept = numba.njit(nogil=True, error_model="numpy", cache=cache)
 
-    @kept
+    @compiled
     def forward(cell: int, sizes: Sizes, first: int, stop: int, run: Run, work: Any) -> int:
         run_forward(cell, sizes, first, stop, run, work)
         return digest
 
-    @kept
+    @compiled
     def backward(
         cell: int, sizes: Sizes, first: int, stop: int, run: Run, grads: Gradients, work: Any
     ) -> int:
@@ -232,7 +205,4 @@ def kept_kernels(digest: int, *, cache: bool = True) -> tuple[Any, Any]:
     return forward, backward
 
 
-try:
-    forward, backward = kept_kernels(source_digest())
-except RuntimeError:  # numba has no directory to keep them in, so each process compiles its own
-    forward, backward = kept_kernels(source_digest(), cache=False)
+forward, backward = kernels_of(source_digest())

@@ -7,10 +7,11 @@ three bands that read different columns.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numba
 
+from drnn_forecast.layers.kernels.cpu.arguments import Sizes
 from drnn_forecast.layers.kernels.cpu.vectors import BLOCK_ROWS, VECTOR_BYTES, block_product
 
 RNN: Final = 0
@@ -23,19 +24,6 @@ wide_block: Final = block_product(BLOCK_ROWS, 2)
 wide_row: Final = block_product(1, 2)
 narrow_block: Final = block_product(BLOCK_ROWS, 1)
 narrow_row: Final = block_product(1, 1)
-
-
-class Sizes(NamedTuple):
-    """The sizes of a run; rows visit the lanes in turn, perhaps not all in the last turn."""
-
-    rows: int  # of the input and the output: (time, batch)
-    lanes: int  # (dilation, batch)
-    features: int
-    hidden: int
-    width: int  # lanes of a tile, whole vectors
-    steps: int  # visits of a lane
-    rest: int  # lanes of the last visit
-    slots: int  # steps whose gates are kept, a tile after another; 0: one place for all
 
 
 @compiled
