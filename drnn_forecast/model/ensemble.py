@@ -20,7 +20,7 @@ from torchmetrics import Metric
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading
-from drnn_forecast.model.prediction import has_quantiles, loss_quantiles, quantile_columns
+from drnn_forecast.model.prediction import forecast_columns
 
 FORMAT_VERSION = 1
 CONFIGURATION = "ensemble.json"
@@ -92,10 +92,7 @@ class Ensemble:
     def forecast(self, frame: pd.DataFrame, *, future: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the average forecast past the end of every series: see `prediction.forecast`."""
         frames = [member.forecast(frame, future=future) for member in self.members]
-        first = self.members[0]
-        columns = (
-            quantile_columns(loss_quantiles(first)) if has_quantiles(first) else ["prediction"]
-        )
+        columns = forecast_columns(self.members[0])
         values = self._averaged([part[columns].to_numpy() for part in frames])
         return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
 
