@@ -26,7 +26,7 @@ from drnn_forecast.data import (
 )
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
-from drnn_forecast.model.losses import leading, point_forecast, quantile_forecast
+from drnn_forecast.model.losses import point_forecast, quantile_forecast
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -106,17 +106,12 @@ def loss_quantiles(model: BaseModel) -> list[float]:
     Raises:
         ValueError: It has none: a point loss, or several targets.
     """
-    if not has_quantiles(model):
+    if not _has_levels(model.loss):
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
             f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
         )
     return list(model.loss.quantiles)
-
-
-def has_quantiles(model: BaseModel) -> bool:
-    """Return whether the model's loss is one of quantiles or of a distribution, of one target."""
-    return _has_levels(model.loss)
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:
@@ -158,10 +153,10 @@ def forecast_columns(model: BaseModel) -> list[str]:
 def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
     """Yield what stands before the names of each target's columns, and its loss."""
     if not isinstance(model.loss, MultiLoss):
-        yield "", leading(model.loss)
+        yield "", model.loss
         return
     for name, loss in zip(model.target_names, model.loss.metrics, strict=True):
-        yield f"{name}_", leading(loss)
+        yield f"{name}_", loss
 
 
 def _has_levels(loss: Metric) -> bool:
