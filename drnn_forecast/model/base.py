@@ -150,7 +150,7 @@ class ForecastingModel(BaseModelWithCovariates):
         read one.
         """
         options: dict[str, Any] = {}
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in self.trainer.callbacks:
             options |= getattr(callback, "predict_kwargs", {})
         return self(batch[0], **options)
 

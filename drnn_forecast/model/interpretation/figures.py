@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
 
-def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure]:
+def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure | SubFigure]:
     """Return a figure of each part of an interpretation, by the name of the part.
 
     Raises:
@@ -132,7 +132,7 @@ def window_interpretation_figure(
     figure = new_figure(10, 6 * number)
     axes = figure.subplots(2 * number, squeeze=False)[:, 0]
     window = windows_at(x, slice(idx, idx + 1))
-    window_figures(model, x, out, idx, axes=axes[::2])
+    window_figures(model, x, out, idx, axes=list(axes[::2]))
     for target, axis in enumerate(axes[1::2]):
         by_lag = interpret(model, window, target=target).by_lag
         lag_chart(by_lag.numpy(), title="What it leans on", axis=axis)
