@@ -234,6 +234,24 @@ def _(kind: Any) -> None:
     model.predict_dependency(dataset, "lever", [0.0, 1.0], trainer_kwargs=dict(QUIET))
 
 
+@feature("`trainer.predict(model, loader)`")
+def _(kind: Any) -> None:
+    dataset = made_dataset()
+    model = trained(kind, dataset)
+    loader = dataset.to_dataloader(train=False, batch_size=64, num_workers=0)
+    batches = pl.Trainer(**QUIET).predict(model, loader)
+    assert sum(len(model.to_prediction(batch)) for batch in batches) == len(dataset)
+
+
+@feature('`interpret_output(raw.output, reduction="sum")`, and its plots')
+def _(kind: Any) -> None:
+    dataset = made_dataset()
+    model = trained(kind, dataset)
+    raw = quietly(model, dataset, mode="raw", return_x=True)
+    interpretation = model.interpret_output(raw.output, reduction="sum")
+    assert model.plot_interpretation(interpretation)
+
+
 @feature("weights and settings without pickle")
 def _(kind: Any) -> None:
     model = trained(kind, made_dataset())
@@ -273,11 +291,17 @@ def main() -> None:
         "",
         *markdown(pd.DataFrame(rows)),
         "",
-        "The rows of `DilatedRNNForecaster` are laws of its tests: losses in "
-        "`tests/test_losses.py`, predictions in `tests/test_collection.py`, copies in "
-        "`tests/test_life.py` and `tests/test_pretrained.py`, dependencies in "
-        "`tests/test_interpretation.py`, processes in `tests/test_distributed.py`, and "
-        "pytorch-forecasting's own suite and grid in `tests/test_host_suite.py`.",
+        "An interpretation of `DilatedRNNForecaster` is one of gradients with respect to the "
+        "inputs, which the raw output has where `predict` has `return_x=True`; any other output is "
+        "interpreted beside its `x`: `interpret_output(out, x=x)`. It is of saliency, lags, "
+        "variables and dilations, where the temporal fusion transformer's is of attention. "
+        "`plot_interpretation(x, out, idx)` draws one window, as `NHiTS` does.",
+        "",
+        "The rows of `DilatedRNNForecaster` are laws of its tests in `tests/model`: losses in "
+        "`test_losses.py`, predictions in `test_collection.py`, copies in `test_life.py` and "
+        "`test_saving.py`, interpretations and dependencies in `test_interpretation.py`, and "
+        "pytorch-forecasting's own suite and grid in `test_host_suite.py`; processes in "
+        "`tests/training/test_distributed.py`.",
     ]
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n".join(lines) + "\n")

@@ -16,7 +16,10 @@ from .paths.costs import (
     serial_steps as serial_steps,
 )
 from .paths.graph import shortest_path as shortest_path, stack_edges as stack_edges
-from .paths.length import mean_recurrent_length as mean_recurrent_length
+from .paths.length import (
+    graph_recurrent_length as graph_recurrent_length,
+    mean_recurrent_length as mean_recurrent_length,
+)
 from .paths.recommendation import recommend_dilations as recommend_dilations
 from .recurrence import (
     compile_kernels as compile_kernels,

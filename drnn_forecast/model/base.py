@@ -26,10 +26,15 @@ from drnn_forecast.model.losses import (
 from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
 
 
-class NetworkOutput(OutputMixIn, namedtuple("NetworkOutput", ["prediction", "encoder_state"])):
+class NetworkOutput(
+    OutputMixIn,
+    namedtuple("NetworkOutput", ["prediction", "encoder_state", "inputs"], defaults=(None,)),
+):
     """What a network gives: `prediction` in target units, and the encoder's last `encoder_state`.
 
-    pytorch-forecasting makes a class of its own in every model, which cannot be pickled.
+    Its `inputs` are those of `predict(mode="raw", return_x=True)`, so that the output alone can be
+    interpreted, and None elsewhere. pytorch-forecasting makes a class of its own in every model,
+    which cannot be pickled.
     """
 
     __slots__ = ()
@@ -141,6 +146,17 @@ class ForecastingModel(BaseModelWithCovariates):
     ) -> dict[str, Any]:
         """Log metrics of the observed steps; upstream counts the padding of short decoders too."""
         return super().create_log(x, _observed(y, x["decoder_lengths"]), out, batch_idx, **kwargs)
+
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """Return the network output of a batch, for any trainer; upstream's asks for a callback.
+
+        `trainer.predict(model, loader)` gives a list of them; `to_prediction` and `to_quantiles`
+        read one.
+        """
+        options: dict[str, Any] = {}
+        for callback in self.trainer.callbacks:
+            options |= getattr(callback, "predict_kwargs", {})
+        return self(batch[0], **options)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return optimiser and schedule; without `reduce_on_plateau_patience` there is none."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule, Trainer
+from lightning_utilities.core.apply_func import apply_to_collection, is_namedtuple
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import Prediction
-from pytorch_forecasting.utils import OutputMixIn, create_mask
+from pytorch_forecasting.utils import create_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -94,6 +97,22 @@ def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
     return dataset
 
 
+def windows_at(x: Mapping[str, Any], rows: slice) -> Any:
+    """Return some windows of a batch, such as `slice(2, 3)`."""
+    return apply_to_collection(dict(x), Tensor, lambda part: part[rows])
+
+
+@contextmanager
+def evaluating(model: BaseModel) -> Iterator[None]:
+    """Switch off what a model does in training only, and give its mode back."""
+    was_training = model.training
+    try:
+        model.eval()
+        yield
+    finally:
+        model.train(was_training)
+
+
 def check_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
     """Refuse a dataset whose variables or horizon are not those that the model has learned.
 
@@ -129,14 +148,8 @@ class WindowCollector(PredictionCallback):
 
     Under several processes each of them gets the windows of all, every one once.
 
-    Args:
-        mode: `"prediction"`, `"quantiles"`, `"samples"`, `"raw"`, or `("raw", name)`.
-        parts: What to return beside the output: of `x`, `index`, `decoder_lengths`, `y`.
-        n_samples: Draws per window in the mode `"samples"`.
-        mode_kwargs: Of the model's `to_prediction` or `to_quantiles`.
-        predict_kwargs: Of the model's `forward`.
-        output_dir: A folder to write to, as pytorch-forecasting does; nothing is kept then.
-        write_interval: `"batch"`, `"epoch"` or `"batch_and_epoch"`.
+    Args are those of `ForecastingModel.predict`, but for `parts`: what to return beside the output,
+    of `x`, `index`, `decoder_lengths` and `y`.
 
     Raises:
         ValueError: There is no such mode.
@@ -180,7 +193,7 @@ class WindowCollector(PredictionCallback):
 
     @property
     def result(self) -> Any:
-        """What was collected: the output alone, or a `Prediction`; None where it was written."""
+        """The output alone, or a `Prediction`; None where it was written."""
         return self._joined
 
     def on_predict_batch_end(
@@ -197,7 +210,7 @@ class WindowCollector(PredictionCallback):
         record = {"output": self._read(pl_module, outputs, x["decoder_lengths"])}
         others = {"x": x, "decoder_lengths": x["decoder_lengths"], "y": y}
         record |= {name: others[name] for name in self.parts if name in others}
-        record = {name: _on_cpu(part) for name, part in record.items()}
+        record = move_data_to_device(record, torch.device("cpu"))
         if "index" in self.parts:
             loader: Any = trainer.predict_dataloaders
             record["index"] = loader.dataset.x_to_index(x)
@@ -215,6 +228,8 @@ class WindowCollector(PredictionCallback):
         self._batches = []
         if trainer.world_size > 1:
             record = _gathered(record, self._rows, trainer.world_size)
+        if self.mode == "raw" and "x" in record and hasattr(record["output"], "inputs"):
+            record["output"] = record["output"]._replace(inputs=record["x"])
         if self.output_dir is None:
             self._joined = Prediction(**record) if self.parts else record["output"]
         elif trainer.is_global_zero:
@@ -233,9 +248,7 @@ class WindowCollector(PredictionCallback):
         else:
             output = model.to_prediction(outputs, **self.mode_kwargs)
         is_past = create_mask(int(lengths.max()), lengths)
-        if isinstance(output, list | tuple):
-            return [_masked(part, is_past) for part in output]
-        return _masked(output, is_past)
+        return apply_to_collection(output, Tensor, _masked, is_past)
 
     def _write(self, record: dict[str, Any], number: str = "") -> None:
         name = f"predictions_{number}.pt" if number else "predictions.pt"
@@ -251,33 +264,26 @@ def joined(parts: Sequence[Any], fill: float = torch.nan) -> Any:
     """
     first = parts[0]
     if isinstance(first, Tensor):
-        return torch.cat(_equally_long(parts, fill))
+        longest = max(part.shape[1:2] for part in parts)
+        return torch.cat([_filled_up(part, longest, fill) for part in parts])
     if isinstance(first, pd.DataFrame):
         return pd.concat(parts, ignore_index=True)
     if isinstance(first, Mapping):
         fills = {name: 0.0 if name in ("x", "y") else fill for name in first}
         return {name: joined([part[name] for part in parts], fills[name]) for name in first}
-    if isinstance(first, OutputMixIn):
-        fields = dict(first.items())
-        return type(first)(
-            **{name: joined([part[name] for part in parts], fill) for name in fields}
-        )
     if isinstance(first, list | tuple):
-        return type(first)(joined(column, fill) for column in zip(*parts, strict=True))
+        columns = [joined(column, fill) for column in zip(*parts, strict=True)]
+        return type(first)(*columns) if is_namedtuple(first) else type(first)(columns)
     return first
 
 
-def _equally_long(parts: Sequence[Tensor], fill: float) -> list[Tensor]:
-    """Return the tensors filled up to the longest second axis; classes with -1 for no number."""
-    if parts[0].ndim < 2:
-        return list(parts)
-    longest = max(part.shape[1] for part in parts)
-    result = []
-    for part in parts:
-        value = -1 if fill != fill and not part.is_floating_point() else fill
-        shape = (part.shape[0], longest - part.shape[1], *part.shape[2:])
-        result.append(torch.cat([part, part.new_full(shape, value)], dim=1))
-    return result
+def _filled_up(part: Tensor, length: Sequence[int], fill: float) -> Tensor:
+    """Return a tensor with a second axis of this length; classes with -1 for no number."""
+    if part.shape[1:2] == length:
+        return part
+    value = -1 if fill != fill and not part.is_floating_point() else fill
+    shape = (part.shape[0], length[0] - part.shape[1], *part.shape[2:])
+    return torch.cat([part, part.new_full(shape, value)], dim=1)
 
 
 def _masked(output: Tensor, is_past: Tensor) -> Tensor:
@@ -286,37 +292,13 @@ def _masked(output: Tensor, is_past: Tensor) -> Tensor:
     return output.masked_fill(is_past, torch.nan if output.is_floating_point() else -1)
 
 
-def _on_cpu(part: Any) -> Any:
-    """Return the same structure on the CPU and without a graph."""
-    if isinstance(part, Tensor):
-        return part.detach().cpu()
-    if isinstance(part, Mapping):
-        return {name: _on_cpu(value) for name, value in part.items()}
-    if isinstance(part, OutputMixIn):
-        return type(part)(**{name: _on_cpu(value) for name, value in part.items()})
-    if isinstance(part, list | tuple):
-        return type(part)(_on_cpu(value) for value in part)
-    return part
-
-
 def _gathered(record: dict[str, Any], rows: Sequence[int], world_size: int) -> dict[str, Any]:
     """Return the records of all processes in the order of the rows, each row once."""
     everyone: list[Any] = [None] * world_size
     torch.distributed.all_gather_object(everyone, (list(rows), record))
     order = torch.tensor([row for part, _ in everyone for row in part]).argsort()
-    return _taken(joined([part for _, part in everyone]), order)
-
-
-def _taken(part: Any, order: Tensor) -> Any:
-    """Return the rows in an order, in any structure that `joined` makes."""
-    if isinstance(part, Tensor):
-        return part[order]
-    if isinstance(part, pd.DataFrame):
-        return part.iloc[order.numpy()].reset_index(drop=True)
-    if isinstance(part, Mapping):
-        return {name: _taken(value, order) for name, value in part.items()}
-    if isinstance(part, OutputMixIn):
-        return type(part)(**{name: _taken(value, order) for name, value in part.items()})
-    if isinstance(part, list | tuple):
-        return type(part)(_taken(value, order) for value in part)
-    return part
+    whole = joined([part for _, part in everyone])
+    whole = apply_to_collection(whole, Tensor, lambda part: part[order])
+    if "index" in whole:
+        whole["index"] = whole["index"].iloc[order.numpy()].reset_index(drop=True)
+    return whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import DistributionLoss, QuantileLoss
+from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from pytorch_forecasting.utils import to_list
+from torch import Tensor
+from torchmetrics import Metric
 
 from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
@@ -25,7 +28,8 @@ from drnn_forecast.data import (
 )
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
-from drnn_forecast.model.collection import QUIET_TRAINER
+from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
+from drnn_forecast.model.losses import point_forecast, quantile_forecast
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -43,8 +47,10 @@ def forecast(
 ) -> pd.DataFrame:
     """Return the forecast of every series from its end or an origin, one row per series and time.
 
-    Columns are the frame's own series and time, then one per quantile of the model's loss
-    (`q0.1`, ...), or `prediction` for a loss without quantiles, in target units.
+    Columns are the frame's own series and time, then, in target units, one per quantile of the
+    model's loss (`q0.1`, ...), or `prediction` for a loss without quantiles. A categorical target
+    has the most likely label in `prediction`, and the probability of each label in `p(<label>)`.
+    Of several targets, each has its columns with its name in front: `load_q0.1`, `sky_p(rain)`.
 
     Args:
         model: A trained model. With `roles` among its hyperparameters it understands tidy frames;
@@ -62,15 +68,7 @@ def forecast(
         TypeError: A column has the wrong type.
     """
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
-    values = _last_windows(model, dataset)
-    if not has_quantiles(model):
-        return pd.DataFrame({**rows, "prediction": values.reshape(-1)})
-    return tidy_forecasts(rows, values, loss_quantiles(model))
-
-
-def forecast_columns(model: BaseModel) -> list[str]:
-    """Return the columns of a forecast of numbers, those of series and time aside."""
-    return quantile_columns(loss_quantiles(model)) if has_quantiles(model) else ["prediction"]
+    return pd.DataFrame({**rows, **_columns(model, _last_outputs(model, dataset))})
 
 
 def predict_quantiles(
@@ -103,15 +101,15 @@ def predict_quantiles(
     else:
         options["mode_kwargs"] = {"quantiles": list(quantiles)}
         columns = list(range(len(quantiles)))
-    values = _predict(model, dataset, batch_size, mode="quantiles", **options)
-    return values[..., columns]
+    values = _predicted(model, dataset, batch_size, mode="quantiles", **options)
+    return values.cpu().numpy()[..., columns]
 
 
 def predict_points(
     model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Return the point forecast of every window, `(windows, steps)`, in target units."""
-    return _predict(model, dataset, batch_size, mode="prediction")
+    return _predicted(model, dataset, batch_size, mode="prediction").cpu().numpy()
 
 
 def loss_quantiles(model: BaseModel) -> list[float]:
@@ -120,17 +118,12 @@ def loss_quantiles(model: BaseModel) -> list[float]:
     Raises:
         ValueError: It has none: a point loss, or several targets.
     """
-    if not has_quantiles(model):
+    if not _has_levels(model.loss):
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
             f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
         )
     return list(model.loss.quantiles)
-
-
-def has_quantiles(model: BaseModel) -> bool:
-    """Return whether the model's loss is one of quantiles or of a distribution, of one target."""
-    return isinstance(model.loss, QuantileLoss | DistributionLoss)
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:
@@ -157,9 +150,70 @@ def tidy_forecasts(
         values: `(windows, steps, quantiles)`.
         quantiles: Levels, ascending.
     """
+    return pd.DataFrame({**rows, **_quantile_values(values, quantiles)})
+
+
+def forecast_columns(model: BaseModel) -> list[str]:
+    """Return the columns of a model's forecast of numbers, after those of series and time."""
+    return [
+        f"{prefix}{name}"
+        for prefix, loss in _targets(model)
+        for name in (quantile_columns(loss.quantiles) if _has_levels(loss) else ["prediction"])
+    ]
+
+
+def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Yield what stands before the names of each target's columns, and its loss."""
+    if not isinstance(model.loss, MultiLoss):
+        yield "", model.loss
+        return
+    for name, loss in zip(model.target_names, model.loss.metrics, strict=True):
+        yield f"{name}_", loss
+
+
+def _has_levels(loss: Metric) -> bool:
+    """Return whether a loss is one of quantiles or of a distribution."""
+    return isinstance(loss, QuantileLoss | DistributionLoss)
+
+
+def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
+    """Return the columns that the outputs of each target, `(windows, steps, outputs)`, become."""
+    columns: dict[str, NDArray[Any]] = {}
+    normalizers = to_list(
+        getattr(model.output_transformer, "normalizers", model.output_transformer)
+    )
+    for (prefix, loss), output, normalizer in zip(
+        _targets(model), outputs, normalizers, strict=True
+    ):
+        if isinstance(loss, CrossEntropy):
+            named = _label_values(output, normalizer.classes_)
+        elif _has_levels(loss):
+            # In parts, since some distributions have samples behind their quantiles.
+            parts = [quantile_forecast(loss, part) for part in output.split(BATCH_SIZE)]
+            named = _quantile_values(torch.cat(parts).cpu().numpy(), loss.quantiles)
+        else:
+            named = {"prediction": point_forecast(loss, output).cpu().numpy().reshape(-1)}
+        columns |= {f"{prefix}{name}": values for name, values in named.items()}
+    return columns
+
+
+def _quantile_values(
+    values: NDArray[np.float32], quantiles: Sequence[float]
+) -> dict[str, NDArray[Any]]:
+    """Return a column per quantile, sorted within each row."""
     columns = np.sort(values.reshape(-1, len(quantiles)), axis=-1).T
-    named = zip(quantile_columns(quantiles), columns, strict=True)
-    return pd.DataFrame({**rows, **dict(named)})
+    return dict(zip(quantile_columns(quantiles), columns, strict=True))
+
+
+def _label_values(output: Tensor, codes: Mapping[Any, int]) -> dict[str, NDArray[Any]]:
+    """Return the most likely label of each row, and a column with the probability of each."""
+    labels = sorted(codes, key=lambda label: codes[label])
+    shares = output.softmax(-1).flatten(0, 1).cpu().numpy()
+    likely = np.array(labels, dtype=object)[shares.argmax(-1)]
+    return {
+        "prediction": likely,
+        **{f"p({label})": share for label, share in zip(labels, shares.T, strict=True)},
+    }
 
 
 def _past_the_end(
@@ -210,35 +264,24 @@ def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:
     return parameters | {"max_prediction_length": steps, "min_prediction_length": steps}
 
 
-def _last_windows(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> NDArray[np.float32]:
-    """Return quantiles `(windows, steps, quantiles)`, or points, of windows of full length.
+def _last_outputs(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
+    """Return the outputs of each target, `(windows, steps, outputs)`, of windows of full length.
 
     As many as fit into one batch are read by the model where it is; a trainer would take longer
     than the network. More go through a trainer, which brings them to the accelerator.
     """
-    mode = "quantiles" if has_quantiles(model) else "prediction"
     if len(dataset) > BATCH_SIZE:
-        return _predict(model, dataset, BATCH_SIZE, mode=mode)
-    was_training = model.training
-    if was_training:
-        model.eval()
-    try:
-        with torch.inference_mode():
-            x, _ = dataset.__getitems__(range(len(dataset))).gathered
-            output = model(move_data_to_device(x, model.device))
-            read = model.to_quantiles if mode == "quantiles" else model.to_prediction
-            return read(output).cpu().numpy()
-    finally:
-        if was_training:
-            model.train()
+        return to_list(_predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction")))
+    with evaluating(model), torch.inference_mode():
+        x, _ = dataset.__getitems__(range(len(dataset))).gathered
+        return to_list(model(move_data_to_device(x, model.device))["prediction"])
 
 
-def _predict(
+def _predicted(
     model: BaseModel, dataset: TimeSeriesDataSet, batch_size: int, **options: Any
-) -> NDArray[np.float32]:
-    """Return what `model.predict` gives, as an array."""
+) -> Any:
+    """Return what `model.predict` gives, without a word."""
     with quiet_lightning():
-        prediction = model.predict(
+        return model.predict(
             dataset, batch_size=batch_size, trainer_kwargs=dict(QUIET_TRAINER), **options
         )
-    return prediction.cpu().numpy()

@@ -1,10 +1,10 @@
+from .canvas import new_figure as new_figure
 from .forecasts import (
     error_by_horizon as error_by_horizon,
     fan_charts as fan_charts,
     window_chart as window_chart,
 )
 from .interpretation import (
-    averages_chart as averages_chart,
     bars as bars,
     lag_chart as lag_chart,
     saliency_map as saliency_map,

@@ -1,14 +1,14 @@
-"""What a forecast leans on: maps of saliency, bars, and quantities by lag or by a variable."""
+"""What a forecast leans on: maps of saliency, bars, and quantities by lag."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drnn_forecast.plotting.canvas import COLOURS, literal, new_figure
+from drnn_forecast.plotting.canvas import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,63 +58,23 @@ def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
     return figure
 
 
-def lag_chart(by_lag: NDArray[np.floating], *, title: str) -> Figure:
+def lag_chart(
+    by_lag: NDArray[np.floating], *, title: str, axis: Axes | None = None
+) -> Figure | SubFigure:
     """Return a figure of a quantity by lag, the first one being lag 1.
 
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
-    figure = new_figure(10, 3.5)
-    axis = figure.subplots()
-    axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
-    axis.set_xlabel("lag, time steps")
-    axis.set_ylabel("size of the gradient")
-    axis.set_title(title, loc="left")
-    axis.grid(axis="y", alpha=0.3)
-    return figure
-
-
-def averages_chart(
-    places: NDArray[np.floating],
-    averages: Mapping[str, NDArray[np.floating]],
-    counts: NDArray[np.integer],
-    *,
-    title: str,
-    label: str,
-    width: float,
-    names: Sequence[str] | None = None,
-    log_scale: bool = False,
-    axis: Axes | None = None,
-) -> Figure | SubFigure:
-    """Return a figure of averages over the values of a variable, and how often each value came.
-
     Args:
-        places: The values, `(values,)`.
-        averages: By name, `(values,)` each, in target units.
-        counts: How often each value came, `(values,)`.
+        by_lag: `(lags,)`.
         title: Of the figure.
-        label: Of the axis of values.
-        width: Of a bar of the counts, in units of `places`.
-        names: Of the values, where they are categories; None: they are numbers.
-        log_scale: Whether the averages stand on a logarithmic scale.
         axis: Where to draw; None: a figure of its own.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
-    axis = new_figure(8, 4).subplots() if axis is None else axis
-    beside = axis.twinx()
-    beside.bar(places, counts, width=width, color="black", alpha=0.12)
-    beside.set_ylabel("count")
-    line = "solid" if names is None else "none"
-    for name, values in averages.items():
-        axis.plot(places, values, ls=line, marker="o", ms=4, label=name, color=COLOURS[name])
-    if names is not None:
-        axis.set_xticks(places, list(map(literal, names)), rotation=90)
-    if log_scale:
-        axis.set_yscale("log")
-    axis.set_xlabel(label)
-    axis.set_ylabel("average, target units")
+    axis = new_figure(10, 3.5).subplots() if axis is None else axis
+    axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
+    axis.set_xlabel("lag, time steps")
+    axis.set_ylabel("size of the gradient")
     axis.set_title(title, loc="left")
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
+    axis.grid(axis="y", alpha=0.3)
     return axis.figure

@@ -223,6 +223,20 @@ def test_dropout_drops_between_layers_and_only_while_training():
     torch.testing.assert_close(model(x)[0], without(x)[0], rtol=0, atol=0)
 
 
+def test_a_residual_layer_adds_what_it_reads_with_the_same_units_dropped():
+    model = make_stack("RNN", (1, 1), dropout=0.5, residual=True)
+    x = torch.randn(50, 2, 3, dtype=torch.float64)
+    below, _ = model.layers[0](x)
+    for weight in model.layers[1].parameters():
+        torch.nn.init.zeros_(weight)  # so that the upper layer puts out what it adds: its input
+
+    output, _ = model(x)
+    is_dropped = output == 0
+    # Of 500 units half are dropped, give or take 4.5 standard deviations of 11.
+    assert 200 < is_dropped.sum() < 300
+    torch.testing.assert_close(output[~is_dropped], 2 * below[~is_dropped], **DOUBLE)
+
+
 def test_the_last_output_is_not_dropped():
     model = make_stack("GRU", (2,), dropout=0.9)
     x = torch.randn(9, 2, 3, dtype=torch.float64)

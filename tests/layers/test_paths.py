@@ -6,13 +6,7 @@ import pytest
 
 from drnn_forecast.layers.paths.costs import parameter_count, receptive_field, serial_steps
 from drnn_forecast.layers.paths.graph import Edge, path_lengths, shortest_path, stack_edges
-from drnn_forecast.layers.paths.length import (
-    closed_form_dilated,
-    closed_form_plain,
-    closed_form_skip,
-    graph_recurrent_length,
-    mean_recurrent_length,
-)
+from drnn_forecast.layers.paths.length import graph_recurrent_length, mean_recurrent_length
 from drnn_forecast.layers.paths.recommendation import recommend_dilations
 from drnn_forecast.layers.stack import DilatedRNN
 
@@ -123,6 +117,12 @@ def test_every_step_of_the_start_exponent_halves_the_serial_steps():
     assert steps == [steps[0] / 2**start for start in range(4)]
 
 
+def closed_form_dilated(schedule):
+    """Return L + 1/m and half of each ratio less one: the digits in the schedule's mixed base."""
+    ratios = sum(high // low - 1 for low, high in itertools.pairwise(schedule))
+    return len(schedule) + 1 / schedule[-1] + ratios / 2
+
+
 @pytest.mark.parametrize("num_layers", [7, 13])
 @pytest.mark.parametrize(
     ("layers", "expected"),
@@ -137,8 +137,8 @@ def test_exact_lengths_are_the_closed_forms_up_to_4096_steps(num_layers, layers,
     m = 2 ** (num_layers - 1)
     closed = {
         "dilated": closed_form_dilated([2**layer for layer in range(num_layers)]),
-        "skip": closed_form_skip(num_layers, m),
-        "plain": closed_form_plain(num_layers, m),
+        "skip": num_layers + (m - 1) / 2 + 1 / m,
+        "plain": num_layers + (m + 1) / 2,
     }
     exact = mean_recurrent_length(layers(num_layers, m), period=m)
     assert exact == pytest.approx(closed[expected], rel=1e-12)
@@ -228,6 +228,13 @@ def test_schedules_are_ranked_by_memory_then_serial_steps_then_parameters(length
     assert len({r.dilations for r in ranked}) == len(ranked)
 
 
+@pytest.mark.parametrize("length", [8, 9, 15])
+def test_the_largest_dilation_may_be_half_of_the_history(length):
+    ranked = recommend_dilations(length, dilation_base=2)
+
+    assert {r.dilations for r in ranked} == {(1,), (1, 2), (1, 2, 4)}
+
+
 def test_a_recommendation_says_what_its_schedule_costs():
     (one,) = recommend_dilations(
         100, candidates=[(1, 4, 24)], cell_type="LSTM", input_size=3, hidden_size=8
@@ -262,15 +269,6 @@ def test_what_is_given_of_a_schedule_is_kept(options, expected):
         (lambda: mean_recurrent_length([0]), ValueError, "`dilations` must be at least 1, got 0"),
         (lambda: mean_recurrent_length([1.5]), TypeError, "`dilations` must be an integer"),
         (lambda: mean_recurrent_length([1], period=0), ValueError, "`period` must be at least 1"),
-        (
-            lambda: closed_form_dilated([1, 8, 4]),
-            ValueError,
-            r"each must divide the next, got \[1, 8",
-        ),
-        (lambda: closed_form_dilated([2, 4]), ValueError, "`dilations` must begin with 1"),
-        (lambda: closed_form_dilated([1, 8, 13]), ValueError, "each must divide the next"),
-        (lambda: closed_form_skip(0, 5), ValueError, "`num_layers` must be at least 1, got 0"),
-        (lambda: closed_form_plain(3, 0), ValueError, "`period` must be at least 1, got 0"),
         (lambda: graph_recurrent_length([]), ValueError, "`edges` must hold at least one edge"),
         (
             lambda: graph_recurrent_length([(0, 1)]),

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.cli import LightningCLI
 from pytorch_forecasting.data import GroupNormalizer
 from pytorch_forecasting.metrics import MAE
 
@@ -64,6 +66,52 @@ def test_the_raw_output_has_what_forward_gives(model, dataset):
     expected = model(x)
     torch.testing.assert_close(raw.prediction[:64], expected["prediction"])
     torch.testing.assert_close(raw.encoder_state[:64], model.encode(x))
+
+
+def quiet_trainer(**options):
+    return pl.Trainer(
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, **options
+    )
+
+
+def test_any_trainer_predicts_the_output_of_every_batch(model, dataset):
+    loader = dataset.to_dataloader(train=False, batch_size=100, num_workers=0)
+    batches = quiet_trainer().predict(model, loader)
+
+    assert [len(batch.prediction) for batch in batches] == [100, 100, 100, 87]
+    points = torch.cat([model.to_prediction(batch) for batch in batches])
+    torch.testing.assert_close(points, model.predict(dataset))
+    assert all(batch.inputs is None for batch in batches)
+
+
+def test_the_command_line_of_lightning_predicts(model, dataset, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["program", "predict"])
+    # Lightning calls jsonargparse by names that it is about to drop.
+    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
+    class Windows(pl.LightningDataModule):
+        def predict_dataloader(self):
+            return dataset.to_dataloader(train=False, batch_size=100, num_workers=0)
+
+    class Counter(BasePredictionWriter):
+        windows = 0
+
+        def write_on_batch_end(self, trainer, module, prediction, *args):
+            self.windows += len(module.to_quantiles(prediction))
+
+    counter = Counter()
+
+    def build() -> pl.LightningModule:
+        return model
+
+    LightningCLI(
+        build,
+        Windows,
+        save_config_callback=None,
+        seed_everything_default=False,
+        trainer_defaults={"logger": False, "enable_progress_bar": False, "callbacks": counter},
+    )
+    assert counter.windows == len(dataset)
 
 
 @pytest.mark.parametrize("kind", ["dataset", "loader"])

@@ -2,6 +2,7 @@ import copy
 import warnings
 
 import lightning.pytorch as pl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,6 +153,95 @@ def test_a_figure_is_drawn_of_every_part_of_an_interpretation():
     assert len(figures["by_lag"].axes[0].patches) == 60 + 12 - 1
 
 
+@pytest.fixture(scope="module")
+def raw():
+    """Return a model and its raw predictions with their inputs, of windows of unequal lengths."""
+    data = make_dataset(min_encoder_length=5)
+    model = make_model(data)
+    return model, model.predict(data, mode="raw", return_x=True)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_raw_predictions_are_interpreted_and_drawn_as_upstreams_tutorials_do(raw, reduction):
+    model, predictions = raw
+    interpretation = model.interpret_output(predictions.output, reduction=reduction)
+    figures = model.plot_interpretation(interpretation)
+
+    expected = model.interpret_output(predictions.x, reduction=reduction)
+    torch.testing.assert_close(interpretation.saliency, expected.saliency)
+    assert interpretation.by_dilation == expected.by_dilation
+    assert set(figures) == {"saliency", "by_lag", "by_variable", "by_dilation"}
+
+
+def test_windows_by_themselves_add_up_to_their_sum_and_average_to_their_mean(raw):
+    model, predictions = raw
+    each, total, mean = (
+        model.interpret_output(predictions.output, reduction=reduction)
+        for reduction in ("none", "sum", "mean")
+    )
+    windows = len(predictions.output.prediction)
+
+    # More than one chunk of windows, or nothing would be added up.
+    assert windows > 256
+    assert each.saliency.shape == (windows, 12, 60)
+    assert each.by_lag.shape == (windows, 71)
+    torch.testing.assert_close(each.saliency.sum(0), total.saliency)
+    torch.testing.assert_close(each.by_lag.mean(0), mean.by_lag)
+    torch.testing.assert_close(sum(each.by_variable.values()), torch.ones(windows))
+    assert mean.by_variable == pytest.approx(total.by_variable)
+    for (_, of_each), (_, of_all) in zip(each.by_dilation, mean.by_dilation, strict=True):
+        assert float(of_each.mean()) == pytest.approx(of_all, rel=1e-5)
+
+
+def test_one_window_is_drawn_with_what_its_own_forecast_leans_on(raw):
+    model, predictions = raw
+    figure = model.plot_interpretation(predictions.x, predictions.output, 7)
+    each = model.interpret_output(predictions.output, reduction="none")
+    upper, lower = figure.axes
+
+    points = model.to_prediction(predictions.output)[7].tolist()
+    (predicted,) = [line for line in upper.lines if line.get_label() == "predicted"]
+    assert predicted.get_ydata().tolist() == points
+    heights = [bar.get_height() for bar in lower.patches]
+    assert heights == pytest.approx(each.by_lag[7].tolist(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda model, p: model.interpret_output(p.output._replace(inputs=None)),
+            "`out` must have the inputs.*return_x=True.*or pass `x` too",
+        ),
+        (
+            lambda model, p: model.interpret_output(p.output, reduction="median"),
+            "`reduction` must be one of .* got 'median'",
+        ),
+        (
+            lambda model, p: model.plot_interpretation(
+                model.interpret_output(first_eight(p.x), reduction="none")
+            ),
+            "`interpretation` must be one of all windows",
+        ),
+    ],
+)
+def test_what_cannot_be_interpreted_is_refused(raw, ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(*raw)
+
+
+def first_eight(x):
+    return {name: part[:8] for name, part in x.items()}
+
+
+def test_an_output_without_inputs_is_interpreted_beside_them(raw):
+    model, predictions = raw
+    x = first_eight(predictions.x)
+    beside = model.interpret_output(model(x), x=x)
+
+    torch.testing.assert_close(beside.saliency, model.interpret_output(x).saliency)
+
+
 def drawn(figure):
     return {line.get_label(): line.get_ydata().tolist() for line in figure.axes[0].lines}
 
@@ -255,6 +345,7 @@ def test_averages_by_variable_are_drawn_where_their_values_are():
         x, x["decoder_target"] + 1, bins=3, std=2.0, log_scale=False
     )
     figures = model.plot_prediction_actual_by_variable(result)
+    plt.close("all")
 
     assert list(figures) == ["lever", "target", "name"]
     lines = {name: figure.axes[0].get_lines() for name, figure in figures.items()}
@@ -263,25 +354,9 @@ def test_averages_by_variable_are_drawn_where_their_values_are():
     scaler = model.dataset_parameters["scalers"]["lever"]
     expected = scaler.mean_[0] + scaler.scale_[0] * np.array([-2.0, 0.0, 2.0])
     np.testing.assert_allclose(lines["lever"][0].get_xdata(), expected)
-    assert figures["lever"].axes[0].get_xlabel() == "lever"
-    assert figures["target"].axes[0].get_xlabel() == "target, normalised"
     # Codes 0 and 1 are s0 and s1; the lower average comes first.
-    assert lines["name"][0].get_ydata().tolist() == pytest.approx([80 / 3, 35.0])
-    ticks = [text.get_text() for text in figures["name"].axes[0].get_xticklabels()]
-    assert ticks == ["s1", "s0"]
-    assert [bar.get_height() for bar in figures["name"].axes[1].patches] == [3, 2]
-
-
-def test_averages_by_a_variable_without_a_scaler_are_drawn():
-    frame = planted_frame()
-    model = make_model(make_dataset(frame, scalers={"lever": None}))
-    x, _ = first_batch(make_dataset(frame, scalers={"lever": None}), batch_size=4)
-    result = model.calculate_prediction_actual_by_variable(x, x["decoder_target"])
-    figure = model.plot_prediction_actual_by_variable(result, "lever")
-
-    assert figure.axes[0].get_xlabel() == "lever"
-    with pytest.raises(ValueError, match=r"`name` must be one of \['lever', .* got 'leaver'"):
-        model.plot_prediction_actual_by_variable(result, "leaver")
+    points = [list(part.get_offsets()[:, 1]) for part in figures["name"].axes[0].collections]
+    assert points == [pytest.approx([80 / 3, 35.0]), pytest.approx([83 / 3, 36.0])]
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one target", "two targets"])

@@ -36,6 +36,7 @@ from pytorch_forecasting.metrics import (
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses.reading import (
     draw_samples,
+    has_location,
     interpolated_quantiles,
     point_forecast,
     quantile_forecast,
@@ -221,6 +222,29 @@ def test_the_padding_of_short_decoders_is_in_no_likelihood():
     torch.testing.assert_close(model.loss(prediction, (packed, None)), expected / lengths.sum())
 
 
+@pytest.mark.parametrize("transformation", ["softplus", "log"])
+def test_the_padding_of_short_decoders_reaches_neither_loss_nor_gradient(transformation):
+    # The padding is 0, whose likelihood on these scales is infinite and its gradient no number.
+    data = dataset_for("real", group(transformation), min_prediction_length=2)
+    x, y = first_batch(data, batch_size=len(data))
+    model = model_for(data, NormalDistributionLoss())
+    prediction = model(x)["prediction"].detach()
+    lengths = x["decoder_lengths"]
+    is_observed = torch.arange(prediction.shape[1]) < lengths.unsqueeze(1)
+    assert not is_observed.all()
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        y[0], lengths, batch_first=True, enforce_sorted=False
+    )
+
+    padded, observed = prediction.clone().requires_grad_(), prediction.clone().requires_grad_()
+    value = model.loss(padded, (packed, None))
+    distribution = model.loss.map_x_to_distribution(observed[is_observed])
+    expected = -distribution.log_prob(y[0][is_observed]).mean()
+    torch.testing.assert_close(value, expected)
+    (found,) = torch.autograd.grad(value, padded)
+    torch.testing.assert_close(found, *torch.autograd.grad(expected, observed))
+
+
 def test_a_log_scale_has_the_likelihood_of_zeros():
     data = dataset_for("count", group("log1p"))
     model = model_for(data, NormalDistributionLoss())
@@ -290,6 +314,19 @@ def test_quantiles_of_a_log_rate_are_in_target_units():
         quantile_forecast(TweedieLoss(), prediction), torch.full((1, 2, 1), 3.0)
     )
     torch.testing.assert_close(point_forecast(TweedieLoss(), prediction), torch.full((1, 2), 3.0))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [MAE(), QuantileLoss([0.1, 0.5, 0.9]), PoissonLoss(), TweedieLoss(), CrossEntropy()],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_a_loss_has_a_location_where_a_shift_of_its_outputs_shifts_the_forecast(loss):
+    outputs = torch.tensor([[[0.5, 0.7, 1.2]]])
+    outputs = outputs if isinstance(loss, QuantileLoss | CrossEntropy) else outputs[..., :1]
+    before, after = (point_forecast(loss, part) for part in (outputs, outputs + 1))
+
+    assert has_location(loss) == torch.allclose(after.float(), before.float() + 1)
 
 
 class _StubMQF2(MQF2DistributionLoss):

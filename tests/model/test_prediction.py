@@ -5,10 +5,28 @@ import pandas as pd
 import pytest
 import torch
 from pytorch_forecasting import DeepAR
-from pytorch_forecasting.metrics import MAE, SMAPE, PoissonLoss, QuantileLoss
+from pytorch_forecasting.data import (
+    EncoderNormalizer,
+    GroupNormalizer,
+    MultiNormalizer,
+    NaNLabelEncoder,
+)
+from pytorch_forecasting.metrics import (
+    MAE,
+    SMAPE,
+    CrossEntropy,
+    MultiLoss,
+    PoissonLoss,
+    QuantileLoss,
+)
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
-from drnn_forecast.model.prediction import predict_points, predict_quantiles, tidy_forecasts
+from drnn_forecast.model.prediction import (
+    forecast_columns,
+    predict_points,
+    predict_quantiles,
+    tidy_forecasts,
+)
 from series import make_dataset, planted_frame
 
 
@@ -191,6 +209,81 @@ def test_a_plain_frame_that_cannot_be_continued_is_refused(change, message):
     frame, future = change(planted_frame())
     with pytest.raises(ValueError, match=message):
         plain_model().forecast(frame, future=future)
+
+
+def forecast_of(target, normalizer, **options):
+    """Return the model of some targets, and its forecast past the end of the planted series."""
+    frame = planted_frame().assign(
+        label=lambda f: np.where(f["other"] > 0, "up", "down"), second=lambda f: 2 * f["target"]
+    )
+    data = make_dataset(frame, target=target, target_normalizer=normalizer)
+    torch.manual_seed(0)
+    model = DilatedRNNForecaster.from_dataset(data, hidden_size=4, num_layers=2, **options)
+    return model, model.forecast(frame, future=next_levers(frame))
+
+
+def test_a_categorical_target_is_forecast_by_its_labels_and_their_probabilities():
+    _, result = forecast_of("label", NaNLabelEncoder())
+
+    assert list(result.columns) == ["name", "time_idx", "prediction", "p(down)", "p(up)"]
+    np.testing.assert_allclose(result[["p(down)", "p(up)"]].sum(axis=1), 1, rtol=1e-5)
+    is_up = result["p(up)"] > result["p(down)"]
+    assert result["prediction"].tolist() == np.where(is_up, "up", "down").tolist()
+
+
+def test_the_labels_of_a_tidy_target_are_its_own_values():
+    frame = hourly_frame()
+    frame["Sold"] = np.where(frame["Sold"] > 75, 7, 3)
+    data = ForecastData.from_frame(frame, **COLUMNS).before(24)
+    splits = data.split(
+        horizon=24, context_length=48, validation_windows=1, target_normalizer=NaNLabelEncoder()
+    )
+    model = DilatedRNNForecaster.from_dataset(
+        splits.training, hidden_size=4, num_layers=2, roles=data.roles.to_dict()
+    )
+    result = model.forecast(data.history, future=data.future)
+
+    assert list(result.columns) == ["Shop", "When", "prediction", "p(3.0)", "p(7.0)"]
+    assert set(result["prediction"]) <= {3, 7}
+
+
+@pytest.mark.parametrize(
+    ("second", "normalizer", "loss", "columns"),
+    [
+        ("second", GroupNormalizer(), QuantileLoss([0.1, 0.5]), ["second_q0.1", "second_q0.5"]),
+        ("second", GroupNormalizer(), MAE(), ["second_prediction"]),
+        (
+            "label",
+            NaNLabelEncoder(),
+            CrossEntropy(),
+            ["label_prediction", "label_p(down)", "label_p(up)"],
+        ),
+    ],
+)
+def test_each_of_several_targets_has_columns_with_its_name_in_front(
+    second, normalizer, loss, columns
+):
+    model, result = forecast_of(
+        ["target", second],
+        MultiNormalizer([EncoderNormalizer(), normalizer]),
+        loss=MultiLoss([QuantileLoss([0.1, 0.9]), loss]),
+    )
+
+    names = ["target_q0.1", "target_q0.9", *columns]
+    assert list(result.columns) == ["name", "time_idx", *names]
+    if second != "label":
+        assert forecast_columns(model) == names
+        # Twice as much as the first, of which the series are about 10, 20 and 30.
+        assert result[columns[-1]].mean() > result["target_q0.9"].mean()
+
+
+def test_many_windows_of_several_targets_are_forecast_as_few_are(monkeypatch):
+    normalizer = MultiNormalizer([EncoderNormalizer(), NaNLabelEncoder()])
+    _, few = forecast_of(["target", "label"], normalizer)
+    monkeypatch.setattr("drnn_forecast.model.prediction.BATCH_SIZE", 2)
+    _, many = forecast_of(["target", "label"], normalizer)
+
+    pd.testing.assert_frame_equal(many, few, rtol=1e-5)
 
 
 def test_a_subset_of_the_quantiles_is_the_same_in_any_order():

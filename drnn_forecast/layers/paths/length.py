@@ -1,12 +1,11 @@
-"""The mean recurrent length of an architecture: exact, and in closed form where there is one."""
+"""The mean recurrent length of an architecture, exact."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Sequence
 
-from drnn_forecast.layers.dilations import checked_dilations, checked_integer
+from drnn_forecast.layers.dilations import checked_integer
 from drnn_forecast.layers.paths.graph import Layers, checked_edges, stack_edges, waves
 
 
@@ -84,63 +83,3 @@ def graph_recurrent_length(edges: Iterable[Sequence[int]], *, period: int | None
         found = (wave.get(output, 0) >> 1).bit_count()  # the distance of 0 steps does not count
         total, reached = total + length * found, reached + found
     return total / last if reached == last else math.inf
-
-
-def closed_form_dilated(dilations: Sequence[int]) -> float:
-    """Return the mean recurrent length of a schedule in which each dilation divides the next.
-
-    L + 1/m + the sum over l of (s_(l+1) / s_l - 1) / 2, which for s_l = M^(l-1) is the paper's
-    (M - 1)/2 log_M m + log_M m + 1/m + 1: the digits of n in the mixed base of the schedule.
-
-    Args:
-        dilations: 1 = s_1, s_2, ..., s_L = m, time steps, lowest layer first.
-
-    Raises:
-        ValueError: The first is not 1, they decrease, or one does not divide the next.
-        TypeError: A number is not an integer.
-
-    Example:
-        >>> closed_form_dilated((1, 4, 16, 64))
-        8.515625
-    """
-    schedule = checked_dilations(dilations)
-    pairs = list(itertools.pairwise(schedule))
-    if schedule[0] != 1 or any(high < low or high % low for low, high in pairs):
-        raise ValueError(
-            "`dilations` must begin with 1, and each must divide the next, got "
-            f"{list(schedule)}. Call `mean_recurrent_length` for any other schedule."
-        )
-    return len(schedule) + 1 / schedule[-1] + sum(high // low - 1 for low, high in pairs) / 2
-
-
-def closed_form_skip(num_layers: int, longest: int) -> float:
-    """Return the mean recurrent length of layers with edges of 1 and of m `longest` time steps.
-
-    L + (m - 1)/2 + 1/m: the regular skip RNN of Chang et al., 2017, section 3.
-
-    Raises:
-        ValueError: A number is below 1.
-        TypeError: A number is not an integer.
-
-    Example:
-        >>> closed_form_skip(9, 256)
-        136.50390625
-    """
-    layers = checked_integer("num_layers", num_layers, minimum=1)
-    m = checked_integer("longest", longest, minimum=1)
-    return layers + (m - 1) / 2 + 1 / m
-
-
-def closed_form_plain(num_layers: int, period: int) -> float:
-    """Return the mean recurrent length of an undilated stack over m `period` steps: L + (m + 1)/2.
-
-    Raises:
-        ValueError: A number is below 1.
-        TypeError: A number is not an integer.
-
-    Example:
-        >>> closed_form_plain(9, 256)
-        137.5
-    """
-    layers = checked_integer("num_layers", num_layers, minimum=1)
-    return layers + (checked_integer("period", period, minimum=1) + 1) / 2

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pytorch_forecasting.data.encoders import TorchNormalizer
 from pytorch_forecasting.metrics import MASE, CrossEntropy
 from pytorch_forecasting.utils import to_list
-from scipy.stats import skew
 from torch import Tensor
 
-from drnn_forecast.model.interpretation.numbers import Interpretation
+from drnn_forecast.model.collection import windows_at
+from drnn_forecast.model.interpretation.numbers import Interpretation, interpret
 from drnn_forecast.model.losses import leading, without_graph
-from drnn_forecast.plotting import averages_chart, bars, lag_chart, saliency_map, window_chart
+from drnn_forecast.plotting import bars, lag_chart, new_figure, saliency_map, window_chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +21,18 @@ if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
 
-def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure]:
+def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure | SubFigure]:
     """Return a figure of each part of an interpretation, by the name of the part.
 
     Raises:
+        ValueError: It is one of each window by itself.
         ImportError: matplotlib is not installed.
     """
+    if interpretation.saliency.ndim == 3:
+        raise ValueError(
+            "`interpretation` must be one of all windows, got one of each of them. Make it with "
+            '`reduction="mean"` or "sum", or call `plot_interpretation(x, out, idx)`.'
+        )
     dilations = {
         f"layer {number}, dilation {dilation}": value
         for number, (dilation, value) in enumerate(interpretation.by_dilation, start=1)
@@ -57,6 +60,7 @@ def window_figures(
     add_loss_to_title: Any = False,
     show_future_observed: bool = True,
     ax: Axes | None = None,
+    axes: Sequence[Axes] | None = None,
     quantiles_kwargs: Mapping[str, Any] | None = None,
     prediction_kwargs: Mapping[str, Any] | None = None,
 ) -> list[Figure | SubFigure]:
@@ -70,6 +74,7 @@ def window_figures(
         add_loss_to_title: Whether to show the model's loss; or a metric, or losses `(batch,)`.
         show_future_observed: Whether to draw what came.
         ax: Where to draw the only target; None: a figure each.
+        axes: Where to draw every target.
         quantiles_kwargs: Of `to_quantiles`.
         prediction_kwargs: Of `to_prediction`.
 
@@ -80,6 +85,7 @@ def window_figures(
     names, losses = model.target_names, getattr(model.loss, "metrics", [model.loss])
     if ax is not None and len(names) > 1:
         raise ValueError(f"`ax` has room for one target, got {names}. Leave it out.")
+    places = [ax] * len(names) if axes is None else axes
     points = to_list(model.to_prediction(out, **(prediction_kwargs or {})))
     quantiles = to_list(model.to_quantiles(out, **(quantiles_kwargs or {})))
     past, future = int(x["encoder_lengths"][idx]), int(x["decoder_lengths"][idx])
@@ -102,80 +108,35 @@ def window_figures(
             bands.detach().cpu().sort(-1)[0].numpy(),
             actual.detach().cpu().numpy() if show_future_observed else None,
             title=title,
-            axis=ax,
+            axis=places[number],
         )
         figures.append(figure)
     return figures
 
 
-def averages_figure(
-    model: BaseModel,
-    data: Mapping[str, Any],
-    name: str,
-    *,
-    ax: Axes | None = None,
-    log_scale: bool | None = None,
-) -> Figure | SubFigure:
-    """Return a figure of the averages by one variable.
-
-    Values of a variable that a normaliser scales by window or series have no one unit, and are
-    drawn as they are scaled. Categories stand in the order of the actuals.
+def window_interpretation_figure(
+    model: BaseModel, x: Mapping[str, Any], out: Mapping[str, Any], idx: int
+) -> Figure:
+    """Return a figure of one window and of what its forecast leans on, by lag, for each target.
 
     Args:
-        model: The model.
-        data: What `averages_by_variable` returned.
-        name: Which variable.
-        ax: Where to draw; None: a figure of its own.
-        log_scale: Whether averages stand on a logarithmic scale; None: where they are above 0 and
-            skewed above 1.6.
+        model: The model that forecast it.
+        x: A batch.
+        out: What the network made of it.
+        idx: Which window.
 
     Raises:
-        ValueError: There is no such variable.
         ImportError: matplotlib is not installed.
     """
-    if name not in data["support"]:
-        raise ValueError(f"`name` must be one of {list(data['support'])}, got {name!r}.")
-    counts = data["support"][name].cpu().numpy()
-    averages = {
-        kind: data["average"][part][name].cpu().numpy()[counts > 0]
-        for kind, part in (("actual", "actual"), ("forecast", "prediction"))
-    }
-    if log_scale is None:
-        lowest = min(values.min() for values in averages.values())
-        log_scale = bool(lowest > 0 and skew(averages["actual"]) > 1.6)
-    if name in model.hparams.x_reals:
-        grid, label = _natural(model, name, np.linspace(-data["std"], data["std"], len(counts)))
-        order, places, names = slice(None), grid[counts > 0], None
-        width = grid[1] - grid[0] if len(grid) > 1 else 1.0
-    else:
-        order, label, width = averages["actual"].argsort(kind="stable"), name, 0.9
-        labels = list(model.hparams.embedding_labels[name])
-        names = [str(labels[code]) for code in np.flatnonzero(counts)[order]]
-        places = np.arange(len(names))
-    return averages_chart(
-        places,
-        {kind: values[order] for kind, values in averages.items()},
-        counts[counts > 0][order],
-        title=f"Averages by {name}",
-        label=label,
-        width=width,
-        names=names,
-        log_scale=log_scale,
-        axis=ax,
-    )
-
-
-def _natural(
-    model: BaseModel, name: str, scaled: NDArray[np.floating]
-) -> tuple[NDArray[np.floating], str]:
-    """Return the values of a variable in its own units, where it has them, and their label."""
-    is_target = name in to_list(model.dataset_parameters["target"])
-    scaler = model.dataset_parameters["scalers"].get(name)
-    if is_target or isinstance(scaler, TorchNormalizer):
-        return scaled, f"{name}, normalised"
-    if scaler is None:
-        return scaled, name
-    return scaler.inverse_transform(scaled.reshape(-1, 1)).reshape(-1), name
+    number = len(model.target_names)
+    figure = new_figure(10, 6 * number)
+    axes = figure.subplots(2 * number, squeeze=False)[:, 0]
+    window = windows_at(x, slice(idx, idx + 1))
+    window_figures(model, x, out, idx, axes=list(axes[::2]))
+    for target, axis in enumerate(axes[1::2]):
+        by_lag = interpret(model, window, target=target).by_lag
+        lag_chart(by_lag.numpy(), title="What it leans on", axis=axis)
+    return figure
 
 
 def _loss_of(loss: Any, raw: Tensor, actual: Tensor, history: Tensor, idx: int) -> float:

@@ -9,9 +9,9 @@ from pytorch_forecasting.utils import to_list
 
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.interpretation.figures import (
-    averages_figure,
     interpretation_figures,
     window_figures,
+    window_interpretation_figure,
 )
 from drnn_forecast.model.interpretation.numbers import (
     Interpretation,
@@ -30,13 +30,45 @@ class InterpretableModel:
 
     target_names: list[str]
 
-    def interpret_output(self, x: Mapping[str, Any], *, target: int = 0) -> Interpretation:
-        """Return what the forecasts of a batch lean on: see `interpretation.interpret`."""
-        return interpret(self, x, target=target)
+    def interpret_output(
+        self,
+        out: Mapping[str, Any] | None = None,
+        reduction: str = "mean",
+        *,
+        x: Mapping[str, Any] | None = None,
+        target: int = 0,
+    ) -> Interpretation:
+        """Return what forecasts lean on, read from the inputs: see `interpretation.interpret`.
 
-    def plot_interpretation(self, interpretation: Interpretation) -> dict[str, Any]:
-        """Return a figure of each part: see `interpretation.interpretation_figures`."""
-        return interpretation_figures(interpretation)
+        Args:
+            out: A batch of inputs, or an output of `predict(mode="raw", return_x=True)`, which
+                has them; any other network output beside its `x`.
+            reduction: `"mean"` or `"sum"` over the windows, or `"none"`.
+            x: The inputs.
+            target: Which of several targets.
+
+        Raises:
+            ValueError: There are no inputs, or there is no such reduction.
+        """
+        return interpret(self, _inputs(out, x), target=target, reduction=reduction)
+
+    def plot_interpretation(
+        self,
+        interpretation: Any,
+        output: Mapping[str, Any] | None = None,
+        idx: int = 0,
+    ) -> Any:
+        """Return a figure of each part of an interpretation, by name, or one of a window.
+
+        Args:
+            interpretation: What `interpret_output` returned; or `x`, a batch, beside its `output`
+                and the `idx` of a window.
+            output: What the network made of the batch.
+            idx: Which window of the batch.
+        """
+        if output is None:
+            return interpretation_figures(interpretation)
+        return window_interpretation_figure(self, interpretation, output, idx)
 
     def plot_prediction(
         self, x: Mapping[str, Any], out: Mapping[str, Any], idx: int = 0, **options: Any
@@ -49,20 +81,28 @@ class InterpretableModel:
         self, x: Mapping[str, Any], y_pred: Any, **options: Any
     ) -> dict[str, Any]:
         """Return means by variable, for several targets by target: see `averages_by_variable`."""
+        # Upstream's `plot_prediction_actual_by_variable` draws them.
         pairs = zip(self.target_names, to_list(y_pred), to_list(x["decoder_target"]), strict=True)
         tables = {n: averages_by_variable(self, x, p, a, **options) for n, p, a in pairs}
         return tables if len(tables) > 1 else tables[self.target_names[0]]
-
-    def plot_prediction_actual_by_variable(
-        self, data: Mapping[str, Any], name: str | None = None, **options: Any
-    ) -> Any:
-        """Return a figure of a variable's averages, of all by name: see `averages_figure`."""
-        if name is not None:
-            return averages_figure(self, data, name, **options)
-        return {name: averages_figure(self, data, name, **options) for name in data["support"]}
 
     def predict_dependency(
         self, data: WindowData, variable: str, values: Sequence[Any], **options: Any
     ) -> Any:
         """Return forecasts with a variable set to values: see `interpretation.dependency`."""
         return dependency(self, data, variable, values, **options)
+
+
+def _inputs(out: Mapping[str, Any] | None, x: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the inputs of a network output, perhaps among them."""
+    if x is not None:
+        return x
+    if isinstance(out, Mapping) and "encoder_cont" in out:
+        return out
+    inputs = getattr(out, "inputs", None)
+    if inputs is None:
+        raise ValueError(
+            "`out` must have the inputs, of which gradients are taken, got an output without them."
+            ' Make it with `predict(..., mode="raw", return_x=True)`, or pass `x` too.'
+        )
+    return inputs

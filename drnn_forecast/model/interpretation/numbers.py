@@ -4,113 +4,114 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from pytorch_forecasting.utils import create_mask, to_list
 from torch import Tensor
 from torch.func import functional_call
 from tqdm import tqdm
 
-from drnn_forecast.model.collection import WindowData, windows_of
+from drnn_forecast.model.collection import WindowData, evaluating, windows_at, windows_of
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
 
+WINDOWS_AT_ONCE = 256
+REDUCTIONS = ("mean", "sum", "none")
+
+
 @dataclass(frozen=True)
 class Interpretation:
-    """What the forecasts of a batch of windows lean on, by gradients and by ablation.
+    """What the forecasts of windows lean on, by gradients and by ablation.
+
+    With `reduction="none"` every tensor has a first axis of windows more, and the numbers by
+    variable and dilation are tensors `(windows,)`.
 
     Attributes:
-        saliency: Mean size of the gradient of each step's outputs with respect to the real inputs
-            of each encoder step, `(steps, encoder steps)`; the last column is the last step of
-            every window. In target units per unit of the scaled inputs.
+        saliency: Size of the gradient of each step's outputs with respect to the real inputs of
+            each encoder step, `(steps, encoder steps)`; the last column is the last step of every
+            window. In target units per unit of the scaled inputs.
         by_lag: The mean of `saliency` over all pairs of a forecast and an encoder step that are
             as many time steps apart, `(lags,)`; the first entry is lag 1.
         by_variable: Share of each real variable of the encoder in the saliency, adding up to 1.
         by_dilation: Mean change of the outputs where a layer forgets what lies its dilation ago,
-            in target units, from the lowest layer on.
+            in target units, from the lowest layer on; NaN for a cell of the user's own.
     """
 
     saliency: Tensor
     by_lag: Tensor
-    by_variable: dict[str, float]
-    by_dilation: list[tuple[int, float]]
+    by_variable: dict[str, Any]
+    by_dilation: list[tuple[int, Any]]
 
 
-def interpret(model: BaseModel, x: Mapping[str, Any], *, target: int = 0) -> Interpretation:
-    """Return what the forecasts of a batch lean on.
+def interpret(
+    model: BaseModel, x: Mapping[str, Any], *, target: int = 0, reduction: str = "mean"
+) -> Interpretation:
+    """Return what the forecasts of windows lean on.
 
     Args:
         model: A trained `DilatedRNNForecaster`.
-        x: A batch of a `TimeSeriesDataSet`.
+        x: Windows of a `TimeSeriesDataSet`, a batch or many.
         target: Which of several targets.
+        reduction: `"mean"` or `"sum"` over the windows, or `"none"`: each by itself.
+
+    Raises:
+        ValueError: There is no such reduction.
     """
-    gradients = _gradients(model, x, target)
-    saliency = gradients.sum(-1)
-    names = [model.hparams.x_reals[position] for position in model.encoder_features.positions]
-    shares = gradients.sum((0, 1))[model.encoder_features.positions]
-    shares = shares / shares.sum().clamp(min=torch.finfo(shares.dtype).tiny)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"`reduction` must be one of {REDUCTIONS}, got {reduction!r}.")
+    count = len(x["encoder_lengths"])
+    parts = []
+    with evaluating(model):
+        for start in range(0, count, WINDOWS_AT_ONCE):
+            batch = windows_at(x, slice(start, start + WINDOWS_AT_ONCE))
+            batch = move_data_to_device(batch, model.device)
+            found = (_gradients(model, batch, target), _changes(model, batch, target))
+            gradients, changes = (part.cpu() for part in found)
+            # Summed one by one, since the gradients of many windows would not fit in memory.
+            kept = gradients.sum(-1), gradients.sum((1, 2)), changes
+            parts.append(kept if reduction == "none" else tuple(part.sum(0) for part in kept))
+    columns = [torch.cat(c) if reduction == "none" else sum(c) for c in zip(*parts, strict=True)]
+    saliency, by_real, change = (c / count if reduction == "mean" else c for c in columns)
+    positions = model.encoder_features.positions
+    shares = by_real[..., positions]
+    shares = shares / shares.sum(-1, keepdim=True).clamp(min=torch.finfo(shares.dtype).tiny)
+    names = [model.hparams.x_reals[position] for position in positions]
+    dilations = [layer.dilation for layer in model.encoder.layers]
     return Interpretation(
         saliency=saliency,
         by_lag=saliency_by_lag(saliency),
-        by_variable=dict(zip(names, shares.tolist(), strict=True)),
-        by_dilation=contributions(model, x, target=target),
+        by_variable=dict(zip(names, _entries(shares), strict=True)),
+        by_dilation=list(zip(dilations, _entries(change), strict=True)),
     )
 
 
 def saliency_by_lag(saliency: Tensor) -> Tensor:
-    """Return the mean saliency of each distance between forecast and input, `(lags,)`, from 1 on.
+    """Return the mean saliency of each distance between forecast and input, from lag 1 on.
 
     Args:
-        saliency: `(steps, encoder steps)`, the last column directly before the first step.
+        saliency: `(..., steps, encoder steps)`, the last column directly before the first step.
+
+    Returns:
+        `(..., lags)`.
 
     Example:
         >>> saliency_by_lag(torch.tensor([[0.0, 1.0], [1.0, 0.0]])).tolist()
         [1.0, 0.0, 1.0]
     """
-    steps, length = saliency.shape
-    step = torch.arange(steps).unsqueeze(1)
-    lag = step + torch.arange(length, 0, -1)
-    totals = torch.bincount(lag.flatten(), weights=saliency.flatten().double())
-    counts = torch.bincount(lag.flatten())
-    return (totals[1:] / counts[1:].clamp(min=1)).to(saliency.dtype)
-
-
-def contributions(
-    model: BaseModel, x: Mapping[str, Any], *, target: int = 0
-) -> list[tuple[int, float]]:
-    """Return dilation and contribution of every layer, lowest first.
-
-    A layer's contribution is the mean change of the outputs, in target units, where its recurrent
-    weights are zero, so that nothing reaches it from one dilation ago. NaN for a cell of the
-    user's own, whose recurrent weights are unknown.
-
-    Args:
-        model: A trained `DilatedRNNForecaster`.
-        x: A batch of a `TimeSeriesDataSet`.
-        target: Which of several targets.
-    """
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        whole = to_list(model(x)["prediction"])[target]
-        result = []
-        for number, layer in enumerate(model.encoder.layers):
-            if not hasattr(layer, "weight_hh_l0"):
-                result.append((layer.dilation, float("nan")))
-                continue
-            name = f"encoder.layers.{number}.weight_hh_l0"
-            cut = {name: torch.zeros_like(layer.weight_hh_l0)}
-            ablated = to_list(functional_call(model, cut, (x,))["prediction"])[target]
-            result.append((layer.dilation, float((whole - ablated).abs().mean())))
-    model.train(was_training)
-    return result
+    by_column = saliency.flip(-1)  # so that a lag is a diagonal
+    steps, length = saliency.shape[-2:]
+    lag = torch.arange(steps).unsqueeze(1) + torch.arange(length)
+    totals = saliency.new_zeros(*saliency.shape[:-2], steps + length - 1, dtype=torch.double)
+    totals.index_add_(-1, lag.flatten(), by_column.flatten(-2).double())
+    return (totals / torch.bincount(lag.flatten())).to(saliency.dtype)
 
 
 def averages_by_variable(
@@ -119,23 +120,24 @@ def averages_by_variable(
     prediction: Tensor,
     actual: Tensor,
     *,
+    normalize: bool = True,
     bins: int = 95,
     std: float = 2.0,
-    normalize: bool = True,
     log_scale: bool | None = None,
 ) -> dict[str, Any]:
     """Return means of actuals and predictions over the values of every variable.
 
-    The layout is that of pytorch-forecasting, whose own numbers mix the values of all bins.
+    Layout and arguments are those of `calculate_prediction_actual_by_variable` upstream, whose own
+    numbers mix the values of all bins.
 
     Args:
         model: A model with covariates.
         x: A batch of a `TimeSeriesDataSet`.
         prediction: Points, `(batch, steps)`.
         actual: `(batch, steps)`.
+        normalize: Means; sums otherwise.
         bins: Of real variables, from `-std` to `std` in their scaled space.
         std: What the outermost bins stand for.
-        normalize: Means; sums otherwise.
         log_scale: Whether means are geometric; None: where the actuals are skewed above 1.6.
     """
     lengths = x["decoder_lengths"]
@@ -145,18 +147,19 @@ def averages_by_variable(
         centred = values["actual"] - values["actual"].mean()
         log_scale = bool((centred / values["actual"].std()).pow(3).mean() > 1.6)
     if log_scale:
-        values = {name: (part + 1e-8).log() for name, part in values.items()}
-    keys = _bins(model, x, mask, bins, std)
-    support = {name: _counts(entries) for name, entries in keys.items()}
-    averages: dict[str, dict[str, Tensor]] = {}
-    for kind, flat in values.items():
-        averages[kind] = {}
-        for name, entries in keys.items():
-            mean = _counts(entries, flat)
-            if normalize:
-                mean = mean / support[name].clamp(min=1)
-            averages[kind][name] = mean.exp() if log_scale else mean
-    return {"support": support, "average": averages, "std": std}
+        values = {kind: (part + 1e-8).log() for kind, part in values.items()}
+    support: dict[str, Any] = {}
+    average: dict[str, dict[str, Any]] = {kind: {} for kind in values}
+    for name, codes, size in _codes(model, x, mask, bins, std):
+        support[name] = support.get(name, 0) + torch.bincount(codes, minlength=size)
+        for kind, part in values.items():
+            total = torch.bincount(codes, weights=part, minlength=size)
+            average[kind][name] = average[kind].get(name, 0) + total
+    for means in average.values():
+        for name, total in means.items():
+            mean = total / support[name].clamp(min=1) if normalize else total
+            means[name] = mean.exp() if log_scale else mean
+    return {"support": support, "average": average, "std": std}
 
 
 def dependency(
@@ -228,10 +231,13 @@ def _dependency_as(
     )
 
 
+def _entries(values: Tensor) -> list[Any]:
+    """Return the numbers of the last axis, or where there are windows a tensor of each."""
+    return values.tolist() if values.ndim == 1 else list(values.unbind(-1))
+
+
 def _gradients(model: BaseModel, x: Mapping[str, Any], target: int) -> Tensor:
-    """Return mean sizes of gradients, `(steps, encoder steps, reals)`, windows ending together."""
-    was_training = model.training
-    model.eval()
+    """Return sizes of gradients, `(windows, steps, encoder steps, reals)`, ending together."""
     inputs = {**x, "encoder_cont": x["encoder_cont"].detach().clone().requires_grad_()}
     with torch.enable_grad():
         outputs = to_list(model(inputs)["prediction"])[target].sum(-1)
@@ -239,36 +245,41 @@ def _gradients(model: BaseModel, x: Mapping[str, Any], target: int) -> Tensor:
             torch.autograd.grad(outputs[:, step].sum(), inputs["encoder_cont"], retain_graph=True)
             for step in range(outputs.shape[1])
         ]
-    model.train(was_training)
-    sizes = torch.stack([row.abs() for (row,) in rows])
+    sizes = torch.stack([row.abs() for (row,) in rows], dim=1)
     length, lengths = sizes.shape[2], x["encoder_lengths"]
     source = torch.arange(length, device=lengths.device) - (length - lengths).unsqueeze(1)
-    source = source.view(1, *source.shape, 1).expand_as(sizes)
-    aligned = torch.where(source >= 0, sizes.gather(2, source.clamp(min=0)), 0.0)
-    return aligned.mean(1)
+    source = source.view(len(source), 1, length, 1).expand_as(sizes)
+    return torch.where(source >= 0, sizes.gather(2, source.clamp(min=0)), 0.0)
 
 
-def _bins(
-    model: BaseModel, x: Mapping[str, Any], mask: Tensor, bins: int, std: float
-) -> dict[str, tuple[list[Tensor], int]]:
-    """Return for every variable the bin of each value and the number of bins.
+def _changes(model: BaseModel, x: Mapping[str, Any], target: int) -> Tensor:
+    """Return the mean change of the outputs without the memory of a layer, `(windows, layers)`.
 
-    A group of categorical variables has several codes per time step.
+    Nothing reaches a layer from one dilation ago where its recurrent weights are zero.
     """
-    half = (bins - 1) // 2
-    keys: dict[str, tuple[list[Tensor], int]] = {}
-    for position, name in enumerate(model.hparams.x_reals):
+    with torch.no_grad():
+        whole = to_list(model(x)["prediction"])[target]
+        changes = []
+        for number, layer in enumerate(model.encoder.layers):
+            name, ablated = f"encoder.layers.{number}.weight_hh_l0", whole * torch.nan
+            if hasattr(layer, "weight_hh_l0"):
+                cut = {name: torch.zeros_like(layer.weight_hh_l0)}
+                ablated = to_list(functional_call(model, cut, (x,))["prediction"])[target]
+            changes.append((whole - ablated).abs().flatten(1).mean(1))
+    return torch.stack(changes, dim=-1)
+
+
+def _codes(
+    model: BaseModel, x: Mapping[str, Any], mask: Tensor, bins: int, std: float
+) -> Iterator[tuple[str, Tensor, int]]:
+    """Yield every variable, the bin of each of its values and the number of bins.
+
+    A group of categorical variables comes once for each of them, by the group's name.
+    """
+    half, parts = (bins - 1) // 2, model.hparams
+    for position, name in enumerate(parts.x_reals):
         scaled = x["decoder_cont"][..., position][mask] * half / std
-        keys[name] = ([scaled.round().clamp(-half, half).long() + half], bins)
-    groups = model.categorical_groups_mapping
-    for position, name in enumerate(model.hparams.x_categoricals):
-        name = groups.get(name, name)
-        codes, size = keys.get(name, ([], model.hparams.embedding_sizes[name][0]))
-        keys[name] = ([*codes, x["decoder_cat"][..., position][mask]], size)
-    return keys
-
-
-def _counts(entries: tuple[list[Tensor], int], values: Tensor | None = None) -> Tensor:
-    """Return how many values each bin has, or their sum, `(bins,)`."""
-    keys, size = entries
-    return torch.stack([torch.bincount(key, weights=values, minlength=size) for key in keys]).sum(0)
+        yield name, scaled.round().clamp(-half, half).long() + half, bins
+    for position, name in enumerate(parts.x_categoricals):
+        name = model.categorical_groups_mapping.get(name, name)
+        yield name, x["decoder_cat"][..., position][mask], parts.embedding_sizes[name][0]
