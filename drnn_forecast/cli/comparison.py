@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ class Contest(Table):
     Attributes:
         models: Names; by default all: dilated_lstm, dilated_gru, dilated_rnn, lstm, gru, deepar,
             nhits, tft, seasonal_naive, auto_ets, mstl and auto_theta.
+        scale_season: Time steps: the season of the naive error that MASE and RMSSE divide by; by
+            default the shortest usual season of the frequency.
         seeds: Of training; the table shows mean and deviation over them.
         learning_rates: Tried for every neural model before the runs, outside their budget.
         max_seconds: The most seconds of each training run.
@@ -43,7 +45,10 @@ class Contest(Table):
         progress: Whether to show progress bars.
     """
 
+    # A model's anchors are its own here.
+    season_length: None = field(default=None, init=False)
     models: list[str] | None = None
+    scale_season: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     learning_rates: tuple[float, ...] = LEARNING_RATES
     max_seconds: float | None = None
@@ -64,13 +69,12 @@ class Contest(Table):
                 "A report needs matplotlib: pip install 'drnn-forecast[report]', or pass "
                 "`--report false`."
             )
-        seasons = [self.seasons] if isinstance(self.seasons, int) else self.seasons
         results = work(
             self.data,
-            horizon=self.horizon,
+            self.horizon,
             context_length=self.context,
             validation_windows=self.validation_windows,
-            season_length=min(seasons or [1]),
+            scale_season=self.scale_season,
             models=self.models,
             seeds=self.seeds,
             learning_rates=self.learning_rates,

@@ -1,7 +1,7 @@
 from .comparison.backtesting import backtest as backtest
 from .comparison.comparing import compare as compare
 from .comparison.plan import LEARNING_RATES as LEARNING_RATES
-from .comparison.results import Comparison as Comparison, Results as Results
+from .comparison.results import Backtest as Backtest, Comparison as Comparison, Results as Results
 from .contenders.classical import auto_ets as auto_ets, auto_theta as auto_theta, mstl as mstl
 from .contenders.naive import SeasonalNaive as SeasonalNaive
 from .contenders.neural import (

@@ -16,7 +16,7 @@ from drnn_forecast.data.frames.columns import model_frame, variables
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import closest, counted, some
 from drnn_forecast.data.frames.roles import TIME_INDEX
-from drnn_forecast.data.frames.windows import Windows
+from drnn_forecast.data.frames.windows import WindowPlan
 
 logger = logging.getLogger("drnn_forecast.data")
 
@@ -61,7 +61,7 @@ class Splits:
 
 def make_splits(
     panel: Panel,
-    windows: Windows,
+    windows: WindowPlan,
     *,
     drop_short: bool,
     target_normalizer: Any,
@@ -127,7 +127,7 @@ def hold_out(
     training: TimeSeriesDataSet,
     frame: pd.DataFrame,
     panel: Panel,
-    windows: Windows,
+    windows: WindowPlan,
     *,
     count: int,
     steps_after: int,
@@ -164,7 +164,7 @@ def hold_out(
     return dataset.filter(is_wanted)
 
 
-def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[np.bool_]:
+def long_enough(panel: Panel, windows: WindowPlan, *, drop_short: bool) -> NDArray[np.bool_]:
     """Return which rows belong to series that have a training window and every held-out one.
 
     Raises:
@@ -189,7 +189,7 @@ def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[
     )
 
 
-def check_normalizer(normalizer: Any, windows: Windows) -> None:
+def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
     """Raise where contexts are too short to be standardised."""
     if isinstance(normalizer, EncoderNormalizer) and (
         windows.min_context_length < normalizer.min_length

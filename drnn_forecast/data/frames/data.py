@@ -17,7 +17,7 @@ from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
 from drnn_forecast.data.frames.rows import Rows
-from drnn_forecast.data.frames.windows import make_windows
+from drnn_forecast.data.frames.windows import plan_windows
 from drnn_forecast.layers import checked_integer
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class ForecastData:
         """
         from drnn_forecast.data.datasets import make_splits
 
-        windows = make_windows(
+        windows = plan_windows(
             horizon=horizon,
             context_length=context_length,
             validation_windows=validation_windows,

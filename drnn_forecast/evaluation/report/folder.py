@@ -10,9 +10,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report.findings import findings, setting_rows, warnings
 from drnn_forecast.evaluation.report.pictures import Picture, pictures
-from drnn_forecast.evaluation.report.results import Results
 from drnn_forecast.evaluation.report.tables import tables
 
 if TYPE_CHECKING:
