@@ -11,14 +11,21 @@ from typing import Any
 from drnn_forecast.cli.comparison_text import results_text, settings_text
 from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.cli.table import Table
-from drnn_forecast.data import write_table
 from drnn_forecast.evaluation import (
     LEARNING_RATES,
     Results,
     backtest as backtest_models,
     compare as compare_models,
     write_report,
+    write_tables,
 )
+
+PASSED_ON = (
+    *("validation_windows", "drop_short", "models", "scale_season", "seeds", "learning_rates"),
+    *("max_seconds", "max_epochs", "steps_per_epoch", "batch_size", "patience", "calibrated"),
+    "progress",
+)
+"""The flags that are arguments of the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,21 +80,9 @@ class Contest(Table):
             self.data,
             self.horizon,
             context_length=self.context,
-            validation_windows=self.validation_windows,
-            scale_season=self.scale_season,
-            models=self.models,
-            seeds=self.seeds,
-            learning_rates=self.learning_rates,
-            calibrated=self.calibrated,
-            drop_short=self.drop_short,
             folder=None if self.out is None else self.out / "cells",
             announce=lambda line: print(line, flush=True),
-            max_seconds=self.max_seconds,
-            max_epochs=self.max_epochs,
-            steps_per_epoch=self.steps_per_epoch,
-            batch_size=self.batch_size,
-            patience=self.patience,
-            progress=self.progress,
+            **{name: getattr(self, name) for name in PASSED_ON},
             **windows,
         )
         print(f"\n{settings_text(results)}\n\n{results_text(results)}")
@@ -102,9 +97,7 @@ class Contest(Table):
             write_report(results, folder, title=title, unit=self.unit)
         else:
             folder.mkdir()
-            write_table(results.table.reset_index(), folder / "table.csv")
-            for name in ("scores", "forecasts", "runs", "significance"):
-                write_table(getattr(results, name), folder / f"{name}.csv")
+            write_tables(results, folder)
         print("\nWritten:")
         for path in sorted(folder.iterdir()):
             print(f"  {path}")
