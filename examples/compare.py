@@ -9,7 +9,7 @@ Interrupt it and run it again: what is finished in `comparison-cells/` is not ru
 from pathlib import Path
 
 from drnn_forecast import ForecastData, backtest, compare, load_sample
-from drnn_forecast.evaluation.report.folder import write_report
+from drnn_forecast.evaluation import write_report
 
 MODELS = ["dilated_lstm", "lstm", "deepar", "seasonal_naive"]
 WINDOWS = {"horizon": 48, "context_length": 168, "validation_windows": 14}  # hours, windows

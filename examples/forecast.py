@@ -68,7 +68,7 @@ def main(folder: Path = Path("."), seconds: float = 60) -> pd.DataFrame:
 
     # 5. Is it any good? The same windows for every model, four weeks of them, held out.
     models = [dilated_rnn(**OPTIONS), *map(SeasonalNaive, SEASONS)]
-    windows = {"horizon": HORIZON, "context_length": CONTEXT, "season_length": 24}
+    windows = {"horizon": HORIZON, "context_length": CONTEXT, "scale_season": 24}
     windows |= {"validation_windows": 14, "test_windows": 14}
     comparison = compare(data, models=models, seeds=[0], **windows, **budget)
     print(comparison.table[["MAE", "sMAPE", "MASE", "WQL", "coverage 80 %"]].round(3))

@@ -11,13 +11,13 @@ WINDOWS = {
     "context_length": 48,
     "validation_windows": 3,
     "test_windows": 2,
-    "season_length": 24,
+    "scale_season": 24,
 }
 FOLDS = {
     "horizon": 12,
     "context_length": 48,
     "validation_windows": 2,
-    "season_length": 24,
+    "scale_season": 24,
     "folds": 3,
 }
 QUICK = {"max_epochs": 1, "steps_per_epoch": 3, "batch_size": 32, "progress": False}

@@ -1,10 +1,10 @@
 """Results of a comparison that nobody ran, drawn from a seed: what a report can be tested with."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
+
+from drnn_forecast.evaluation import Comparison
 
 QUANTILE_LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 COLUMNS = [f"q{level:g}" for level in QUANTILE_LEVELS]
@@ -12,19 +12,6 @@ MODELS = {"DilatedRNN": 1.0, "LSTM": 1.3, "Seasonal naive (24)": 2.0}
 """By name, how far the forecasts are off, in units of the noise."""
 
 START = pd.Timestamp("2024-01-01")
-
-
-@dataclass(frozen=True)
-class DrawnResults:
-    """The face that a report reads."""
-
-    table: pd.DataFrame
-    scores: pd.DataFrame
-    forecasts: pd.DataFrame
-    runs: pd.DataFrame
-    history: pd.DataFrame
-    significance: pd.DataFrame
-    settings: dict
 
 
 def drawn_results(
@@ -64,10 +51,10 @@ def drawn_results(
     )
     scores = _scores(forecasts, undefined)
     runs = _runs(models, seeds, folds, failures, generator)
-    return DrawnResults(
-        table=_table(scores, runs, models),
+    return Comparison(
         scores=scores,
         forecasts=forecasts,
+        validation_forecasts=forecasts.head(0),
         runs=runs,
         history=history,
         significance=_significance(models, len(series)),
@@ -168,34 +155,6 @@ def _runs(models, seeds, folds, failures, generator):
     return pd.DataFrame(rows)
 
 
-def _table(scores, runs, models):
-    of_seeds = scores.groupby(["model", "metric", "seed"], as_index=False)["value"].mean()
-    keys = {"values": "value", "index": "model", "columns": "metric"}
-    mean = of_seeds.pivot_table(**keys, aggfunc="mean", dropna=False)
-    spread = of_seeds.pivot_table(**keys, aggfunc="std", dropna=False)
-    rows = []
-    for number, model in enumerate(models):
-        own = runs[runs["model"] == model]
-        row = {"model": model}
-        for metric in ("MAE", "MASE", "coverage 80 %", "width 80 %"):
-            row[metric] = mean[metric].get(model, np.nan)
-            row[f"{metric} ±"] = spread[metric].get(model, np.nan)
-        missing = scores[(scores["model"] == model) & scores["value"].isna()]
-        row |= {
-            "training s": own["training_seconds"].mean(),
-            "prediction s": own["prediction_seconds"].mean(),
-            "parameters": own["parameters"].iloc[0],
-            "peak memory MB": 812.0,
-            "quantiles from": own["quantiles_from"].iloc[0],
-            "learning rate": own["learning_rate"].iloc[0],
-            "p vs best baseline": [0.004, 0.21, np.nan][min(number, 2)],
-            "undefined": missing["series"].nunique(),
-            "failed": int(own["failure"].notna().sum()),
-        }
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("model")
-
-
 def _significance(models, num_series):
     names = list(models)
     return pd.DataFrame(
@@ -206,5 +165,6 @@ def _significance(models, num_series):
             "statistic": [1.0] * (len(names) - 1),
             "p_value": [0.004, *[0.21] * (len(names) - 2)],
             "series": num_series,
+            "note": "",
         }
     )

@@ -27,11 +27,11 @@ ROLES = {"id_col": "series", "target_col": "actual"}
 
 
 def competition_scores(
-    forecasts: pd.DataFrame, history: pd.DataFrame, *, season_length: int
+    forecasts: pd.DataFrame, history: pd.DataFrame, *, scale_season: int
 ) -> dict[str, float]:
     """Return sMAPE (0 to 200) and MASE as M4 defines them: means over series."""
     smape = losses.smape(forecasts, ["forecast"], **ROLES)
-    mase = losses.mase(forecasts, ["forecast"], season_length, history, time_col="time", **ROLES)
+    mase = losses.mase(forecasts, ["forecast"], scale_season, history, time_col="time", **ROLES)
     return {"sMAPE": 200 * smape["forecast"].mean(), "MASE": mase["forecast"].mean()}
 
 
@@ -49,7 +49,7 @@ HOURLY = Task(
     load=partial(m4, "Hourly"),
     horizon=48,
     windows=1,
-    score=partial(competition_scores, season_length=24),
+    score=partial(competition_scores, scale_season=24),
     split={"context_length": 336, "target_normalizer": EncoderNormalizer(center=False)},
     model={
         **SHARED_MODEL,
@@ -76,7 +76,7 @@ WEEKLY = Task(
     load=partial(m4, "Weekly"),
     horizon=13,
     windows=1,
-    score=partial(competition_scores, season_length=1),
+    score=partial(competition_scores, scale_season=1),
     split={
         "context_length": 104,
         "min_context_length": 52,

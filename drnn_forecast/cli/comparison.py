@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,21 @@ from typing import Any
 from drnn_forecast.cli.comparison_text import results_text, settings_text
 from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.cli.table import Table
-from drnn_forecast.data import write_table
 from drnn_forecast.evaluation import (
     LEARNING_RATES,
     Results,
     backtest as backtest_models,
     compare as compare_models,
     write_report,
+    write_tables,
 )
+
+PASSED_ON = (
+    *("validation_windows", "drop_short", "models", "scale_season", "seeds", "learning_rates"),
+    *("max_seconds", "max_epochs", "steps_per_epoch", "batch_size", "patience", "calibrated"),
+    "progress",
+)
+"""The flags that are arguments of the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,8 @@ class Contest(Table):
     Attributes:
         models: Names; by default all: dilated_lstm, dilated_gru, dilated_rnn, lstm, gru, deepar,
             nhits, tft, seasonal_naive, auto_ets, mstl and auto_theta.
+        scale_season: Time steps: the season of the naive error that MASE and RMSSE divide by; by
+            default the shortest usual season of the frequency.
         seeds: Of training; the table shows mean and deviation over them.
         learning_rates: Tried for every neural model before the runs, outside their budget.
         max_seconds: The most seconds of each training run.
@@ -43,7 +52,10 @@ class Contest(Table):
         progress: Whether to show progress bars.
     """
 
+    # A model's anchors are its own here.
+    season_length: None = field(default=None, init=False)
     models: list[str] | None = None
+    scale_season: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
     learning_rates: tuple[float, ...] = LEARNING_RATES
     max_seconds: float | None = None
@@ -64,26 +76,13 @@ class Contest(Table):
                 "A report needs matplotlib: pip install 'drnn-forecast[report]', or pass "
                 "`--report false`."
             )
-        seasons = [self.seasons] if isinstance(self.seasons, int) else self.seasons
         results = work(
             self.data,
-            horizon=self.horizon,
+            self.horizon,
             context_length=self.context,
-            validation_windows=self.validation_windows,
-            season_length=min(seasons or [1]),
-            models=self.models,
-            seeds=self.seeds,
-            learning_rates=self.learning_rates,
-            calibrated=self.calibrated,
-            drop_short=self.drop_short,
             folder=None if self.out is None else self.out / "cells",
             announce=lambda line: print(line, flush=True),
-            max_seconds=self.max_seconds,
-            max_epochs=self.max_epochs,
-            steps_per_epoch=self.steps_per_epoch,
-            batch_size=self.batch_size,
-            patience=self.patience,
-            progress=self.progress,
+            **{name: getattr(self, name) for name in PASSED_ON},
             **windows,
         )
         print(f"\n{settings_text(results)}\n\n{results_text(results)}")
@@ -98,9 +97,7 @@ class Contest(Table):
             write_report(results, folder, title=title, unit=self.unit)
         else:
             folder.mkdir()
-            write_table(results.table.reset_index(), folder / "table.csv")
-            for name in ("scores", "forecasts", "runs", "significance"):
-                write_table(getattr(results, name), folder / f"{name}.csv")
+            write_tables(results, folder)
         print("\nWritten:")
         for path in sorted(folder.iterdir()):
             print(f"  {path}")

@@ -95,7 +95,7 @@ def demonstrate(
         data,
         models=models(),
         **WINDOWS | {"validation_windows": validation_windows, "test_windows": test_windows},
-        season_length=SEASONS[0],
+        scale_season=SEASONS[0],
         seeds=[seed],
         max_seconds=max_seconds,
         progress=progress,
@@ -168,7 +168,7 @@ def _extended(comparison: Comparison) -> pd.DataFrame:
     """Return the table with pinball loss (target units), steps and what stopped the training."""
     runs = comparison.runs.set_index("model")
     pinball = {
-        name: scores(rows, QUANTILE_LEVELS, history=comparison.history, season_length=SEASONS[0])[
+        name: scores(rows, QUANTILE_LEVELS, history=comparison.history, scale_season=SEASONS[0])[
             "pinball"
         ]
         for name, rows in comparison.forecasts.groupby("model")

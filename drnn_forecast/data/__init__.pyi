@@ -13,7 +13,7 @@ from .frames.places import closest as closest
 from .frames.roles import Roles as Roles
 from .frames.seasons import default_context as default_context, default_seasons as default_seasons
 from .frames.windows import (
-    Windows as Windows,
-    make_windows as make_windows,
+    WindowPlan as WindowPlan,
+    plan_windows as plan_windows,
 )
 from .sample import load_sample as load_sample

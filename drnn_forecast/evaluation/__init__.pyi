@@ -14,5 +14,5 @@ from .contenders.neural import (
 )
 from .contenders.registry import Model as Model
 from .evaluating import evaluate as evaluate
-from .report.folder import write_report as write_report
+from .report.folder import write_report as write_report, write_tables as write_tables
 from .scores import error_by_step as error_by_step, scores as scores

@@ -62,7 +62,7 @@ def evaluate(
         history=observed.merge(
             rows.groupby("series")["time"].min().rename("first"), on="series"
         ).query("time < first")[["series", "time", "actual"]],
-        season_length=scale_season or max(default_seasons(data.freq), default=1),
+        scale_season=scale_season or max(default_seasons(data.freq), default=1),
     )
     table = scores.pivot_table(index="series", columns="metric", values="value", dropna=False)
     return table[list(METRICS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ def scores_by_series(
     quantiles: Sequence[float],
     *,
     history: pd.DataFrame,
-    season_length: int,
+    scale_season: int,
 ) -> pd.DataFrame:
     """Return the scores of one model's forecasts: `series`, `metric` and `value`.
 
@@ -59,18 +59,23 @@ def scores_by_series(
         forecasts: `series`, `time`, `actual` and a column `q...` for each quantile, no value empty.
         quantiles: Levels, among them 0.5 and the bounds of the 80 and 95 % intervals.
         history: `series`, `time` and `actual` of the training part, sorted by time.
-        season_length: Of the naive error, time steps.
+        scale_season: Of the naive error, time steps.
 
     Raises:
         ValueError: A level that the scores need is not among `quantiles`.
     """
     columns = [f"q{level:g}" for level in quantiles]
-    _check_levels(columns)
+    needed = {"q0.5", *(bound for bounds in INTERVALS.values() for bound in bounds)}
+    if not needed <= set(columns):
+        raise ValueError(
+            f"`quantiles` must include the median and the bounds of the 80 and 95 % intervals; "
+            f"{sorted(needed - set(columns))} are missing."
+        )
     frame = forecasts.assign(**{_MODEL: forecasts["q0.5"]})
     for percentage, (low, high) in INTERVALS.items():
         frame[f"{_MODEL}-lo-{percentage}"] = forecasts[low]
         frame[f"{_MODEL}-hi-{percentage}"] = forecasts[high]
-    scaled = {"seasonality": season_length, "train_df": history, "time_col": "time", **_ROLES}
+    scaled = {"seasonality": scale_season, "train_df": history, "time_col": "time", **_ROLES}
     size = forecasts["actual"].abs().groupby(forecasts["series"]).mean()
     pinball = losses.mqloss(frame, {_MODEL: columns}, np.asarray(quantiles), **_ROLES)
     by_metric = {
@@ -95,13 +100,13 @@ def scores(
     quantiles: Sequence[float],
     *,
     history: pd.DataFrame,
-    season_length: int,
+    scale_season: int,
 ) -> dict[str, float]:
     """Return the mean over series of every score, undefined ones left out, and the pinball loss.
 
     The last, a mean over the levels, is in target units. Arguments are those of `scores_by_series`.
     """
-    by_series = scores_by_series(forecasts, quantiles, history=history, season_length=season_length)
+    by_series = scores_by_series(forecasts, quantiles, history=history, scale_season=scale_season)
     means = by_series.groupby("metric", sort=False)["value"].mean().to_dict()
     columns = [f"q{level:g}" for level in quantiles]
     pinball = losses.mqloss(forecasts, {_MODEL: columns}, np.asarray(quantiles), **_ROLES)
@@ -158,9 +163,10 @@ def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) ->
     """
     if model == baseline:
         raise ValueError(f"`model` and `baseline` must differ, got {model!r} twice.")
-    _check_known(scores, "model", model)
-    _check_known(scores, "model", baseline)
-    _check_known(scores, "metric", metric)
+    for column, value in (("model", model), ("model", baseline), ("metric", metric)):
+        known = scores[column].unique().tolist()
+        if value not in known:
+            raise ValueError(f"`scores` have no {column} {value!r}; there are {known}.")
     chosen = scores[scores["metric"] == metric]
     means = chosen.pivot_table(index="series", columns="model", values="value", observed=True)
     both = means.reindex(columns=[model, baseline]).dropna()
@@ -168,13 +174,11 @@ def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) ->
     result = PairedTest(model, baseline, metric, np.nan, np.nan, len(differences))
     if len(differences) < FEWEST_SERIES:
         note = f"no test: {len(differences)} series, at least {FEWEST_SERIES} are needed"
-        return PairedTest(**{**vars(result), "note": note})
+        return replace(result, note=note)
     if not differences.any():
-        return PairedTest(**{**vars(result), "note": "no test: the scores are equal"})
+        return replace(result, note="no test: the scores are equal")
     found = wilcoxon(differences)
-    return PairedTest(
-        **{**vars(result), "statistic": float(found.statistic), "p_value": float(found.pvalue)}
-    )
+    return replace(result, statistic=float(found.statistic), p_value=float(found.pvalue))
 
 
 def calibration(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.Series:
@@ -201,21 +205,3 @@ def error_by_step(forecasts: pd.DataFrame) -> pd.Series:
 def _of_series(table: pd.DataFrame) -> pd.Series:
     """Return a library's table of one model as a series, indexed by series."""
     return table.set_index("series")[_MODEL]
-
-
-def _check_levels(columns: Sequence[str]) -> None:
-    """Raise where a quantile that is scored is lacking."""
-    needed = {"q0.5", *(bound for bounds in INTERVALS.values() for bound in bounds)}
-    missing = sorted(needed - set(columns))
-    if missing:
-        raise ValueError(
-            f"`quantiles` must include the median and the bounds of the 80 and 95 % intervals; "
-            f"{missing} are missing."
-        )
-
-
-def _check_known(scores: pd.DataFrame, column: str, value: str) -> None:
-    """Raise where a model or metric has no scores."""
-    known = scores[column].unique().tolist()
-    if value not in known:
-        raise ValueError(f"`scores` have no {column} {value!r}; there are {known}.")

@@ -54,8 +54,13 @@ def calibrate(
     """
     pairs = _pairs(quantiles)
     columns = ["series", "step", *(f"q{level:g}" for level in sorted(quantiles))]
-    _check_columns("forecasts", forecasts, columns)
-    _check_columns("calibration_forecasts", calibration_forecasts, [*columns, "actual"])
+    for argument, frame, names in (
+        ("forecasts", forecasts, columns),
+        ("calibration_forecasts", calibration_forecasts, [*columns, "actual"]),
+    ):
+        missing = [name for name in names if name not in frame]
+        if missing:
+            raise ValueError(f"`{argument}` must have the columns {names}, {missing} missing.")
     past = calibration_forecasts[calibration_forecasts["actual"].notna()]
     ahead = forecasts
     if not by_step:
@@ -104,13 +109,6 @@ def _pairs(quantiles: Sequence[float]) -> list[tuple[str, str, float]]:
         )
     lower = levels[: len(levels) // 2]
     return [(f"q{low:g}", f"q{1 - low:g}", 1 - 2 * low) for low in reversed(lower)]
-
-
-def _check_columns(argument: str, frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse a frame that lacks a column."""
-    missing = [name for name in names if name not in frame]
-    if missing:
-        raise ValueError(f"`{argument}` must have the columns {list(names)}, {missing} missing.")
 
 
 def _scales(past: pd.DataFrame, keys: list[str]) -> pd.Series:

@@ -1,4 +1,7 @@
-"""Scores of several models: by series, by fold, by level, and against their cost."""
+"""Scores of several models: by series, by fold, by level, and against their cost.
+
+Every function raises an `ImportError` where matplotlib is not installed.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,6 @@ def error_by_series(errors: pd.DataFrame, *, label: str, title: str) -> Figure:
         errors: Indexed by series, a column per model; what is not a number is not drawn.
         label: Of the axis of errors.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     if len(errors) > MOST_SERIES:
         return _boxes(errors, label, title)
@@ -43,9 +43,7 @@ def error_by_series(errors: pd.DataFrame, *, label: str, title: str) -> Figure:
     axis.set_ylim(len(errors) - 0.5, -0.5)
     axis.set_xlabel(label)
     axis.set_xlim(left=0)
-    _legend(figure, len(errors.columns))
-    _finish(axis, title)
-    return figure
+    return _finished(figure, axis, title, entries=len(errors.columns))
 
 
 def error_by_fold(
@@ -58,9 +56,6 @@ def error_by_fold(
         spread: The standard deviation of each error, of the same shape; None: not drawn.
         label: Of the axis of errors.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     figure = new_figure(8, 4.8)
     axis = figure.subplots()
@@ -71,9 +66,7 @@ def error_by_fold(
     axis.set_ylabel(label)
     axis.set_xticks(errors.index[:: len(errors) // 20 + 1])
     axis.set_ylim(bottom=0)
-    _legend(figure, len(errors.columns))
-    _finish(axis, title)
-    return figure
+    return _finished(figure, axis, title, entries=len(errors.columns))
 
 
 def calibration_chart(observed: pd.DataFrame, *, title: str) -> Figure:
@@ -82,9 +75,6 @@ def calibration_chart(observed: pd.DataFrame, *, title: str) -> Figure:
     Args:
         observed: Shares between 0 and 1, indexed by level, a column per model.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     figure = new_figure(8, 6)
     axis = figure.subplots()
@@ -96,9 +86,7 @@ def calibration_chart(observed: pd.DataFrame, *, title: str) -> Figure:
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
     axis.set_aspect("equal")
-    _legend(figure, len(observed.columns) + 1)
-    _finish(axis, title)
-    return figure
+    return _finished(figure, axis, title, entries=len(observed.columns) + 1)
 
 
 def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
@@ -108,9 +96,6 @@ def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
         costs: Indexed by model: `seconds`, `error` and `spread`, which may be not a number.
         label: Of the axis of errors.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     figure = new_figure(8, 4.8)
     axis = figure.subplots()
@@ -124,9 +109,7 @@ def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
     axis.set_ylim(bottom=0)
     axis.set_xlabel("seconds of training and prediction, logarithmic")
     axis.set_ylabel(label)
-    _legend(figure, len(costs))
-    _finish(axis, title)
-    return figure
+    return _finished(figure, axis, title, entries=len(costs))
 
 
 def _boxes(errors: pd.DataFrame, label: str, title: str) -> Figure:
@@ -145,8 +128,7 @@ def _boxes(errors: pd.DataFrame, label: str, title: str) -> Figure:
     axis.set_xticks(range(1, len(names) + 1), names, rotation=30, ha="right")
     axis.set_ylabel(label)
     axis.set_ylim(bottom=0)
-    _finish(axis, title)
-    return figure
+    return _finished(figure, axis, title, entries=0)
 
 
 def _style(number: int, model: object) -> dict[str, Any]:
@@ -160,12 +142,10 @@ def _style(number: int, model: object) -> dict[str, Any]:
     }
 
 
-def _legend(figure: Figure, entries: int) -> None:
-    """Put a legend below the axes, where it covers nothing."""
-    figure.legend(loc="outside lower center", ncols=min(3, entries), frameon=False, fontsize=10)
-
-
-def _finish(axis: Axes, title: str) -> None:
-    """Add the title and the grid."""
+def _finished(figure: Figure, axis: Axes, title: str, *, entries: int) -> Figure:
+    """Return the figure with title, grid, and a legend below the axes, where it covers nothing."""
+    if entries:
+        figure.legend(loc="outside lower center", ncols=min(3, entries), frameon=False, fontsize=10)
     axis.set_title(literal(title), loc="left", fontsize=13)
     axis.grid(alpha=0.3)
+    return figure

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from pytorch_forecasting import EncoderNormalizer, GroupNormalizer, TimeSeriesDataSet
 
 from drnn_forecast.data.frames.data import ForecastData
-from drnn_forecast.data.frames.windows import make_windows
+from drnn_forecast.data.frames.windows import plan_windows
 
 START = pd.Timestamp("2024-01-01")
 
@@ -121,7 +121,7 @@ def test_no_target_is_shared_between_the_parts(horizon, stride, validation, test
         "test_windows": test,
         "context_length": context,
     }
-    windows = make_windows(**options, min_context_length=None, lags=None)
+    windows = plan_windows(**options)
     length = windows.shortest_series + spare
     splits = probe(length).split(**options)
     training, held_out = targets(splits.training), targets(splits.validation)

@@ -4,10 +4,9 @@ import pytest
 
 from contest import FOLDS, LENGTH, QUICK, data, frame, small
 from drnn_forecast import SeasonalNaive, backtest
-from drnn_forecast.data.frames.windows import make_windows
+from drnn_forecast.data.frames.windows import plan_windows
 from drnn_forecast.evaluation import dilated_rnn
-from drnn_forecast.evaluation.comparison.backtesting import shortest_window
-from drnn_forecast.evaluation.comparison.blocks import backtest_blocks
+from drnn_forecast.evaluation.comparison.blocks import backtest_blocks, shortest_window
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +115,12 @@ def test_folds_share_a_training_as_asked(refit_every, trainings):
 
 
 def windows_of(folds, step=12):
-    return make_windows(
+    return plan_windows(
         horizon=12,
         context_length=48,
         validation_windows=2,
         test_windows=folds,
         stride=step,
-        min_context_length=None,
-        lags=None,
     )
 
 
@@ -199,14 +196,14 @@ def test_the_learning_rate_is_searched_once_before_the_first_fold():
 
 REFUSED = [
     ({"folds": 0}, "`folds` must be at least 1, got 0"),
-    ({"folds": 100}, "`folds` must be at most 25 with 12 time steps between folds"),
+    ({"folds": 100}, "`folds` must be at most 25 with 12 time steps between them"),
     ({"folds": 31, "step": 10}, "`folds` must be at most 30 with 10"),
-    ({"horizon": 300}, "A backtest needs at least .* the shortest, 'a', has 384"),
+    ({"horizon": 300}, "Every series needs at least .* the shortest, 'a', has 384"),
     ({"step": 0}, "`step` must be at least 1, got 0"),
     ({"refit_every": 0}, "`refit_every` must be at least 1, got 0"),
     ({"window_length": 50}, "`window_length` must be at least 84, got 50"),
-    ({"window_length": 380}, "A backtest needs at least 392 time steps"),
-    ({"season_length": 350}, "`season_length` must be shorter than what was observed"),
+    ({"window_length": 380}, "Every series needs at least 392 time steps"),
+    ({"scale_season": 350}, "`scale_season` must be shorter than what was observed"),
 ]
 
 

@@ -1,14 +1,13 @@
+import inspect
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from contest import LENGTH, QUICK, WINDOWS, data, frame, small
-from drnn_forecast import SeasonalNaive, compare
+from drnn_forecast import SeasonalNaive, backtest, compare
 from drnn_forecast.evaluation import deepar, lstm
-from drnn_forecast.evaluation.comparison.blocks import check_apart
 from drnn_forecast.evaluation.comparison.search import search_budget
 from drnn_forecast.evaluation.scores import METRICS
 
@@ -129,6 +128,27 @@ def test_the_settings_are_plain_and_name_what_was_chosen(comparison):
     seconds = settings["seconds"]
     assert seconds["search"] == 0
     assert 0 < seconds["training"] + seconds["prediction"] < seconds["total"]
+
+
+def test_results_are_shown_in_one_line(comparison):
+    assert repr(comparison).startswith("<Comparison of 8 runs; MASE: DilatedRNN ")
+    assert len(repr(comparison)) < 200
+
+
+@pytest.mark.parametrize("function", [compare, backtest])
+def test_all_but_data_and_horizon_is_given_by_name(function):
+    kinds = [parameter.kind.name for parameter in inspect.signature(function).parameters.values()]
+
+    assert kinds[:2] == ["POSITIONAL_OR_KEYWORD"] * 2
+    assert set(kinds[2:]) == {"KEYWORD_ONLY", "VAR_KEYWORD"}
+
+
+def test_a_backtest_has_the_options_of_a_comparison_with_the_same_defaults():
+    of_compare, of_backtest = (inspect.signature(each).parameters for each in (compare, backtest))
+    shared = set(of_compare) - {"test_windows"}
+
+    assert set(of_backtest) - shared == {"folds", "step", "refit_every", "window_length"}
+    assert {name: of_backtest[name] for name in shared} == {n: of_compare[n] for n in shared}
 
 
 def test_seasonal_naive_is_right_where_the_series_repeats():
@@ -299,10 +319,13 @@ REFUSED = [
     ({"seeds": [1, 1]}, "`seeds` must be different whole numbers"),
     ({"learning_rates": []}, "`learning_rates` must be different numbers above 0"),
     ({"learning_rates": [0.1, -1]}, "`learning_rates` must be different numbers above 0"),
-    ({"test_windows": 40}, "Every series needs at least"),
+    (
+        {"test_windows": 40},
+        "`test_windows` must be at most 24 .* got 40; the shortest, 'a', has 384",
+    ),
     ({"test_windows": 0}, "`test_windows` must be at least 1"),
     ({"horizon": 500}, "Every series needs at least"),
-    ({"season_length": 400}, "`season_length` must be shorter than what was observed"),
+    ({"scale_season": 400}, "`scale_season` must be shorter than what was observed"),
     ({"max_epochs": 0}, "`max_epochs` must be at least 1"),
     ({"max_seconds": -1}, "`max_seconds` must be above 0"),
     ({"models": [SeasonalNaive(100)]}, "must fit into the context"),
@@ -352,13 +375,3 @@ def test_short_series_are_left_out_when_asked(caplog):
     result = compare(data(table), models=[SeasonalNaive(24)], drop_short=True, **WINDOWS)
     assert set(result.forecasts["series"]) == {"a", "b"}
     assert "Left out 1 series" in caplog.text
-
-
-def test_held_out_windows_that_overlap_training_are_refused():
-    splits = data().split(horizon=12, context_length=48, validation_windows=2, test_windows=2)
-    check_apart(splits)
-
-    with pytest.raises(ValueError, match=r"The test windows must lie after .* in series 'a'"):
-        check_apart(replace(splits, test=splits.validation))
-    with pytest.raises(ValueError, match="The validation windows must lie after"):
-        check_apart(replace(splits, validation=splits.training))

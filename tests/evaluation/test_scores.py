@@ -45,8 +45,8 @@ def history():
     )
 
 
-def scored(forecasts, history, season_length=2, levels=LEVELS):
-    table = scores_by_series(forecasts, levels, history=history, season_length=season_length)
+def scored(forecasts, history, scale_season=2, levels=LEVELS):
+    table = scores_by_series(forecasts, levels, history=history, scale_season=scale_season)
     return table.pivot_table(index="series", columns="metric", values="value", dropna=False)
 
 
@@ -87,7 +87,7 @@ def test_the_weighted_quantile_loss_is_twice_the_pinball_loss_over_the_actuals(
 
 
 def test_the_scores_are_long_with_every_metric_of_every_series_once(forecasts, history):
-    table = scores_by_series(forecasts, LEVELS, history=history, season_length=2)
+    table = scores_by_series(forecasts, LEVELS, history=history, scale_season=2)
 
     assert list(table.columns) == ["series", "metric", "value"]
     assert list(zip(table["metric"], table["series"], strict=True)) == [
@@ -104,7 +104,7 @@ def test_scores_of_random_forecasts_are_those_of_numpy(shift):
     time = pd.date_range("2024-01-01", periods=260, freq="h")
     frame = frame.assign(series=3, time=time[200:], actual=actual)
     history = pd.DataFrame({"series": 3, "time": time[:200], "actual": past})
-    result = scored(frame, history, season_length=24, levels=QUANTILE_LEVELS).loc[3]
+    result = scored(frame, history, scale_season=24, levels=QUANTILE_LEVELS).loc[3]
 
     error, naive = actual - drawn[:, 3], past[24:] - past[:-24]
     weighted = np.maximum(
@@ -156,10 +156,10 @@ def test_a_history_without_one_season_leaves_scaled_errors_undefined(forecasts, 
 
 def test_undefined_series_are_counted_once_and_left_out_of_the_mean(forecasts, history):
     history.loc[history["series"] == "a", "actual"] = 1.0
-    table = scores_by_series(forecasts, LEVELS, history=history, season_length=2)
+    table = scores_by_series(forecasts, LEVELS, history=history, scale_season=2)
 
     assert undefined_series(table) == 1
-    mean = scores(forecasts, LEVELS, history=history, season_length=2)["MASE"]
+    mean = scores(forecasts, LEVELS, history=history, scale_season=2)["MASE"]
     assert mean == pytest.approx(5 / 10)
 
 
@@ -175,20 +175,20 @@ def test_a_perfect_forecast_has_no_error_no_width_and_covers_everything(forecast
     perfect = forecasts.assign(**{f"q{level}": forecasts["actual"] for level in LEVELS})
     expected = {metric: float(metric.startswith("coverage")) for metric in METRICS}
 
-    result = scores(perfect, LEVELS, history=history, season_length=2)
+    result = scores(perfect, LEVELS, history=history, scale_season=2)
     assert result == {**expected, "pinball": 0}
 
 
 def test_scoring_leaves_the_forecasts_as_they_were(forecasts, history):
     before = forecasts.copy()
-    scores_by_series(forecasts, LEVELS, history=history, season_length=2)
+    scores_by_series(forecasts, LEVELS, history=history, scale_season=2)
 
     pd.testing.assert_frame_equal(forecasts, before)
 
 
 def test_levels_that_bound_no_interval_are_refused(forecasts, history):
     with pytest.raises(ValueError, match=r"\['q0.025', 'q0.975'\] are missing"):
-        scores_by_series(forecasts, [0.1, 0.5, 0.9], history=history, season_length=2)
+        scores_by_series(forecasts, [0.1, 0.5, 0.9], history=history, scale_season=2)
 
 
 def test_the_error_of_a_step_is_the_mean_over_windows(forecasts):
@@ -199,6 +199,14 @@ def test_calibration_is_the_share_of_actuals_at_or_below_each_quantile(forecasts
     table = calibration(forecasts, [0.1, 0.5, 0.9])
 
     assert table.to_dict() == {0.1: (1 / 2 + 0) / 2, 0.5: 1.0, 0.9: 1.0}
+
+
+def test_calibration_gives_every_series_the_same_weight_however_long_it_is():
+    long_one = pd.DataFrame({"series": "long", "actual": [0.0] * 9})
+    short_one = pd.DataFrame({"series": "short", "actual": [2.0]})
+    forecasts = pd.concat([long_one, short_one]).assign(**{"q0.5": 1.0})
+
+    assert calibration(forecasts, [0.5]).tolist() == [(9 / 9 + 0 / 1) / 2]
 
 
 def test_the_quantiles_of_the_truth_are_calibrated():
@@ -248,6 +256,17 @@ def test_the_test_is_the_same_from_both_sides_and_for_more_seeds():
     other = paired_test(long(ours, theirs, seeds=3), "theirs", "ours", "MASE")
 
     assert (one.p_value, one.statistic) == (other.p_value, other.statistic)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_the_test_is_of_the_means_over_seeds_whatever_their_order(order):
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(size=(3, 9)), rng.normal(0.7, size=(3, 9))
+    seeds = [long(ours[seed], theirs[seed]).assign(seed=seed) for seed in order]
+    result = paired_test(pd.concat(seeds), "ours", "theirs", "MASE")
+
+    assert result.p_value == pytest.approx(signed_rank_p(ours.mean(0) - theirs.mean(0)))
+    assert result.series == 9
 
 
 def test_few_series_have_no_p_value_and_the_note_says_so():

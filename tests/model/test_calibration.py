@@ -94,6 +94,19 @@ def test_the_distance_is_the_miss_of_the_finite_sample_rank():
     assert row[COLUMNS].to_list() == [81, 84, 90, 100, 110, 116, 119]
 
 
+def test_a_distance_is_in_units_of_the_mean_error_of_each_series():
+    # Errors of 1 and 3, a mean of 2: misses of 0.5 and 1.5 units, of which the last counts.
+    small = pd.DataFrame({"series": "small", "step": 1, "actual": [1.0, 3.0] * 10})
+    # Errors of 0 and 100, a mean of 10: misses of 0 and 10 units.
+    large = pd.DataFrame({"series": "large", "step": 1, "actual": [0.0] * 18 + [100.0] * 2})
+    past = pd.concat([small, large], ignore_index=True).assign(**dict.fromkeys(COLUMNS, 0.0))
+    ahead = past.drop_duplicates("series").assign(**dict.fromkeys(COLUMNS, 0.0))
+    widths = calibrate(ahead, past, QUANTILE_LEVELS).set_index("series")["q0.975"]
+
+    # 41 * 0.95 = 38.95: the 39th of 40 misses is one of the two of 10 units.
+    assert widths.to_dict() == pytest.approx({"small": 10 * 2.0, "large": 10 * 10.0})
+
+
 def test_steps_share_their_distance_where_that_is_asked_for():
     past = drawn(19, steps=2, seed=1)
     past.loc[past["step"] == 2, "actual"] += 50.0
@@ -155,6 +168,14 @@ def test_the_widest_interval_says_how_many_windows_are_needed(quantiles, count):
 def test_too_few_windows_are_refused_with_the_number_needed():
     with pytest.raises(ValueError, match=r"needs at least 19 windows over all series, got 18"):
         calibrate(drawn(1), drawn(18), QUANTILE_LEVELS)
+
+
+def test_the_step_with_the_fewest_windows_decides_whether_there_are_enough():
+    past = drawn(25, steps=2)
+    few = past[(past["step"] == 1) | (past["window"] < 18)]
+
+    with pytest.raises(ValueError, match=r"needs at least 19 windows over all series, got 18"):
+        calibrate(drawn(1, steps=2), few, QUANTILE_LEVELS)
 
 
 def test_no_windows_are_refused():

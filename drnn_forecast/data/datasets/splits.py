@@ -19,7 +19,7 @@ from drnn_forecast.data.frames.columns import model_frame, variables
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import closest, counted, some
 from drnn_forecast.data.frames.roles import TIME_INDEX
-from drnn_forecast.data.frames.windows import Windows
+from drnn_forecast.data.frames.windows import WindowPlan
 
 logger = logging.getLogger("drnn_forecast.data")
 
@@ -64,7 +64,7 @@ class Splits:
 
 def make_splits(
     panel: Panel,
-    windows: Windows,
+    windows: WindowPlan,
     *,
     drop_short: bool,
     dataset_class: type[TimeSeriesDataSet] | None,
@@ -148,7 +148,7 @@ def hold_out(
     training: TimeSeriesDataSet,
     frame: pd.DataFrame,
     panel: Panel,
-    windows: Windows,
+    windows: WindowPlan,
     *,
     count: int,
     steps_after: int,
@@ -185,7 +185,7 @@ def hold_out(
     return with_roles(dataset.filter(is_wanted), panel)
 
 
-def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[np.bool_]:
+def long_enough(panel: Panel, windows: WindowPlan, *, drop_short: bool) -> NDArray[np.bool_]:
     """Return which rows belong to series that have a training window and every held-out one.
 
     Raises:
@@ -210,7 +210,7 @@ def long_enough(panel: Panel, windows: Windows, *, drop_short: bool) -> NDArray[
     )
 
 
-def check_normalizer(normalizer: Any, windows: Windows) -> None:
+def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
     """Raise where contexts are too short to be standardised."""
     if isinstance(normalizer, EncoderNormalizer) and (
         windows.min_context_length < normalizer.min_length

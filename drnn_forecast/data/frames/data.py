@@ -19,7 +19,7 @@ from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
 from drnn_forecast.data.frames.rows import Rows
-from drnn_forecast.data.frames.windows import make_windows
+from drnn_forecast.data.frames.windows import plan_windows
 from drnn_forecast.layers import checked_integer
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ class ForecastData:
             options = {"target_normalizer": target_normalizer, **dataset_options}
             parameters = parameters_like(like, panel, options)
             lengths = lengths_like(parameters, **lengths)
-        windows = make_windows(
+        windows = plan_windows(
             **lengths,
             validation_windows=validation_windows,
             test_windows=test_windows,

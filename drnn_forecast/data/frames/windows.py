@@ -7,7 +7,7 @@ from drnn_forecast.layers import checked_integer
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowPlan:
     """How many windows are held out and where they lie, counted back from the end of a series.
 
     Attributes:
@@ -46,16 +46,16 @@ class Windows:
         return self.lag + self.min_context_length + self.horizon + self.steps_after_training
 
 
-def make_windows(
+def plan_windows(
     *,
     horizon: int,
     context_length: int,
     validation_windows: int,
     test_windows: int,
-    stride: int | None,
-    min_context_length: int | None,
-    lags: Mapping[str, Sequence[int]] | None,
-) -> Windows:
+    stride: int | None = None,
+    min_context_length: int | None = None,
+    lags: Mapping[str, Sequence[int]] | None = None,
+) -> WindowPlan:
     """Return the windows, checked, with what was left to be derived.
 
     Raises:
@@ -71,7 +71,7 @@ def make_windows(
             f"`min_context_length` must be at most `context_length` ({context} time steps), "
             f"got {shortest}; lower it."
         )
-    return Windows(
+    return WindowPlan(
         horizon=horizon,
         stride=horizon if stride is None else checked_integer("stride", stride, minimum=1),
         context_length=context,

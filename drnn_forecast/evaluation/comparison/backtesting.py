@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.data import ForecastData, make_windows
+from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import (
     backtest_blocks,
-    holding,
-    observed,
+    series_that_hold,
     shortest_window,
 )
-from drnn_forecast.evaluation.comparison.engine import Engine
+from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Backtest
 from drnn_forecast.evaluation.contenders import Model
@@ -23,10 +22,10 @@ from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 
 
-def backtest(
+def backtest(  # noqa: D417 (the others are those of `compare`)
     data: ForecastData,
-    *,
     horizon: int,
+    *,
     context_length: int,
     validation_windows: int,
     folds: int,
@@ -34,9 +33,10 @@ def backtest(
     refit_every: int | None = 1,
     window_length: int | None = None,
     models: Sequence[Model | str] | None = None,
-    season_length: int | None = None,
+    scale_season: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     learning_rates: Sequence[float] = LEARNING_RATES,
+    max_seconds: float | None = None,
     calibrated: bool = False,
     drop_short: bool = False,
     folder: Path | str | None = None,
@@ -50,10 +50,12 @@ def backtest(
     series. A fold knows nothing from its origin on but the covariates known ahead. Datasets,
     encoders and scalers are made anew for every training. Between trainings a model keeps its
     weights and the scalers that it learned with, while each window's target is scaled by its own
-    context. The learning rate is searched for before the first fold (see `compare`).
+    context. The learning rate is searched for before the first fold.
 
     Origins are counted back from the end of each series. Where series end at different times, one
     may be learned from at a time that lies after the origin of another.
+
+    Arguments that are not listed, and what is raised, are those of `compare`.
 
     Args:
         data: The series, with their roles.
@@ -66,59 +68,40 @@ def backtest(
         refit_every: Folds that share a training; 1: train for every fold; None: train once.
         window_length: Time steps of history before the origin that a training has: a sliding
             window. None: all of them, an expanding one.
-        models: See `compare`, and so for everything below.
-        season_length: Of the naive error of scaled scores, time steps.
-        seeds: Of training.
-        learning_rates: What the search tries.
-        calibrated: Whether to calibrate intervals on the validation windows.
-        drop_short: Whether to leave out series that do not hold the folds.
-        folder: Where finished work is kept.
-        announce: Called with a line of text before each piece of work.
-        on_fit: Called with model name, seed and result of every training run.
-        **fit_options: Arguments of `fit`, the same for all.
-
-    Raises:
-        TypeError: An argument has the wrong type, or `fit` has no such option.
-        ValueError: An argument is out of range, or the data do not hold the folds.
-        ImportError: A model lacks its extra.
-        KeyboardInterrupt: The user stopped the work; the message says what is kept.
     """
-    windows = make_windows(
+    windows = plan_windows(
         horizon=horizon,
         context_length=context_length,
         validation_windows=validation_windows,
         test_windows=checked_integer("folds", folds, minimum=1),
         stride=None if step is None else checked_integer("step", step, minimum=1),
-        min_context_length=None,
-        lags=None,
     )
-    per_training = (
-        folds if refit_every is None else checked_integer("refit_every", refit_every, minimum=1)
-    )
+    shared = folds if refit_every is None else refit_every
+    shared = checked_integer("refit_every", shared, minimum=1)
     if window_length is not None:
-        window_length = checked_integer(
-            "window_length", window_length, minimum=shortest_window(windows)
-        )
+        checked_integer("window_length", window_length, minimum=shortest_window(windows))
     plan = make_plan(
         data,
+        context_length,
         models=models,
-        context_length=context_length,
-        season_length=season_length,
+        scale_season=scale_season,
         seeds=seeds,
         learning_rates=learning_rates,
         calibrated=calibrated,
         folder=folder,
         announce=announce,
         on_fit=on_fit,
-        fit_options=fit_options,
+        fit_options={"max_seconds": max_seconds, **fit_options},
     )
-    kept = holding(data, windows, window_length, drop_short=drop_short)
-    blocks = backtest_blocks(kept, windows, per_training, window_length)
-    engine = Engine(plan, blocks=math.ceil(folds / per_training))
-    engine.work(blocks)
-    return engine.results(
+    kept = series_that_hold(
+        data, windows, "folds", window_length=window_length, drop_short=drop_short
+    )
+    return work(
+        plan,
+        backtest_blocks(kept, windows, shared, window_length),
         Backtest,
-        history=observed(kept),
+        total=math.ceil(folds / shared),
+        history=kept,
         windows=dataclasses.replace(windows, test=1),
         folds=folds,
         step=windows.stride,

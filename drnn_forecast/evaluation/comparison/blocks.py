@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.data import ForecastData, Splits, Windows
+from drnn_forecast.data import ForecastData, Splits, WindowPlan
 
 logger = logging.getLogger("drnn_forecast.evaluation")
 
@@ -31,7 +31,7 @@ class Block:
     """
 
     data: ForecastData
-    windows: Windows
+    windows: WindowPlan
     folds: tuple[int, ...]
 
     @property
@@ -41,25 +41,19 @@ class Block:
 
     @cached_property
     def splits(self) -> Splits:
-        """The datasets, made on first use; whatever is fitted is fitted on the training rows.
-
-        Raises:
-            ValueError: A series is too short, or a held-out window overlaps training.
-        """
-        splits = self.data.split(
+        """The datasets, made on first use; whatever is fitted is fitted on the training rows."""
+        return self.data.split(
             horizon=self.windows.horizon,
             context_length=self.windows.context_length,
             validation_windows=self.windows.validation,
             test_windows=self.windows.test,
             stride=self.windows.stride,
         )
-        check_apart(splits)
-        return splits
 
     @cached_property
     def history(self) -> pd.DataFrame:
         """`series`, `time` and `actual` before the first validation target."""
-        return plain(self.data.before(self.windows.steps_after_training).history, self.data)
+        return observed(self.data.before(self.windows.steps_after_training))
 
     def targets(self, part: str) -> pd.DataFrame:
         """Return `fold`, `series`, `window`, `step`, `time` and `actual` of every held-out target.
@@ -77,105 +71,78 @@ class Block:
         }
 
 
-def comparison_block(data: ForecastData, windows: Windows, *, drop_short: bool) -> Block:
-    """Return the one block of a comparison: all test windows are fold 0.
-
-    Raises:
-        ValueError: A series does not hold the windows.
-    """
-    kept = _kept(data, windows.shortest_series, drop_short=drop_short)
-    if kept is None:
-        needed = windows.shortest_series
-        raise ValueError(
-            f"Every series needs at least {needed} time steps for a context of "
-            f"{windows.context_length}, a horizon of {windows.horizon}, {windows.validation} "
-            f"validation and {windows.test} test windows; {_shortest(data)}. Lower one of them, "
-            "or leave out short series with `drop_short`."
-        )
-    return Block(kept, windows, (0,) * windows.test)
-
-
-def shortest_window(windows: Windows) -> int:
+def shortest_window(windows: WindowPlan) -> int:
     """Return the fewest time steps of history that a training and its validation need."""
-    validation = (windows.validation - 1) * windows.stride + windows.horizon
-    return windows.context_length + windows.horizon + validation
+    return replace(windows, test=0).shortest_series
 
 
-def holding(
-    data: ForecastData, windows: Windows, window_length: int | None, *, drop_short: bool
+def series_that_hold(
+    data: ForecastData,
+    windows: WindowPlan,
+    count: str,
+    *,
+    drop_short: bool,
+    window_length: int | None = None,
 ) -> ForecastData:
-    """Return the series that hold all folds of a backtest.
+    """Return the data of the series that hold all windows.
 
     Args:
         data: The series.
-        windows: Of the whole backtest, `test` being the number of folds.
-        window_length: Time steps of history that a training has; None: all.
+        windows: Of all the work.
+        count: The argument that says how many test windows there are.
         drop_short: Whether to leave out the others.
+        window_length: Time steps of history that a training has; None: all.
 
     Raises:
         ValueError: A series does not hold them, and is not to be left out; or none does.
     """
-    kept = _kept(data, _needed(windows, window_length), drop_short=drop_short)
-    if kept is None:
-        raise ValueError(_too_many_folds(data, windows, window_length))
+    needed = _needed(windows, window_length)
+    is_long = _by_series(data)[data.roles.time].transform("size") >= needed
+    if is_long.all():
+        return data
+    if not drop_short or not is_long.any():
+        raise ValueError(_too_short(data, windows, count, window_length))
+    kept = replace(data, history=data.history[is_long].reset_index(drop=True))
+    dropped = len(data.series_names) - len(kept.series_names)
+    logger.warning("Left out %d series with fewer than %d time steps.", dropped, needed)
     return kept
 
 
 def backtest_blocks(
-    data: ForecastData, windows: Windows, per_training: int, window_length: int | None
+    data: ForecastData, windows: WindowPlan, per_training: int, window_length: int | None
 ) -> Iterator[Block]:
     """Return the blocks of a backtest in order of time, `per_training` folds each.
 
     Args:
         data: Series that hold all folds.
-        windows: See `holding`.
+        windows: Of the whole backtest, `test` being the number of folds.
         per_training: Folds that share a training.
-        window_length: See `holding`.
+        window_length: See `series_that_hold`.
     """
     for first in range(0, windows.test, per_training):
         folds = tuple(range(first, min(first + per_training, windows.test)))
-        yield _backtest_block(data, windows, folds, window_length)
-
-
-def _backtest_block(
-    data: ForecastData, windows: Windows, folds: tuple[int, ...], window_length: int | None
-) -> Block:
-    """Return the block of some neighbouring folds, without any row after their targets."""
-    own = replace(windows, test=len(folds))
-    past = data.before((windows.test - 1 - folds[-1]) * windows.stride)
-    history = past.history
-    if window_length is not None:
-        rows = window_length + own.steps_after_validation
-        history = _by_series(past).tail(rows).reset_index(drop=True)
-    return Block(replace(past, history=history, future=past.future.iloc[:0]), own, folds)
-
-
-def check_apart(splits: Splits) -> None:
-    """Raise where targets of training, validation and test do not follow one another in time.
-
-    Raises:
-        ValueError: In some series they overlap.
-    """
-    ends = _ends(splits.training, "time_idx_last", "max")
-    for part in PARTS:
-        dataset = getattr(splits, part)
-        starts = _ends(dataset, "time_idx_first_prediction", "min")
-        overlap = starts[starts <= ends.reindex(starts.index, fill_value=-1)]
-        if len(overlap):
-            raise ValueError(
-                f"The {part} windows must lie after everything that was learned from, but in "
-                f"series {overlap.index[0]!r} they overlap it; {len(overlap)} series in all. "
-                "Make the datasets with `ForecastData.split`."
-            )
-        ends = _ends(dataset, "time_idx_last", "max")
+        own = replace(windows, test=len(folds))
+        # Without any row after the targets of these folds.
+        past = data.before((windows.test - 1 - folds[-1]) * windows.stride)
+        history = past.history
+        if window_length is not None:
+            rows = window_length + own.steps_after_validation
+            history = _by_series(past).tail(rows).reset_index(drop=True)
+        yield Block(replace(past, history=history, future=past.future.iloc[:0]), own, folds)
 
 
 def observed(data: ForecastData) -> pd.DataFrame:
     """Return `series`, `time` and `actual` of every observation."""
-    return plain(data.history, data)[["series", "time", "actual"]]
+    return _plain(data.history, data)[["series", "time", "actual"]]
 
 
-def plain(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
+def window_series(targets: pd.DataFrame) -> NDArray[Any]:
+    """Return the series of every window, `(windows,)`."""
+    series: NDArray[Any] = targets.loc[targets["step"] == 1, "series"].to_numpy()
+    return series
+
+
+def _plain(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     """Return the frame with its roles as column names: `series`, `time` and `actual`."""
     roles = data.roles
     names = {roles.time: "time", roles.target: "actual"}
@@ -191,7 +158,7 @@ def _targets(
     keys, steps = list(data.roles.keys), dataset.max_prediction_length
     rows = data.target_rows(dataset)
     # The merge keeps the order of the left side, and every target was observed.
-    rows = plain(rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data)
+    rows = _plain(rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data)
     windows = len(rows) // steps
     first = rows.iloc[::steps]
     rank = first.groupby("series", observed=True)["time"].rank().to_numpy(int) - 1
@@ -208,17 +175,6 @@ def _targets(
     )
 
 
-def window_series(targets: pd.DataFrame) -> NDArray[Any]:
-    """Return the series of every window, `(windows,)`."""
-    return targets.loc[targets["step"] == 1, "series"].to_numpy()
-
-
-def _ends(dataset: TimeSeriesDataSet, column: str, which: str) -> pd.Series:
-    """Return the first or last time index of a column of the dataset's windows, by series."""
-    index = dataset.decoded_index
-    return index.groupby(dataset.group_ids[0], observed=True)[column].agg(which)
-
-
 def _by_series(data: ForecastData) -> Any:
     """Return the history grouped by series."""
     series = data.roles.series
@@ -226,49 +182,31 @@ def _by_series(data: ForecastData) -> Any:
     return data.history.groupby(keys, sort=False, observed=True)
 
 
-def _kept(data: ForecastData, needed: int, *, drop_short: bool) -> ForecastData | None:
-    """Return the data of the series that are long enough; None where that is not to be had."""
-    sizes = _by_series(data)[data.roles.time].transform("size")
-    is_long = sizes >= needed
-    if is_long.all():
-        return data
-    if not drop_short or not is_long.any():
-        return None
-    kept = replace(data, history=data.history[is_long].reset_index(drop=True))
-    logger.warning(
-        "Left out %d series with fewer than %d time steps.",
-        len(data.series_names) - len(kept.series_names),
-        needed,
-    )
-    return kept
-
-
-def _needed(windows: Windows, window_length: int | None) -> int:
-    """Return the time steps that a backtest needs of every series."""
+def _needed(windows: WindowPlan, window_length: int | None) -> int:
+    """Return the time steps that all windows need of every series."""
     own_length = 0 if window_length is None else window_length + windows.steps_after_validation
     return max(windows.shortest_series, own_length)
 
 
-def _too_many_folds(data: ForecastData, windows: Windows, window_length: int | None) -> str:
-    """Return what is wrong where a series does not hold the folds."""
+def _too_short(
+    data: ForecastData, windows: WindowPlan, count: str, window_length: int | None
+) -> str:
+    """Return what is wrong where a series does not hold the windows."""
+    sizes = _by_series(data).size().to_numpy()
+    place = int(sizes.argmin())
+    shortest = f"the shortest, {data.series_names[place]!r}, has {sizes[place]}"
+    remedy = "or leave out short series with `drop_short`."
     one = _needed(replace(windows, test=1), window_length)
-    possible = 1 + (int(_by_series(data).size().min()) - one) // windows.stride
+    possible = 1 + (int(sizes[place]) - one) // windows.stride
     if possible < 1:
+        window = f" and a window of {window_length}" if window_length else ""
         return (
-            f"A backtest needs at least {one} time steps of every series for one fold: a context "
-            f"of {windows.context_length}, a horizon of {windows.horizon}, {windows.validation} "
-            f"validation windows{f' and a window of {window_length}' if window_length else ''}; "
-            f"{_shortest(data)}. Lower one of them, or leave out short series with `drop_short`."
+            f"Every series needs at least {one} time steps for one test window: a context of "
+            f"{windows.context_length}, a horizon of {windows.horizon}, {windows.validation} "
+            f"validation windows{window}; {shortest}. Lower one of them, {remedy}"
         )
     return (
-        f"`folds` must be at most {possible} with {windows.stride} time steps between folds and "
-        f"{one} for the first one, got {windows.test}; {_shortest(data)}. Lower `folds`, `step`, "
-        "`context_length` or `validation_windows`, or leave out short series with `drop_short`."
+        f"`{count}` must be at most {possible} with {windows.stride} time steps between them and "
+        f"{one} for the first one, got {windows.test}; {shortest}. Lower `{count}`, their "
+        f"distance, `context_length` or `validation_windows`, {remedy}"
     )
-
-
-def _shortest(data: ForecastData) -> str:
-    """Return which series is the shortest, in words."""
-    sizes = _by_series(data).size().to_numpy()
-    shortest = int(sizes.argmin())
-    return f"the shortest, {data.series_names[shortest]!r}, has {sizes[shortest]}"

@@ -5,30 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
+from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, window_series
 from drnn_forecast.evaluation.contenders import (
     ClassicalModel,
     Model,
     NeuralModel,
-    SeasonalNaive,
     residual_quantiles,
 )
 from drnn_forecast.model import QUANTILE_LEVELS, predict_points, predict_quantiles, tidy_forecasts
 from drnn_forecast.training import FitResult, fit
 
-Values = NDArray[np.float32]
+Values = dict[str, NDArray[np.float32]]
+"""The forecasts of every part: `(windows, steps)`, or `(windows, steps, quantiles)`."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """How the work on one model went; plain values.
+    """How the work on one model went, in plain values: the columns of `Results.runs`.
 
     Attributes:
         quantiles_from: `"model"`, or `"residuals"` of the validation windows.
@@ -39,7 +40,7 @@ class Facts:
         stopped_by: The rule that ended training (`FitResult`), or `"nothing to train"`.
         training_seconds: Wall-clock time, validation included.
         prediction_seconds: Wall-clock time for all test windows.
-        validation_seconds: Wall-clock time for the forecasts of the validation windows.
+        validation_seconds: Wall-clock time for the forecasts of the validation windows; no column.
         parameters: Trainable numbers.
         peak_memory_mb: See `with_peak_memory`.
         failure: Why it failed, in one line; None where it did not.
@@ -77,16 +78,46 @@ class Outcome:
 
 def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]) -> Outcome:
     """Return the forecasts of one model for the validation and test windows of a block."""
+    facts, result = Facts(), None
+    predict: Callable[[TimeSeriesDataSet], NDArray[np.float32]]
+    started = time.perf_counter()
     if isinstance(model, NeuralModel):
-        return _run_neural(model, block, seed, fit_options)
-    if isinstance(model, ClassicalModel):
-        return _run_classical(model, block)
-    return _run_naive(model, block)
+        result = train(model, block, seed=seed, fit_options=fit_options)
+        facts = _training_facts(model, result)
+        if model.is_point:
+            predict = partial(predict_points, result.model)
+        else:
+            predict = partial(predict_quantiles, result.model, quantiles=QUANTILE_LEVELS)
+    elif isinstance(model, ClassicalModel):
+        # Its parameters rest on what the others learn from: all before the first validation window.
+        fitted = model.fit(block.data, block.splits.validation)
+        facts = Facts(training_seconds=time.perf_counter() - started)
+        predict = partial(fitted.forecast, block.data)
+    else:
+        predict = model.points
+    values: Values = {}
+    seconds = {}
+    for part in PARTS:
+        started = time.perf_counter()
+        values[part] = predict(getattr(block.splits, part))
+        seconds[part] = time.perf_counter() - started
+    is_point = values["test"].ndim == 2
+    facts = replace(
+        facts,
+        quantiles_from="residuals" if is_point else "model",
+        prediction_seconds=seconds["test"],
+        validation_seconds=seconds["validation"],
+    )
+    values = _with_residual_quantiles(block, values) if is_point else values
+    return Outcome(facts, _tidy(block, values), result)
 
 
-def is_drawn(model: Model) -> bool:
-    """Return whether a model depends on a seed."""
-    return isinstance(model, NeuralModel)
+def train(
+    model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
+) -> FitResult:
+    """Return a model trained on the training windows of a block."""
+    training, validation = block.splits.training, block.splits.validation
+    return fit(partial(model.build, training), training, validation, seed=seed, **fit_options)
 
 
 def failure_text(error: Exception) -> str:
@@ -95,79 +126,21 @@ def failure_text(error: Exception) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _run_neural(
-    model: NeuralModel, block: Block, seed: int, fit_options: Mapping[str, Any]
-) -> Outcome:
-    """Return the outcome of a trained model."""
-    splits = block.splits
-    result = fit(
-        lambda: model.build(splits.training),
-        splits.training,
-        splits.validation,
-        seed=seed,
-        **fit_options,
-    )
-    fitted = result.model
-    predict = _point_forecasts if model.is_point else _quantile_forecasts
-    values, seconds = _timed_parts(lambda part: predict(fitted, getattr(splits, part)))
-    if model.is_point:
-        values = _with_residual_quantiles(block, values)
-    facts = _facts(seconds, "residuals" if model.is_point else "model")
-    facts = replace(
-        facts,
-        learning_rate=_learning_rate(model, fitted),
+def _training_facts(model: NeuralModel, result: FitResult) -> Facts:
+    """Return how a training run went, with the learning rate that it began with, where known."""
+    rate = model.options.get("learning_rate", result.model.hparams.get("learning_rate"))
+    return Facts(
+        learning_rate=None if rate is None else float(rate),
         validation_loss=result.validation_loss,
         epochs=result.epochs,
         steps=result.steps,
         stopped_by=result.stopped_by,
         training_seconds=result.seconds,
-        parameters=sum(p.numel() for p in fitted.parameters() if p.requires_grad),
+        parameters=sum(p.numel() for p in result.model.parameters() if p.requires_grad),
     )
-    return Outcome(facts, _tidy(block, values), result)
 
 
-def _run_classical(model: ClassicalModel, block: Block) -> Outcome:
-    """Return the outcome of a classical model, which sees unscaled values."""
-    splits = block.splits
-    started = time.perf_counter()
-    # Its parameters rest on what the others learn from: all before the first validation window.
-    fitted = model.fit(block.data, splits.validation)
-    training = time.perf_counter() - started
-    values, seconds = _timed_parts(lambda part: fitted.forecast(block.data, getattr(splits, part)))
-    facts = replace(_facts(seconds, "model"), training_seconds=training)
-    return Outcome(facts, _tidy(block, values))
-
-
-def _run_naive(model: SeasonalNaive, block: Block) -> Outcome:
-    """Return the outcome of the seasonal naive method."""
-    values, seconds = _timed_parts(lambda part: model.points(getattr(block.splits, part)))
-    values = _with_residual_quantiles(block, values)
-    return Outcome(_facts(seconds, "residuals"), _tidy(block, values))
-
-
-def _point_forecasts(model: LightningModule, dataset: Any) -> Values:
-    """Return points, `(windows, steps)`."""
-    return predict_points(model, dataset)
-
-
-def _quantile_forecasts(model: LightningModule, dataset: Any) -> Values:
-    """Return quantiles, `(windows, steps, quantiles)`."""
-    return predict_quantiles(model, dataset, QUANTILE_LEVELS)
-
-
-def _timed_parts(
-    predict: Callable[[str], Values],
-) -> tuple[dict[str, Values], dict[str, float]]:
-    """Return the forecasts of every part, and the seconds that they took."""
-    values, seconds = {}, {}
-    for part in PARTS:
-        started = time.perf_counter()
-        values[part] = predict(part)
-        seconds[part] = time.perf_counter() - started
-    return values, seconds
-
-
-def _with_residual_quantiles(block: Block, points: dict[str, Values]) -> dict[str, Values]:
+def _with_residual_quantiles(block: Block, points: Values) -> Values:
     """Return quantiles around the points of every part, from residuals on validation windows."""
     past = block.targets("validation")
     return {
@@ -182,22 +155,7 @@ def _with_residual_quantiles(block: Block, points: dict[str, Values]) -> dict[st
     }
 
 
-def _facts(seconds: dict[str, float], quantiles_from: str) -> Facts:
-    """Return what is known of every model."""
-    return Facts(
-        quantiles_from=quantiles_from,
-        prediction_seconds=seconds["test"],
-        validation_seconds=seconds["validation"],
-    )
-
-
-def _learning_rate(model: NeuralModel, fitted: LightningModule) -> float | None:
-    """Return the learning rate at the start of training, as far as it is known."""
-    rate = model.options.get("learning_rate", fitted.hparams.get("learning_rate"))
-    return None if rate is None else float(rate)
-
-
-def _tidy(block: Block, values: dict[str, Values]) -> pd.DataFrame:
+def _tidy(block: Block, values: Values) -> pd.DataFrame:
     """Return the forecasts of every part beside what came."""
     parts = []
     for part in PARTS:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.data import ForecastData, make_windows
-from drnn_forecast.evaluation.comparison.blocks import comparison_block, observed
-from drnn_forecast.evaluation.comparison.engine import Engine
+from drnn_forecast.data import ForecastData, plan_windows
+from drnn_forecast.evaluation.comparison.blocks import Block, series_that_hold
+from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Comparison
 from drnn_forecast.evaluation.contenders import Model
@@ -18,15 +18,16 @@ from drnn_forecast.training import FitResult
 
 def compare(
     data: ForecastData,
-    *,
     horizon: int,
+    *,
     context_length: int,
     validation_windows: int,
     test_windows: int,
     models: Sequence[Model | str] | None = None,
-    season_length: int | None = None,
+    scale_season: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     learning_rates: Sequence[float] = LEARNING_RATES,
+    max_seconds: float | None = None,
     calibrated: bool = False,
     drop_short: bool = False,
     folder: Path | str | None = None,
@@ -49,12 +50,13 @@ def compare(
         context_length: Time steps that every trained model reads.
         validation_windows: Per series, directly before the test windows.
         test_windows: Per series, at the end.
-        models: What to compare: models, or names among `drnn_forecast.baselines.MODEL_NAMES`;
-            names in a table must differ. None: all of these.
-        season_length: Of the naive error of scaled scores, time steps; None: the shortest usual
-            season of the data's frequency.
+        models: What to compare: models, or names among `MODEL_NAMES`; names in a table must
+            differ. None: all of these.
+        scale_season: Time steps: the season of the naive error that scaled scores are divided by;
+            None: the shortest usual season of the data's frequency.
         seeds: Of training; models without randomness run once.
         learning_rates: What the search tries; with one there is no search.
+        max_seconds: The most seconds of each training run; None: no limit.
         calibrated: Whether to calibrate intervals on the validation windows. The table then has
             the coverage before it, too.
         drop_short: Whether to leave out series that do not hold the windows.
@@ -63,9 +65,8 @@ def compare(
         announce: Called with a line of text before each piece of work; None: nobody is told.
         on_fit: Called with model name, seed and result of every training run; None: the trained
             models are not kept.
-        **fit_options: Arguments of `fit`, the same for all: `max_seconds`, `max_epochs`,
-            `steps_per_epoch`, `batch_size`, `patience`, `gradient_clip_val`, `progress` and
-            `trainer_kwargs`.
+        **fit_options: More arguments of `fit`, the same for all: `max_epochs`, `steps_per_epoch`,
+            `batch_size`, `patience`, `gradient_clip_val`, `progress` and `trainer_kwargs`.
 
     Raises:
         TypeError: An argument has the wrong type, or `fit` has no such option.
@@ -73,29 +74,25 @@ def compare(
         ImportError: A model lacks its extra.
         KeyboardInterrupt: The user stopped the work; the message says what is kept.
     """
-    windows = make_windows(
+    windows = plan_windows(
         horizon=horizon,
         context_length=context_length,
         validation_windows=validation_windows,
         test_windows=checked_integer("test_windows", test_windows, minimum=1),
-        stride=None,
-        min_context_length=None,
-        lags=None,
     )
     plan = make_plan(
         data,
+        context_length,
         models=models,
-        context_length=context_length,
-        season_length=season_length,
+        scale_season=scale_season,
         seeds=seeds,
         learning_rates=learning_rates,
         calibrated=calibrated,
         folder=folder,
         announce=announce,
         on_fit=on_fit,
-        fit_options=fit_options,
+        fit_options={"max_seconds": max_seconds, **fit_options},
     )
-    block = comparison_block(data, windows, drop_short=drop_short)
-    engine = Engine(plan, blocks=1)
-    engine.work([block])
-    return engine.results(Comparison, history=observed(block.data), windows=windows)
+    kept = series_that_hold(data, windows, "test_windows", drop_short=drop_short)
+    block = Block(kept, windows, (0,) * windows.test)
+    return work(plan, [block], Comparison, total=1, history=kept, windows=windows)

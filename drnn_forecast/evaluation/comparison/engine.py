@@ -5,96 +5,98 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any, TypeVar
 
-import pandas as pd
-
-from drnn_forecast.data import Windows
-from drnn_forecast.evaluation.comparison.blocks import Block
-from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, is_drawn, run
-from drnn_forecast.evaluation.comparison.identity import described, fingerprint, versions
+from drnn_forecast.data import ForecastData, WindowPlan
+from drnn_forecast.evaluation.comparison.blocks import Block, observed
+from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, run
+from drnn_forecast.evaluation.comparison.identity import described, fingerprint
 from drnn_forecast.evaluation.comparison.ledger import Ledger
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
-from drnn_forecast.evaluation.comparison.plan import Plan, first_checks, refusals
+from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals
 from drnn_forecast.evaluation.comparison.results import Results, significance
 from drnn_forecast.evaluation.comparison.search import search_learning_rate
 from drnn_forecast.evaluation.contenders import Model, NeuralModel
 from drnn_forecast.model import QUANTILE_LEVELS
 
+PACKAGES = ("torch", "lightning", "pytorch-forecasting", "drnn-forecast")
+"""Those whose versions results depend on."""
+
 ResultsT = TypeVar("ResultsT", bound=Results)
 
 
-class Engine:
-    """Works on the blocks of a comparison or backtest, one model and seed at a time.
+def work(
+    plan: Plan,
+    blocks: Iterable[Block],
+    kind: type[ResultsT],
+    *,
+    total: int,
+    history: ForecastData,
+    windows: WindowPlan,
+    **settings: Any,
+) -> ResultsT:
+    """Return the results of every model and seed on every block.
+
+    Args:
+        plan: What is asked for.
+        blocks: In order of time; each is let go of when it is done.
+        kind: The class to make.
+        total: How many blocks there are.
+        history: Everything observed.
+        windows: To be shown.
+        **settings: More to be shown, plain values.
+
+    Raises:
+        ValueError: The data do not suit the plan; nothing was trained.
+        KeyboardInterrupt: The user stopped the work; the message says what is kept.
+    """
+    started = time.perf_counter()
+    engine = _Engine(plan, total)
+    try:
+        for number, block in enumerate(blocks):
+            if number == 0:
+                check_block(plan, block)
+            engine.work_on(block)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(engine.interrupted()) from stop
+    frames = engine.ledger.frames()
+    names = [model.name for model in plan.models]
+    return kind(
+        **frames,
+        history=observed(history),
+        significance=significance(frames["scores"], names, plan.baselines),
+        settings={
+            "horizon": windows.horizon,
+            "context_length": windows.context_length,
+            "validation_windows": windows.validation,
+            "test_windows": windows.test,
+            **settings,
+            **plan.settings(),
+            "search": engine.searches,
+            "seconds": {**engine.seconds, "total": time.perf_counter() - started},
+        },
+    )
+
+
+class _Engine:
+    """Works on one block after another.
 
     Attributes:
         ledger: What came out so far.
         searches: `losses` and `failures` by learning rate, by model.
-        seconds: Wall-clock time of `search`, `training` and `prediction` so far, without work that
-            was found finished; `total` includes everything else.
+        seconds: Wall-clock time so far, without work that was found finished.
     """
 
     def __init__(self, plan: Plan, blocks: int) -> None:
-        """Begin.
-
-        Args:
-            plan: What is asked for.
-            blocks: How many blocks there will be.
-        """
         self.plan = plan
-        self.ledger = Ledger(season_length=plan.season_length, calibrated=plan.calibrated)
+        self.ledger = Ledger(scale_season=plan.scale_season, calibrated=plan.calibrated)
         self.searches: dict[str, dict[str, Any]] = {}
-        self.seconds = dict.fromkeys(("search", "training", "prediction", "total"), 0.0)
+        self.seconds = dict.fromkeys(("search", "training", "prediction"), 0.0)
         self._total = blocks * sum(len(self._seeds(model)) for model in plan.models)
         self._finished = 0
-        self._started = time.perf_counter()
 
-    def work(self, blocks: Iterable[Block]) -> None:
-        """Enter the outcome of every model and seed for every block into the ledger.
-
-        Raises:
-            ValueError: The data do not suit the plan; nothing was trained.
-            KeyboardInterrupt: The user stopped the work; the message says what is kept.
-        """
-        try:
-            for number, block in enumerate(blocks):
-                if number == 0:
-                    first_checks(self.plan, block)
-                self._work_on(block)
-        except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(self._interrupted()) from stop
-        self.seconds["total"] = time.perf_counter() - self._started
-
-    def results(
-        self, kind: type[ResultsT], *, history: pd.DataFrame, windows: Windows, **settings: Any
-    ) -> ResultsT:
-        """Return what came out, with what was asked for and chosen.
-
-        Args:
-            kind: The class to make.
-            history: See `Results`.
-            windows: Lengths and numbers of the windows.
-            **settings: More to be shown, plain values.
-        """
-        frames = self.ledger.frames()
-        names = [model.name for model in self.plan.models]
-        return kind(
-            **frames,
-            history=history,
-            significance=significance(frames["scores"], names, self.plan.baselines),
-            settings={
-                "horizon": windows.horizon,
-                "context_length": windows.context_length,
-                "validation_windows": windows.validation,
-                "test_windows": windows.test,
-                **settings,
-                **self.plan.settings(),
-                "search": self.searches,
-                "seconds": self.seconds,
-            },
-        )
-
-    def _work_on(self, block: Block) -> None:
+    def work_on(self, block: Block) -> None:
         """Enter the outcome of every model and seed for one block."""
         plan = self.plan
         failures = refusals(plan, block)
@@ -112,9 +114,16 @@ class Engine:
                 self.ledger.enter(model.name, seed, block, outcome)
                 self._finished += 1
 
+    def interrupted(self) -> str:
+        """Return what is kept, in words."""
+        progress = f"{self._finished} of {self._total} runs are finished"
+        if self.plan.store.folder is None:
+            return f"{progress}, and nothing is kept; with a folder they would be"
+        return f"{progress} and kept in {self.plan.store.folder}; the same again goes on from there"
+
     def _seeds(self, model: Model) -> tuple[int, ...]:
         """Return the seeds that a model runs under: one, where it does not depend on them."""
-        return self.plan.seeds if is_drawn(model) else self.plan.seeds[:1]
+        return self.plan.seeds if isinstance(model, NeuralModel) else self.plan.seeds[:1]
 
     def _with_learning_rate(
         self, model: NeuralModel, block: Block, data: str
@@ -140,7 +149,7 @@ class Engine:
         identity["learning_rates"] = list(plan.learning_rates)
         kept = plan.store.load(name, identity)
         if kept is not None:
-            return kept
+            return kept.facts
         started = time.perf_counter()
         found = search_learning_rate(
             model,
@@ -163,10 +172,9 @@ class Engine:
         place = f"{model.name}, seed {seed} ({self._finished + 1} of {self._total})"
         identity = self._identity(model, seed, block, data)
         kept = plan.store.load(name, identity)
-        forecasts = None if kept is None else plan.store.load_forecasts(name, identity)
-        if kept is not None and forecasts is not None:
+        if kept is not None:
             plan.announce(f"{place}: finished before")
-            return Outcome(Facts(**kept), forecasts)
+            return Outcome(Facts(**kept.facts), kept.forecasts)
         plan.announce(place)
         try:
             outcome, peak = with_peak_memory(
@@ -194,12 +202,5 @@ class Engine:
             "data": data,
             "training": described(options),
             "quantiles": list(QUANTILE_LEVELS),
-            "versions": versions(),
+            "versions": {name: version(name) for name in PACKAGES},
         }
-
-    def _interrupted(self) -> str:
-        """Return what is kept, in words."""
-        progress = f"{self._finished} of {self._total} runs are finished"
-        if self.plan.store.folder is None:
-            return f"{progress}, and nothing is kept; with a folder they would be"
-        return f"{progress} and kept in {self.plan.store.folder}; the same again goes on from there"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -15,14 +13,13 @@ import torch
 
 from drnn_forecast.data import ForecastData
 
-PACKAGES = ("torch", "lightning", "pytorch-forecasting", "drnn-forecast")
-
 
 def described(value: Any) -> str:
     """Return a value as text that is the same in every process.
 
     Losses and other objects are told by their class and attributes, tensors and arrays by a digest
-    of their numbers, functions by their names.
+    of their numbers, functions by their names. (Pickles, and so `joblib.hash`, differ from process
+    to process for tensors, and there are none for nameless functions.)
 
     Example:
         >>> described({"n": (24, 168), "loss": torch.nn.L1Loss()})
@@ -48,9 +45,10 @@ def described(value: Any) -> str:
         return _function(value)
     if isinstance(value, torch.nn.Module):
         return f"{_kind(type(value))}({', '.join(_named(_contents(value)))})"
-    if getattr(value, "__dict__", None) or type(value).__repr__ is object.__repr__:
-        return f"{_kind(type(value))}({', '.join(_named(getattr(value, '__dict__', {})))})"
-    return repr(value)
+    attributes, shown = getattr(value, "__dict__", {}), repr(value)
+    if attributes or " object at 0x" in shown:
+        return f"{_kind(type(value))}({', '.join(_named(attributes))})"
+    return shown
 
 
 def fingerprint(data: ForecastData) -> str:
@@ -60,17 +58,6 @@ def fingerprint(data: ForecastData) -> str:
     digest.update(described(columns).encode())
     digest.update(pd.util.hash_pandas_object(data.history, index=False).to_numpy().tobytes())
     return digest.hexdigest()[:32]
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that results depend on."""
-    return {name: version(name) for name in PACKAGES}
-
-
-def digest_of(identity: Mapping[str, Any]) -> str:
-    """Return a short name for what determines a result."""
-    text = json.dumps(identity, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _function(value: Any) -> str:

@@ -13,20 +13,16 @@ from drnn_forecast.evaluation.scores import INTERVALS, scores_by_series
 from drnn_forecast.model import QUANTILE_LEVELS, calibrate, quantile_columns
 
 CELL = ["model", "seed", "fold"]
-TARGET = ["series", "window", "step", "time", "actual"]
+SCORE = [*CELL, "series", "metric", "value"]
+FORECAST = [*CELL, "series", "window", "step", "time", "actual", *quantile_columns(QUANTILE_LEVELS)]
 
 
 class Ledger:
     """The scores, forecasts and runs of finished work, in the columns of `Results`."""
 
-    def __init__(self, *, season_length: int, calibrated: bool) -> None:
-        """Begin without entries.
-
-        Args:
-            season_length: Of the naive error of scaled scores, time steps.
-            calibrated: Whether to calibrate intervals on the validation windows.
-        """
-        self.season_length = season_length
+    def __init__(self, *, scale_season: int, calibrated: bool) -> None:
+        """Begin without entries; the arguments are those of `compare`."""
+        self.scale_season = scale_season
         self.calibrated = calibrated
         self._runs: list[dict[str, Any]] = []
         self._scores: list[pd.DataFrame] = []
@@ -43,40 +39,35 @@ class Ledger:
             facts["training_seconds"] = 0.0  # the folds of a block share their training
         if outcome.forecasts is None:
             return
-        parts = dict(
-            list(outcome.forecasts.drop(columns="part").groupby(outcome.forecasts["part"]))
-        )
-        past, made = parts["validation"], parts["test"]
-        ready = self._calibrated(made, past) if self.calibrated else made
-        for fold, rows in ready.groupby("fold"):
-            scores = self._scored(rows, block)
+        rows = outcome.forecasts.drop(columns="part").assign(model=model, seed=seed)
+        past, made = (rows[outcome.forecasts["part"] == part] for part in ("validation", "test"))
+        ready = made
+        if self.calibrated:
+            # All folds of a block are calibrated on the windows before the first of them.
+            ready = calibrate(made, past.drop(columns="fold"), QUANTILE_LEVELS)
+        for fold, part in ready.groupby("fold"):
+            scores = self._scored(part, block)
             if self.calibrated:
-                before = self._scored(made.loc[rows.index], block)
+                before = self._scored(made.loc[part.index], block)
                 scores = pd.concat([scores, _coverage_before(before)], ignore_index=True)
             self._scores.append(scores.assign(model=model, seed=seed, fold=fold))
-        for part, rows in (("validation", past), ("test", ready)):
-            self._forecasts[part].append(rows.assign(model=model, seed=seed))
+        self._forecasts["validation"].append(past)
+        self._forecasts["test"].append(ready)
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """Return `scores`, `forecasts`, `validation_forecasts` and `runs`."""
-        forecast_columns = [*CELL, *TARGET, *quantile_columns(QUANTILE_LEVELS)]
         return {
-            "scores": _joined(self._scores, [*CELL, "series", "metric", "value"]),
-            "forecasts": _joined(self._forecasts["test"], forecast_columns),
-            "validation_forecasts": _joined(self._forecasts["validation"], forecast_columns),
+            "scores": _joined(self._scores, SCORE),
+            "forecasts": _joined(self._forecasts["test"], FORECAST),
+            "validation_forecasts": _joined(self._forecasts["validation"], FORECAST),
             "runs": pd.DataFrame(self._runs),
         }
 
     def _scored(self, forecasts: pd.DataFrame, block: Block) -> pd.DataFrame:
         """Return the scores of the forecasts of one cell."""
         return scores_by_series(
-            forecasts, QUANTILE_LEVELS, history=block.history, season_length=self.season_length
+            forecasts, QUANTILE_LEVELS, history=block.history, scale_season=self.scale_season
         )
-
-    def _calibrated(self, forecasts: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
-        """Return the forecasts with intervals that held on the validation windows."""
-        # All folds of a block are calibrated on the windows before the first of them.
-        return calibrate(forecasts, past.drop(columns="fold"), QUANTILE_LEVELS)
 
 
 def _coverage_before(scores: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-STATUS = Path("/proc/self/status")
-FORGET = Path("/proc/self/clear_refs")
-"""Writing 5 here makes the kernel forget the highest resident memory of the process."""
+PROCESS = Path("/proc/self")
 
 
 def with_peak_memory(work: Callable[[], Result]) -> tuple[Result, float | None]:
@@ -23,9 +21,12 @@ def with_peak_memory(work: Callable[[], Result]) -> tuple[Result, float | None]:
     work count too. None where the system does not tell (anything but Linux).
     """
     gc.collect()
-    _give_back()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
     try:
-        FORGET.write_text("5")
+        # Neither `resource` nor psutil can forget the highest resident memory so far; this does.
+        (PROCESS / "clear_refs").write_text("5")
         start = _resident("VmRSS")
     except OSError:
         return work(), None
@@ -35,12 +36,6 @@ def with_peak_memory(work: Callable[[], Result]) -> tuple[Result, float | None]:
 
 def _resident(name: str) -> float:
     """Return a line of the process's status, in MB."""
-    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
-    return int(lines[name].split()[0]) / 1024
-
-
-def _give_back() -> None:
-    """Have the C library return free memory to the system, where it can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    lines = (PROCESS / "status").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024

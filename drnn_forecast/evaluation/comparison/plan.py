@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -45,23 +46,14 @@ BUDGET = (
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for, beside the data and their windows.
+    """What is asked for, beside the data and their windows: checked arguments of `compare`.
 
-    Attributes:
-        models: What to compare.
-        seeds: Of every model that depends on one.
-        season_length: Of the naive error that MASE and RMSSE divide by, time steps.
-        learning_rates: Tried for every trained model that names none.
-        fit_options: Every argument of `BUDGET`.
-        calibrated: Whether intervals are calibrated on the validation windows.
-        store: Where finished work is kept.
-        announce: Told of every piece of work before it begins.
-        on_fit: Given model name, seed and result of every training run.
+    `fit_options` has every argument of `BUDGET`; `store` is where finished work is kept.
     """
 
     models: tuple[Model, ...]
+    scale_season: int
     seeds: tuple[int, ...]
-    season_length: int
     learning_rates: tuple[float, ...]
     fit_options: Mapping[str, Any]
     calibrated: bool
@@ -72,12 +64,16 @@ class Plan:
     @property
     def baselines(self) -> list[str]:
         """The names of the models that are no dilated networks."""
-        return [model.name for model in self.models if not is_dilated(model)]
+        makers = {
+            model.name: getattr(getattr(model, "from_dataset", None), "__self__", None)
+            for model in self.models
+        }
+        return [name for name, maker in makers.items() if maker is not DilatedRNNForecaster]
 
     def settings(self) -> dict[str, Any]:
         """Return what to show of the plan, as plain values."""
         return {
-            "season_length": self.season_length,
+            "scale_season": self.scale_season,
             "seeds": list(self.seeds),
             "quantiles": list(QUANTILE_LEVELS),
             "learning_rates": list(self.learning_rates),
@@ -87,20 +83,20 @@ class Plan:
                 for name, value in self.fit_options.items()
                 if name != "progress"
             },
-            "models": {model.name: model_text(model) for model in self.models},
+            "models": {model.name: _model_text(model) for model in self.models},
         }
 
 
 def make_plan(
     data: ForecastData,
+    context_length: int,
     *,
     models: Sequence[Model | str] | None,
-    context_length: int,
-    season_length: int | None,
+    scale_season: int | None,
     seeds: Sequence[int],
     learning_rates: Sequence[float],
     calibrated: bool,
-    folder: Any,
+    folder: Path | str | None,
     announce: Callable[[str], None] | None,
     on_fit: Callable[[str, int, FitResult], None] | None,
     fit_options: Mapping[str, Any],
@@ -109,16 +105,16 @@ def make_plan(
 
     Raises:
         TypeError: An argument has the wrong type, or `fit` has no such option.
-        ValueError: An argument is out of range, or two models have one name.
-        ImportError: A model lacks its extra.
+        ValueError: An argument is out of range.
+        ImportError: A classical model lacks statsforecast.
+        NotADirectoryError: `folder` is a file.
     """
-    context_length = checked_integer("context_length", context_length, minimum=1)
-    if season_length is None:
-        season_length = min(default_seasons(data.freq), default=1)
+    if scale_season is None:
+        scale_season = min(default_seasons(data.freq), default=1)
     return Plan(
         models=_checked_models(models, data, context_length),
+        scale_season=checked_integer("scale_season", scale_season, minimum=1),
         seeds=_checked_seeds(seeds),
-        season_length=checked_integer("season_length", season_length, minimum=1),
         learning_rates=_checked_rates(learning_rates),
         fit_options=_checked_options(fit_options),
         calibrated=calibrated,
@@ -128,18 +124,37 @@ def make_plan(
     )
 
 
-def first_checks(plan: Plan, block: Block) -> None:
-    """Refuse what cannot be scored, and say what cannot be scored in part.
+def check_block(plan: Plan, block: Block) -> None:
+    """Refuse what cannot be scored, and announce what cannot be scored in part.
 
     Raises:
         ValueError: The season is too long, or there are too few windows to calibrate on.
     """
-    _check_season(plan, block)
-    if plan.calibrated:
-        _check_calibration(block)
-    note = _undefined_note(plan, block)
-    if note is not None:
-        plan.announce(note)
+    sizes = block.history.groupby("series", observed=True).size()
+    short = sizes[sizes <= plan.scale_season]
+    if len(short):
+        raise ValueError(
+            f"`scale_season` must be shorter than what was observed before the held-out windows, "
+            f"got {plan.scale_season} with {short.iloc[0]} time steps of series "
+            f"{short.index[0]!r}. Give a shorter season, or fewer windows."
+        )
+    needed = misses_needed(QUANTILE_LEVELS)
+    found = block.windows.validation * len(block.data.series_names)
+    if plan.calibrated and found < needed:
+        raise ValueError(
+            f"`calibrated` needs at least {needed} validation windows over all series, got "
+            f"{found}. Raise `validation_windows`."
+        )
+    steps = block.history.groupby("series", observed=True)["actual"].diff(plan.scale_season)
+    errors = steps.abs().groupby(block.history["series"], observed=True).sum()
+    flat = errors.index[errors == 0].tolist()
+    if flat:
+        more = f" and {len(flat) - 3} more" if len(flat) > 3 else ""
+        plan.announce(
+            f"Note: {len(flat)} of {len(errors)} series repeat themselves exactly after "
+            f"{plan.scale_season} time steps, so MASE and RMSSE are undefined there and left out "
+            f"of the means: {', '.join(map(repr, flat[:3]))}{more}."
+        )
 
 
 def refusals(plan: Plan, block: Block) -> dict[str, str]:
@@ -160,13 +175,20 @@ def refusals(plan: Plan, block: Block) -> dict[str, str]:
     return found
 
 
-def is_dilated(model: Model) -> bool:
-    """Return whether a model is a `DilatedRNNForecaster`."""
-    maker = getattr(model, "from_dataset", None)
-    return getattr(maker, "__self__", None) is DilatedRNNForecaster
+def _check_model(model: Model, block: Block) -> None:
+    """Raise where a model cannot work on the windows of a block."""
+    if isinstance(model, NeuralModel):
+        model.check(block.splits.training)
+    elif isinstance(model, ClassicalModel):
+        model.check(block.data, block.splits.validation)
+    elif model.season_length > block.windows.context_length:
+        raise ValueError(
+            f"The season of {model.name} must fit into the context, got `context_length` "
+            f"{block.windows.context_length}. Lengthen the context, or choose a shorter season."
+        )
 
 
-def model_text(model: Model) -> str:
+def _model_text(model: Model) -> str:
     """Return a model's class and options for people to read."""
     if isinstance(model, NeuralModel):
         maker = getattr(model.from_dataset, "__self__", model.from_dataset)
@@ -181,60 +203,8 @@ def model_text(model: Model) -> str:
 def _short(value: Any) -> str:
     """Return a value for people to read: a loss by its name and quantiles."""
     if isinstance(value, torch.nn.Module):
-        quantiles = getattr(value, "quantiles", None)
-        return f"{type(value).__name__}({quantiles if quantiles else ''})"
+        return f"{type(value).__name__}({getattr(value, 'quantiles', None) or ''})"
     return repr(value)
-
-
-def _check_season(plan: Plan, block: Block) -> None:
-    """Raise where a series is not longer than the season before its held-out windows."""
-    sizes = block.history.groupby("series", observed=True).size()
-    short = sizes[sizes <= plan.season_length]
-    if len(short):
-        raise ValueError(
-            f"`season_length` must be shorter than what was observed before the held-out windows, "
-            f"got {plan.season_length} with {short.iloc[0]} time steps of series "
-            f"{short.index[0]!r}. Give a shorter season, or fewer windows."
-        )
-
-
-def _check_calibration(block: Block) -> None:
-    """Raise where there are too few validation windows over all series."""
-    needed = misses_needed(QUANTILE_LEVELS)
-    found = block.windows.validation * len(block.data.series_names)
-    if found < needed:
-        raise ValueError(
-            f"`calibrated` needs at least {needed} validation windows over all series, got "
-            f"{found}. Raise `validation_windows`."
-        )
-
-
-def _undefined_note(plan: Plan, block: Block) -> str | None:
-    """Return which series have no scaled errors, in words; None where all have them."""
-    steps = block.history.groupby("series", observed=True)["actual"].diff(plan.season_length)
-    errors = steps.abs().groupby(block.history["series"], observed=True).sum()
-    flat = errors.index[errors == 0].tolist()
-    if not flat:
-        return None
-    more = f" and {len(flat) - 3} more" if len(flat) > 3 else ""
-    return (
-        f"Note: {len(flat)} of {len(errors)} series repeat themselves exactly after "
-        f"{plan.season_length} time steps, so MASE and RMSSE are undefined there and left out of "
-        f"the means: {', '.join(map(repr, flat[:3]))}{more}."
-    )
-
-
-def _check_model(model: Model, block: Block) -> None:
-    """Raise where a model cannot work on the windows of a block."""
-    if isinstance(model, NeuralModel):
-        model.check(block.splits.training)
-    elif isinstance(model, ClassicalModel):
-        model.check(block.data, block.splits.validation)
-    elif model.season_length > block.windows.context_length:
-        raise ValueError(
-            f"The season of {model.name} must fit into the context, got `context_length` "
-            f"{block.windows.context_length}. Lengthen the context, or choose a shorter season."
-        )
 
 
 def _checked_models(

@@ -18,7 +18,7 @@ TESTED = ("MASE", "WQL")
 _NO_SCORES = pd.DataFrame(index=pd.Index([], name="model"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Results:
     """Scores, costs and forecasts of several models, over seeds and folds.
 
@@ -47,6 +47,11 @@ class Results:
     history: pd.DataFrame
     significance: pd.DataFrame
     settings: dict[str, Any]
+
+    def __repr__(self) -> str:
+        means = self.table["MASE"].map("{:.3f}".format).to_dict()
+        shown = ", ".join(f"{model} {mean}" for model, mean in means.items())
+        return f"<{type(self).__name__} of {len(self.runs)} runs; MASE: {shown}; all in .table>"
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from drnn_forecast.evaluation.comparison.blocks import Block
-from drnn_forecast.evaluation.comparison.cells import failure_text
+from drnn_forecast.evaluation.comparison.cells import failure_text, train
 from drnn_forecast.evaluation.contenders import NeuralModel
-from drnn_forecast.training import fit
 
 
 def search_budget(fit_options: Mapping[str, Any], rates: int) -> dict[str, Any]:
@@ -41,13 +39,7 @@ def search_learning_rate(
 ) -> dict[str, Any]:
     """Return `losses`, the lowest validation loss by learning rate, and `failures` of the others.
 
-    Args:
-        model: What to train.
-        block: Where to take training and validation windows from; its test windows are not used.
-        learning_rates: What to try.
-        seed: Of every run.
-        fit_options: The budget of a whole training run (see `search_budget`).
-        announce: Told of every run.
+    The test windows of the block are not used.
     """
     losses: dict[str, float] = {}
     failures: dict[str, str] = {}
@@ -55,15 +47,8 @@ def search_learning_rate(
     for rate in learning_rates:
         announce(f"{model.name}: trying the learning rate {rate:g}")
         candidate = model.with_options(learning_rate=rate)
-        training = block.splits.training
         try:
-            result = fit(
-                partial(candidate.build, training),
-                training,
-                block.splits.validation,
-                seed=seed,
-                **budget,
-            )
+            result = train(candidate, block, seed=seed, fit_options=budget)
         except Exception as error:  # whatever a model of somebody else's may raise
             failures[str(rate)] = failure_text(error)
         else:

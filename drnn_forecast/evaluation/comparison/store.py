@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
 import uuid
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from drnn_forecast.data import read_table, write_table
-from drnn_forecast.evaluation.comparison.identity import digest_of
+
+class Work(NamedTuple):
+    """What came out: plain values, and forecasts where there are any."""
+
+    facts: dict[str, Any]
+    forecasts: pd.DataFrame | None
 
 
 class Store:
-    """A folder of finished work: a JSON file each, and a Parquet file of its forecasts.
+    """A folder of finished work: a zip file each, with `work.json` and `forecasts.parquet`.
 
-    The JSON file holds in full what determined the work; its digest is part of the names, so that
-    work under other settings is not found. It is written last and at once: work is there as a
-    whole or not at all. A file that cannot be read counts as work that is not finished.
+    `work.json` holds in full what determined the work; a digest of that is in the file's name, so
+    that work under other settings is not found. A file appears whole or not at all, and zip keeps
+    checksums: one that was cut or changed counts as work that is not finished.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -33,23 +40,20 @@ class Store:
         if self.folder is not None and self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"`folder` {str(folder)!r} is a file; name a folder.")
 
-    def load(self, name: str, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the facts of finished work; None where there is none."""
+    def load(self, name: str, identity: Mapping[str, Any]) -> Work | None:
+        """Return finished work; None where there is none."""
         if self.folder is None:
             return None
         try:
-            kept = json.loads(self._path(name, identity, ".json").read_text())
-        except (OSError, ValueError):
-            return None
-        return kept["facts"] if kept.get("identity") == _as_json(identity) else None
-
-    def load_forecasts(self, name: str, identity: Mapping[str, Any]) -> pd.DataFrame | None:
-        """Return the forecasts of finished work; None where there are none."""
-        if self.folder is None:
-            return None
-        try:
-            return read_table(self._path(name, identity, ".parquet"))
-        except (OSError, ValueError):
+            with zipfile.ZipFile(_path(self.folder, name, identity)) as archive:
+                kept = json.loads(archive.read("work.json"))
+                if kept["identity"] != identity:
+                    return None
+                if "forecasts.parquet" not in archive.namelist():
+                    return Work(kept["facts"], None)
+                forecasts = pd.read_parquet(io.BytesIO(archive.read("forecasts.parquet")))
+                return Work(kept["facts"], forecasts)
+        except Exception:  # zipfile raises a dozen kinds of errors for damaged files
             return None
 
     def save(
@@ -70,22 +74,21 @@ class Store:
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        if forecasts is not None:
-            write_table(forecasts, self._path(name, identity, ".parquet"))
-        path = self._path(name, identity, ".json")
+        path = _path(self.folder, name, identity)
         partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
         try:
-            partial.write_text(json.dumps({"facts": facts, "identity": identity}, indent=1))
+            with zipfile.ZipFile(partial, "w") as archive:
+                work = {"facts": facts, "identity": identity}
+                archive.writestr("work.json", json.dumps(work, indent=1))
+                if forecasts is not None:
+                    archive.writestr("forecasts.parquet", forecasts.to_parquet(index=False))
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
 
-    def _path(self, name: str, identity: Mapping[str, Any], suffix: str) -> Path:
-        """Return where a piece of work is kept."""
-        readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
-        return Path(self.folder or ".") / f"{readable}-{digest_of(identity)}{suffix}"
 
-
-def _as_json(values: Mapping[str, Any]) -> Any:
-    """Return plain values as they come back from a file."""
-    return json.loads(json.dumps(values))
+def _path(folder: Path, name: str, identity: Mapping[str, Any]) -> Path:
+    """Return where a piece of work is kept."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return folder / f"{readable}-{digest}.zip"

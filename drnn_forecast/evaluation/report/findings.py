@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report import numbers
-from drnn_forecast.evaluation.report.results import Results
 from drnn_forecast.evaluation.report.text import metric_text
 
 

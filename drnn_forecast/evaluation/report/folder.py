@@ -10,9 +10,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report.findings import findings, setting_rows, warnings
 from drnn_forecast.evaluation.report.pictures import Picture, pictures
-from drnn_forecast.evaluation.report.results import Results
 from drnn_forecast.evaluation.report.tables import tables
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
     partial.mkdir()
     try:
-        files = _write_tables(results, partial)
+        files = write_tables(results, partial)
         shown = [_written(picture, partial) for picture in pictures(results, unit=unit)]
         page = template.render(
             title=title,
@@ -71,6 +71,20 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
     return folder / PAGE
 
 
+def write_tables(results: Results, folder: Path) -> list[str]:
+    """Write the frames of the results as CSV into a folder, and return the files' names."""
+    frames = {
+        "table": results.table.reset_index(),
+        "scores": results.scores,
+        "forecasts": results.forecasts,
+        "runs": results.runs,
+        "significance": results.significance,
+    }
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return [f"{name}.csv" for name in frames]
+
+
 def _template() -> jinja2.Template:
     """Return the page's template, which escapes every text that it is given."""
     try:
@@ -87,20 +101,6 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html")
-
-
-def _write_tables(results: Results, folder: Path) -> list[str]:
-    """Write the frames of the results as CSV, and return the files' names."""
-    frames = {
-        "table": results.table.reset_index(),
-        "scores": results.scores,
-        "forecasts": results.forecasts,
-        "runs": results.runs,
-        "significance": results.significance,
-    }
-    for name, frame in frames.items():
-        frame.to_csv(folder / f"{name}.csv", index=False)
-    return [f"{name}.csv" for name in frames]
 
 
 def _written(picture: Picture, folder: Path) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
 
-from drnn_forecast.evaluation.report.results import Results
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.scores import error_by_step
 
 PREFERRED = ("MASE", "RMSSE", "MAE")
@@ -49,9 +48,7 @@ def best_model(table: pd.DataFrame, metric: str) -> str | None:
 
 def by_series(results: Results, metric: str) -> pd.DataFrame:
     """Return a metric by series and model, a mean over seeds and folds, the table's order."""
-    chosen = results.scores[results.scores["metric"] == metric]
-    means = _wide(chosen, "series", "mean")
-    return means.reindex(columns=_present(results, means.columns))
+    return _wide(results, metric, ["series"])
 
 
 def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -59,19 +56,19 @@ def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     The spread is a standard deviation, 0 for a single seed.
     """
-    chosen = results.scores[results.scores["metric"] == metric]
-    of_seeds = chosen.groupby(["fold", "model", "seed"], dropna=False, as_index=False)[
-        "value"
-    ].mean()
-    mean, spread = _wide(of_seeds, "fold", "mean"), _wide(of_seeds, "fold", "std").fillna(0.0)
-    columns = _present(results, mean.columns)
-    return mean.reindex(columns=columns), spread.reindex(columns=columns, fill_value=0.0)
+    of_seeds = _wide(results, metric, ["fold", "seed"]).groupby(level="fold", sort=False)
+    return of_seeds.mean(), of_seeds.std().fillna(0.0)
+
+
+def by_model(results: Results) -> list[tuple[str, pd.DataFrame]]:
+    """Return the forecasts of every model that has some, in the order of the table."""
+    parts = dict(tuple(results.forecasts.groupby("model", sort=False)))
+    return [(name, parts[name]) for name in results.table.index if name in parts]
 
 
 def by_step(results: Results) -> dict[str, pd.Series]:
     """Return the mean absolute error at each step by model, target units."""
-    parts = dict(tuple(results.forecasts.groupby("model", sort=False)))
-    return {name: error_by_step(parts[name]) for name in _present(results, parts)}
+    return {name: error_by_step(part) for name, part in by_model(results)}
 
 
 def costs(results: Results, metric: str) -> pd.DataFrame:
@@ -132,13 +129,10 @@ def of_window(forecasts: pd.DataFrame, shown: ShownWindow) -> pd.DataFrame:
     return rows.drop_duplicates("step")
 
 
-def _present(results: Results, names: Collection[str]) -> list[str]:
-    """Return the models that have results, in the order of the table."""
-    return [name for name in results.table.index if name in names]
-
-
-def _wide(frame: pd.DataFrame, index: str, function: str) -> pd.DataFrame:
-    """Return the values of a frame summed up by `index` and model, in the order of the frame."""
-    return frame.pivot_table(
-        values="value", index=index, columns="model", aggfunc=function, sort=False, dropna=False
+def _wide(results: Results, metric: str, index: list[str]) -> pd.DataFrame:
+    """Return means of a metric by `index` and model, models in the order of the table."""
+    chosen = results.scores[results.scores["metric"] == metric]
+    means = chosen.pivot_table(
+        values="value", index=index, columns="model", sort=False, dropna=False
     )
+    return means[[name for name in results.table.index if name in means]]

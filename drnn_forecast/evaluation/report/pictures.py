@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report import numbers
-from drnn_forecast.evaluation.report.results import Results
 from drnn_forecast.evaluation.report.text import metric_text
 from drnn_forecast.evaluation.scores import calibration
+from drnn_forecast.model import QUANTILE_LEVELS
 from drnn_forecast.plotting import (
     calibration_chart,
     cost_chart,
@@ -99,10 +100,9 @@ def _errors(results: Results, metric: str, label: str, unit: str) -> Iterator[Pi
 
 def _calibration(results: Results) -> Picture:
     """Return the calibration curve."""
-    levels = [float(name[1:]) for name in results.forecasts if re.fullmatch(r"q0\.\d+", name)]
-    parts = dict(tuple(results.forecasts.groupby("model", sort=False)))
-    names = [name for name in results.table.index if name in parts]
-    observed = pd.DataFrame({name: calibration(parts[name], levels) for name in names})
+    observed = pd.DataFrame(
+        {name: calibration(part, QUANTILE_LEVELS) for name, part in numbers.by_model(results)}
+    )
     title = "Calibration"
     caption = (
         "How often the actual lay at or below each quantile, a mean over series. On the dotted "

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report import numbers
-from drnn_forecast.evaluation.report.results import Results
 from drnn_forecast.evaluation.report.text import metric_text, number_text
 
 P_VALUES = ("p value", "p vs best baseline")
@@ -32,7 +32,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
+class ShownTable:
     """A table that a page sorts by any column.
 
     Attributes:
@@ -50,13 +50,13 @@ class Table:
     rows: list[list[Cell]]
 
 
-def tables(results: Results) -> dict[str, Table]:
+def tables(results: Results) -> dict[str, ShownTable]:
     """Return the tables of a report by name."""
     found = [_summary(results), _significance(results), _of_series(results), _runs(results)]
     return {table.name: table for table in found}
 
 
-def _summary(results: Results) -> Table:
+def _summary(results: Results) -> ShownTable:
     """Return scores and costs by model, with each metric's best in bold."""
     table = results.table
     metrics = numbers.metrics(table)
@@ -78,10 +78,10 @@ def _summary(results: Results) -> Table:
     )
     if any(name.endswith("before") for name in metrics):
         note += " Before: without the calibration on validation windows."
-    return Table("table", "Scores and costs", note, ["model", *metrics, *others], rows)
+    return ShownTable("table", "Scores and costs", note, ["model", *metrics, *others], rows)
 
 
-def _significance(results: Results) -> Table:
+def _significance(results: Results) -> ShownTable:
     """Return the paired tests against the best baseline."""
     frame = results.significance
     note = (
@@ -91,7 +91,7 @@ def _significance(results: Results) -> Table:
     return _plain("significance", "Paired tests over series", note, frame)
 
 
-def _of_series(results: Results) -> Table:
+def _of_series(results: Results) -> ShownTable:
     """Return the ranking metric by series and model, with each series' best in bold."""
     metric = numbers.headline(results)
     errors = numbers.by_series(results, metric)
@@ -100,16 +100,16 @@ def _of_series(results: Results) -> Table:
         cells = [_metric(metric, value, None, is_best=value == row.min()) for value in row]
         rows.append([_text(name), *cells])
     note = f"{metric}, a mean over seeds and folds. The best of each row is bold."
-    return Table("by_series", f"{metric} by series", note, ["series", *errors], rows)
+    return ShownTable("by_series", f"{metric} by series", note, ["series", *errors], rows)
 
 
-def _runs(results: Results) -> Table:
+def _runs(results: Results) -> ShownTable:
     """Return every run."""
     note = "Every model, seed and fold, with its settings and costs."
     return _plain("runs", "Runs", note, results.runs)
 
 
-def _plain(name: str, title: str, note: str, frame: pd.DataFrame) -> Table:
+def _plain(name: str, title: str, note: str, frame: pd.DataFrame) -> ShownTable:
     """Return a frame as it is, without the columns in which nothing stands."""
     if len(frame):
         frame = frame.loc[:, ~(frame.isna() | (frame == "")).all()]
@@ -118,7 +118,7 @@ def _plain(name: str, title: str, note: str, frame: pd.DataFrame) -> Table:
         [_cell(value, label) for value, label in zip(row, labels, strict=True)]
         for row in frame.itertuples(index=False)
     ]
-    return Table(name, title, note, labels, rows)
+    return ShownTable(name, title, note, labels, rows)
 
 
 def _metric(metric: str, mean: float, spread: float | None, *, is_best: bool) -> Cell:
