@@ -556,7 +556,9 @@ def test_a_study_of_another_setup_is_not_resumed(result, datasets, folder, optio
 def test_a_study_that_is_not_ours_is_left_alone(datasets, tmp_path):
     storage = f"sqlite:///{tmp_path / 'mine.db'}"
     optuna.create_study(storage=storage, study_name="mine").optimize(lambda trial: 1.0, n_trials=1)
-    with pytest.raises(ValueError, match="'mine' exists in this storage but was not made by `tune`"):
+    with pytest.raises(
+        ValueError, match="'mine' exists in this storage but was not made by `tune`"
+    ):
         tune(datasets, n_trials=1, storage=storage, study_name="mine", folder=tmp_path, **SMALL)
 
 
@@ -574,7 +576,9 @@ def test_datasets_that_differ_are_refused(datasets, tmp_path, changed, message):
 
 
 def test_what_is_no_dataset_is_refused(datasets, tmp_path):
-    with pytest.raises(TypeError, match="`data` must be .* got BatchedTimeSeriesDataSet, DataFrame"):
+    with pytest.raises(
+        TypeError, match=r"`data` must be .* got BatchedTimeSeriesDataSet, DataFrame"
+    ):
         tune((datasets[0], planted_frame()), n_trials=1, folder=tmp_path, **SMALL)
 
 

@@ -40,7 +40,9 @@ def study_figures(study: Study, objectives: tuple[str, ...]) -> dict[str, Figure
         shown = _resolved_study(study)
         drawn = {name for trial in shown.get_trials(deepcopy=False) for name in trial.params}
         architecture = [name for name in ARCHITECTURE if name in drawn]
-        loss: dict[str, Any] = {"target": _first_value, "target_name": objectives[0]}
+        loss: dict[str, Any] = {"target_name": objectives[0]}
+        if len(objectives) > 1:
+            loss["target"] = lambda trial: values_of(trial)[0]
         fanova = FanovaImportanceEvaluator(seed=0)
         draw: dict[str, Callable[[Study], Any]] = {
             "history": partial(drawings.plot_optimization_history, **loss),
@@ -64,6 +66,8 @@ def _figure(draw: Callable[[Study], Any], study: Study) -> Figure:
     with rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Attempting to set identical low and high")
         figure: Figure = np.ravel(draw(study))[0].figure
+    # An axis for each parameter needs room for its numbers.
+    figure.set_figwidth(max(figure.get_figwidth(), 1.2 * len(figure.axes)))
     pyplot.close(figure)
     return figure
 
@@ -110,8 +114,3 @@ def _distribution(name: str, values: list[Any]) -> BaseDistribution:
     if all(isinstance(value, int) for value in values):
         return IntDistribution(min(values), max(values))
     return FloatDistribution(min(values), max(values), log=name == "learning_rate")
-
-
-def _first_value(trial: FrozenTrial) -> float:
-    """Return the validation loss."""
-    return values_of(trial)[0]

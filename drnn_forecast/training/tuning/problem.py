@@ -6,7 +6,7 @@ import copy
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
@@ -51,10 +51,7 @@ class Problem:
     callback_states: tuple[dict[str, Any], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        budget = {"max_epochs": self.max_epochs, "steps_per_epoch": self.steps_per_epoch}
-        check_settings(
-            **budget, patience=self.patience, max_seconds=None, batch_size=1, checkpoint=None
-        )
+        check_settings(self.max_epochs, None, self.steps_per_epoch, 1, self.patience, None)
         _check_seeds(self.seeds)
         _check_objectives(self.objectives)
         _check_datasets(self.training, self.validation)
@@ -80,7 +77,7 @@ class Problem:
     def setup(self) -> dict[str, Any]:
         """Return, as plain data, what two runs must share to be one study."""
         setup = {
-            "search_space": self.space.to_dict(),
+            "search_space": asdict(self.space),
             "objectives": self.objectives,
             "fixed": dict(sorted(self.options.items())),
             "budget": [self.seeds, self.max_epochs, self.steps_per_epoch, self.patience],

@@ -29,8 +29,8 @@ class TuningResult:
             `num_layers`, `dilations`, `run`, `is_cut` (by `max_seconds`) and `worker`; a duplicate
             has `duplicate_of`, a failed one `reason`.
         objectives: What was lowered, the validation loss first.
-        stopped_by: `"n_trials"`, `"max_seconds"`, `"interrupt"` (Ctrl-C), `"duplicates"` (fifty in a
-            row: there is nothing new to try) or `"failures"` (ten in a row).
+        stopped_by: `"n_trials"`, `"max_seconds"`, `"interrupt"` (Ctrl-C), `"duplicates"` (fifty
+            in a row: there is nothing new to try) or `"failures"` (ten in a row).
         keep_checkpoints: How many are kept.
         checkpoints: The folder that holds them.
     """
@@ -97,7 +97,10 @@ class TuningResult:
             RuntimeError: No trial is complete.
             FileNotFoundError: Its checkpoint is not on this machine.
         """
-        return DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint).eval()
+        model: DilatedRNNForecaster
+        model = DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint)
+        model.eval()
+        return model
 
     @property
     def table(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from drnn_forecast.layers import checked_dilations, checked_integer
@@ -106,10 +106,6 @@ class SearchSpace:
                 object.__setattr__(self, field.name, value)
             if value is not None and field.name not in ("dilations", "with_schedules"):
                 _check_values(field.name, value)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the space as plain data, for JSON."""
-        return asdict(self)
 
 
 def seasonal_dilations(freq: str, *, length: int) -> tuple[tuple[int, ...], ...]:
