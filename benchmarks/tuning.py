@@ -66,8 +66,7 @@ def search(args: argparse.Namespace) -> None:
     data = sample_data(args.series)
     splits = data.split(**WINDOWS)
     ours = tune(
-        splits.training,
-        splits.validation,
+        (splits.training, splits.validation),
         n_trials=n_trials,
         search_space=SPACE,
         fixed={**SHARED, "loss": quantile_loss()},
@@ -247,8 +246,7 @@ def work(args: argparse.Namespace) -> None:
     """Run one worker of `workers`."""
     splits = sample_data(args.series).split(**WINDOWS)
     tune(
-        splits.training,
-        splits.validation,
+        (splits.training, splits.validation),
         n_trials=args.n_trials,
         search_space=SearchSpace(learning_rate=Range(*RATES, log=True)),
         fixed={

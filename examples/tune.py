@@ -21,7 +21,6 @@ def main(folder: Path = Path("drnn-tuning"), n_trials: int = 20, steps: int = 20
         load_sample(), series="series", time="time", target="load", known=["temperature"]
     )
     past = data.before(HORIZON)  # the last two days become the future
-    splits = past.split(horizon=HORIZON, context_length=CONTEXT, validation_windows=14)
 
     # Everything that is not said here keeps its usual range; one value fixes a hyperparameter.
     space = SearchSpace(
@@ -31,11 +30,13 @@ def main(folder: Path = Path("drnn-tuning"), n_trials: int = 20, steps: int = 20
         batch_size=64,
     )
     result = tune(
-        splits.training,
-        splits.validation,
+        past,
+        HORIZON,
+        context_length=CONTEXT,
+        validation_windows=14,
         n_trials=n_trials,
         search_space=space,
-        fixed={"season_length": (24, 168), "head_size": 128, "roles": data.roles.to_dict()},
+        fixed={"season_length": (24, 168), "head_size": 128},
         objectives=("validation_loss", "training_seconds"),
         max_epochs=3,
         steps_per_epoch=steps,

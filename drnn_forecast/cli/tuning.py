@@ -6,10 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytorch_forecasting.metrics import QuantileLoss
-
 from drnn_forecast.cli.table import Table
-from drnn_forecast.model import QUANTILE_LEVELS, checked_quantiles
+from drnn_forecast.model import QUANTILE_LEVELS, quantile_loss
 from drnn_forecast.training import SearchSpace, seasonal_dilations, tune as search
 
 EVERYTHING = SearchSpace()
@@ -19,13 +17,13 @@ def tune(
     data: Path,
     *,
     n_trials: int | None = None,
-    timeout: float | None = None,
+    max_seconds: float | None = None,
     search_space: SearchSpace = EVERYTHING,
     seasonal: bool = True,
     objectives: list[str] | None = None,
     storage: str | None = None,
     study_name: str = "drnn_forecast",
-    folder: Path = Path("drnn-tuning"),
+    out: Path = Path("drnn-tuning"),
     anchor: bool = True,
     head_size: int | None = None,
     quantiles: list[float] | None = None,
@@ -44,16 +42,16 @@ def tune(
     Args:
         data: CSV or Parquet file, one row per series and time.
         n_trials: Trials of the whole study that are to be finished, those of all workers together.
-        timeout: Seconds after which no trial is begun.
+        max_seconds: Seconds after which no trial is begun, and a running one ends.
         search_space: What is drawn: one YAML file, or flags.
         seasonal: Whether the frequency's seasonal list of dilations is a choice as well, where
             the space has no lists.
         objectives: What is lowered; [validation_loss,training_seconds] or
             [validation_loss,parameters] for a Pareto front.
         storage: A database for several workers, such as postgresql://user@host/name; by default
-            a SQLite file in the folder.
+            a SQLite file in `out`.
         study_name: Under which the study is stored.
-        folder: Where checkpoints and pictures go.
+        out: Folder for checkpoints and pictures.
         anchor: Whether to forecast the difference from the values one season ago.
         head_size: Units of the head's hidden layers; by default those of the top layer.
         quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
@@ -63,32 +61,33 @@ def tune(
         seeds: Of each configuration's runs, whose mean loss counts; by default [0].
         keep_checkpoints: How many of the best trials' checkpoints are kept.
         heartbeat_seconds: Between two signs of life of a worker.
-        plots: Whether to draw the study into the folder.
+        plots: Whether to draw the study into `out`.
         progress: Whether to show the progress bar.
         **table: See `Table`.
     """
     source = Table(path=data, **table)
-    loss = QuantileLoss(checked_quantiles(quantiles or QUANTILE_LEVELS))
-    splits = source.split()
+    loss = quantile_loss(quantiles or QUANTILE_LEVELS)
     if seasonal and not search_space.dilations:
         lists = seasonal_dilations(source.data.freq, length=source.context)
         search_space = replace(search_space, dilations=lists)
     result = search(
-        splits.training,
-        splits.validation,
+        source.data,
+        source.horizon,
+        context_length=source.context,
+        validation_windows=source.validation_windows,
+        drop_short=source.drop_short,
         n_trials=n_trials,
-        timeout=timeout,
+        max_seconds=max_seconds,
         search_space=search_space,
         fixed={
             "season_length": source.seasons if anchor else None,
             "head_size": head_size,
             "loss": loss,
-            "roles": source.data.roles.to_dict(),
         },
         objectives=objectives or ("validation_loss",),
         storage=storage,
         study_name=study_name,
-        folder=folder,
+        folder=out,
         max_epochs=max_epochs,
         steps_per_epoch=steps_per_epoch,
         patience=patience,
@@ -103,7 +102,7 @@ def tune(
         print(f"  {name}: {value}")
     print(f"Checkpoint: {result.best_checkpoint}")
     if plots:
-        for path in result.save_plots(folder / "plots"):
+        for path in result.save_plots(out / "plots"):
             print(f"Written: {path}")
     if result.stopped_by == "interrupt":
         raise KeyboardInterrupt

@@ -16,9 +16,3 @@ from .scores import (
     error_by_fold as error_by_fold,
     error_by_series as error_by_series,
 )
-from .tuning import (
-    front_chart as front_chart,
-    history_chart as history_chart,
-    parallel_chart as parallel_chart,
-    slice_chart as slice_chart,
-)

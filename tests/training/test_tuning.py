@@ -1,6 +1,9 @@
 import logging
+import time
 import warnings
+from dataclasses import replace
 
+import matplotlib
 import numpy as np
 import optuna
 import pandas as pd
@@ -8,13 +11,14 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping
+from matplotlib import pyplot
 from optuna.pruners import BasePruner, MedianPruner, ThresholdPruner
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
 
 import drnn_forecast
-from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, tune
+from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, tune
 from drnn_forecast.training.tuning.space import Range, SearchSpace
 from series import make_dataset, planted_frame
 
@@ -48,13 +52,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(datasets, folder):
-    return tune(*datasets, n_trials=6, folder=folder, keep_checkpoints=2, **SMALL)
+    return tune(datasets, n_trials=6, folder=folder, keep_checkpoints=2, **SMALL)
 
 
 @pytest.fixture(scope="module")
 def front_result(datasets, tmp_path_factory):
     options = {**SMALL, "objectives": ("validation_loss", "parameters")}
-    return tune(*datasets, n_trials=5, folder=tmp_path_factory.mktemp("front"), **options)
+    return tune(datasets, n_trials=5, folder=tmp_path_factory.mktemp("front"), **options)
 
 
 class Count(Callback):
@@ -140,25 +144,25 @@ def test_the_space_is_stored_with_the_study(result):
 
 def test_the_same_call_again_adds_nothing_and_a_larger_one_goes_on(datasets, tmp_path):
     options = {**SMALL, "folder": tmp_path}
-    first = tune(*datasets, n_trials=2, **options).table
+    first = tune(datasets, n_trials=2, **options).table
     counter = Count()
-    again = tune(*datasets, n_trials=2, callbacks=[counter], **options)
+    again = tune(datasets, n_trials=2, callbacks=[counter], **options)
     assert counter.runs == 0
     pd.testing.assert_frame_equal(again.table, first)
 
-    more = tune(*datasets, n_trials=3, **options)
+    more = tune(datasets, n_trials=3, **options)
     pd.testing.assert_frame_equal(more.table.iloc[:2].drop(columns="checkpoint"), first.drop(columns="checkpoint"), check_dtype=False)  # fmt: skip
     assert len(more.table) == 3
 
 
 def test_one_seed_draws_and_trains_the_same_again_whatever_calls_it_takes(datasets, tmp_path):
-    once = tune(*datasets, n_trials=3, folder=tmp_path / "a", **SMALL)
+    once = tune(datasets, n_trials=3, folder=tmp_path / "a", **SMALL)
     for n_trials in (1, 3):
-        twice = tune(*datasets, n_trials=n_trials, folder=tmp_path / "b", **SMALL)
+        twice = tune(datasets, n_trials=n_trials, folder=tmp_path / "b", **SMALL)
 
     columns = ["validation_loss", "dilations", "hidden_size", "learning_rate"]
     pd.testing.assert_frame_equal(once.table[columns], twice.table[columns])
-    other = tune(*datasets, n_trials=3, folder=tmp_path / "c", seeds=(1,), **SMALL)
+    other = tune(datasets, n_trials=3, folder=tmp_path / "c", seeds=(1,), **SMALL)
     assert (other.table["learning_rate"] != once.table["learning_rate"]).all()
 
 
@@ -168,7 +172,7 @@ def test_the_random_state_of_the_caller_is_left_as_it_was(datasets, tmp_path):
     torch.manual_seed(5)
     failing = Count({1: raised(ValueError("broken"))})
     tune(
-        *datasets,
+        datasets,
         n_trials=1,
         folder=tmp_path,
         storage=InMemoryStorage(),
@@ -186,10 +190,10 @@ def test_a_configuration_with_several_seeds_has_their_mean_and_the_best_one_s_mo
     fixed |= {"context_length": 30}
     values = {}
     for seeds in [(0,), (1,), (0, 1)]:
-        found = tune(*datasets, n_trials=1, folder=tmp_path / str(seeds), storage=InMemoryStorage(), fixed=fixed, seeds=seeds, **SMALL)  # fmt: skip
+        found = tune(datasets, n_trials=1, folder=tmp_path / str(seeds), storage=InMemoryStorage(), fixed=fixed, seeds=seeds, **SMALL)  # fmt: skip
         values[seeds] = found.best_value
     best_seed = min([(0,), (1,)], key=values.get)
-    best = tune(*datasets, n_trials=1, folder=tmp_path / str(best_seed), storage=InMemoryStorage(), fixed=fixed, seeds=best_seed, **SMALL)  # fmt: skip
+    best = tune(datasets, n_trials=1, folder=tmp_path / str(best_seed), storage=InMemoryStorage(), fixed=fixed, seeds=best_seed, **SMALL)  # fmt: skip
 
     assert values[0, 1] == pytest.approx((values[0,] + values[1,]) / 2)
     torch.testing.assert_close(found.best_model().state_dict(), best.best_model().state_dict())
@@ -209,7 +213,7 @@ def test_a_duplicate_takes_the_stored_value_and_does_not_count(datasets, tmp_pat
         "search_space": space,
         "callbacks": [counter],
     }
-    found = tune(*datasets, n_trials=3, **options)
+    found = tune(datasets, n_trials=3, **options)
 
     assert found.stopped_by == "duplicates"
     assert counter.runs == 2
@@ -233,7 +237,7 @@ class WorseAfterFirst(Callback):
 
 def test_the_best_value_seen_in_a_trial_is_what_counts(datasets, tmp_path):
     options = {**SMALL, "fixed": {"learning_rate": 1e-6}, "callbacks": [WorseAfterFirst()]}
-    found = tune(*datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **options)
+    found = tune(datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **options)
     reported = found.best_trial.intermediate_values
 
     assert reported == {0: found.best_value, 1: found.best_value}
@@ -253,7 +257,7 @@ def test_pruning_works_beside_the_callbacks_of_the_user(datasets, tmp_path, wher
     given = {"callbacks": [counter]}
     options = {**SMALL, **(given if where == "callbacks" else {"trainer_kwargs": given})}
     found = tune(
-        *datasets,
+        datasets,
         n_trials=3,
         folder=tmp_path,
         storage=InMemoryStorage(),
@@ -272,7 +276,7 @@ def test_a_callback_begins_every_run_with_the_state_it_had(datasets, tmp_path):
     stopper = EarlyStopping("val_loss", patience=1)
     options = {**SMALL, "max_epochs": 4, "fixed": {"learning_rate": 1e-12}}
     found = tune(
-        *datasets,
+        datasets,
         n_trials=2,
         folder=tmp_path,
         storage=InMemoryStorage(),
@@ -297,7 +301,7 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(
     acts = {1: raised(torch.OutOfMemoryError("out of memory")), 2: spoil}
     with caplog.at_level(logging.WARNING, "drnn_forecast.training"):
         found = tune(
-            *datasets,
+            datasets,
             n_trials=2,
             folder=tmp_path,
             storage=InMemoryStorage(),
@@ -317,7 +321,7 @@ def test_a_search_in_which_everything_fails_ends_with_the_reason(datasets, tmp_p
     broken = Count(dict.fromkeys(range(1, 20), raised(ValueError("no such thing"))))
     with pytest.raises(RuntimeError, match=r"first 10 trials failed.*ValueError: no such thing"):
         tune(
-            *datasets,
+            datasets,
             n_trials=2,
             folder=tmp_path,
             storage=InMemoryStorage(),
@@ -329,21 +333,21 @@ def test_a_search_in_which_everything_fails_ends_with_the_reason(datasets, tmp_p
 
 def test_ctrl_c_gives_what_there_is_and_the_same_call_goes_on(datasets, tmp_path, control_c):
     press = Count({2: lambda model: control_c()})
-    stopped = tune(*datasets, n_trials=3, folder=tmp_path, callbacks=[press], **SMALL)
+    stopped = tune(datasets, n_trials=3, folder=tmp_path, callbacks=[press], **SMALL)
 
     assert stopped.stopped_by == "interrupt"
     assert stopped.table["state"].tolist() == ["complete", "failed"]
     assert stopped.table["reason"][1] == "stopped by the user"
     assert isinstance(stopped.best_model(), DilatedRNNForecaster)
 
-    resumed = tune(*datasets, n_trials=3, folder=tmp_path, **SMALL)
+    resumed = tune(datasets, n_trials=3, folder=tmp_path, **SMALL)
     assert resumed.table["state"].tolist() == ["complete", "failed", "complete", "complete"]
 
 
 def test_a_result_without_a_complete_trial_says_so(datasets, tmp_path, control_c):
     press = Count({1: lambda model: control_c()})
     stopped = tune(
-        *datasets,
+        datasets,
         n_trials=3,
         folder=tmp_path,
         storage=InMemoryStorage(),
@@ -357,9 +361,51 @@ def test_a_result_without_a_complete_trial_says_so(datasets, tmp_path, control_c
 
 
 def test_time_ends_a_search(datasets, tmp_path):
-    found = tune(*datasets, timeout=0.01, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
-    assert found.stopped_by == "timeout"
+    found = tune(datasets, max_seconds=0.01, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
+    assert found.stopped_by == "max_seconds"
     assert len(found.table) <= 1
+
+
+def test_a_running_trial_is_given_what_remains_of_the_time_and_is_no_twin(datasets, tmp_path):
+    long = {**SMALL, "max_epochs": 10_000, "patience": 10_000, "folder": tmp_path}
+    started = time.monotonic()
+    found = tune(datasets, max_seconds=1.5, **long)
+
+    assert time.monotonic() - started < 10
+    assert found.stopped_by == "max_seconds"
+    assert found.table["state"].tolist() == ["complete"]
+    assert found.best_trial.user_attrs["is_cut"]
+    again = tune(datasets, max_seconds=1.5, **long)
+    assert again.table["duplicate_of"].isna().all()
+    assert len(again.table) == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_frame_with_roles_gives_a_model_that_forecasts_frames(tmp_path, count):
+    frame = planted_frame(num_series=count)
+    frame["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["time_idx"], unit="h")
+    data = ForecastData.from_frame(frame, series="name", time="time", target="target")
+    found = tune(
+        data,
+        12,
+        context_length=30,
+        validation_windows=2,
+        n_trials=1,
+        folder=tmp_path,
+        **SMALL,
+    )
+
+    assert len(found.best_model().forecast(frame)) == 12 * count
+    assert found.study.user_attrs["setup"]["datasets"][2] == 2 * count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "name"),
+    [((12,), {}, "horizon"), ((), {"context_length": 3}, "context_length")],
+)
+def test_datasets_have_their_windows_already(datasets, arguments, options, name):
+    with pytest.raises(TypeError, match=f"`{name}` is for a ForecastData; a pair of datasets"):
+        tune(datasets, *arguments, n_trials=1, **options)
 
 
 def test_a_trial_that_others_took_for_dead_is_given_up(datasets, tmp_path, caplog):
@@ -369,7 +415,7 @@ def test_a_trial_that_others_took_for_dead_is_given_up(datasets, tmp_path, caplo
 
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     counter = Count({1: declare_dead})
-    found = tune(*datasets, n_trials=1, folder=tmp_path, callbacks=[counter], **SMALL)
+    found = tune(datasets, n_trials=1, folder=tmp_path, callbacks=[counter], **SMALL)
 
     assert found.table["state"].tolist() == ["failed", "complete"]
     assert "Trial 0 was given up" in caplog.text
@@ -394,7 +440,7 @@ def test_the_front_holds_what_nothing_beats_in_both(front_result):
 
 def test_training_seconds_can_be_the_second_objective(datasets, tmp_path):
     options = {**SMALL, "objectives": ("validation_loss", "training_seconds")}
-    found = tune(*datasets, n_trials=2, folder=tmp_path, storage=InMemoryStorage(), **options)
+    found = tune(datasets, n_trials=2, folder=tmp_path, storage=InMemoryStorage(), **options)
 
     assert (found.table["training_seconds"] > 0).all()
     _, seconds = found.best_trial.values  # noqa: PD011
@@ -402,26 +448,32 @@ def test_training_seconds_can_be_the_second_objective(datasets, tmp_path):
 
 
 def test_the_figures_are_those_that_the_study_can_give(result, front_result, tmp_path):
-    assert set(result.plots) == {"history", "parallel", "slice", "importances"}
+    assert set(result.plots) == {"history", "parallel", "slice", "importances", "pruning"}
     assert set(front_result.plots) == {"history", "parallel", "slice", "importances", "pareto"}
     paths = front_result.save_plots(tmp_path / "plots")
     assert {path.name for path in paths} == {f"{name}.png" for name in front_result.plots}
     assert all(path.stat().st_size > 5_000 for path in paths)
 
 
+def test_figures_leave_the_style_and_the_open_figures_of_the_user_alone(result):
+    before = dict(matplotlib.rcParams), pyplot.get_fignums()
+    assert result.plots
+    assert (dict(matplotlib.rcParams), pyplot.get_fignums()) == before
+
+
 def test_the_slice_has_the_resolved_architecture(result):
     axes = result.plots["slice"].axes[:3]
 
-    assert [axis.get_xlabel() for axis in axes] == ["layers L", "base M", "starting exponent l0"]
+    assert [axis.get_xlabel() for axis in axes] == ["dilation_base", "num_layers", "start_exponent"]
     complete = result.table[result.table["state"] == "complete"]
-    drawn = axes[0].collections[0].get_offsets()
+    drawn = axes[1].collections[0].get_offsets()
     np.testing.assert_allclose(drawn[:, 0], complete["num_layers"])
     np.testing.assert_allclose(drawn[:, 1], complete["validation_loss"])
 
 
 def test_a_journal_is_accepted(datasets, tmp_path):
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal.log")))
-    found = tune(*datasets, n_trials=2, storage=storage, folder=tmp_path, **SMALL)
+    found = tune(datasets, n_trials=2, storage=storage, folder=tmp_path, **SMALL)
 
     assert found.table["state"].tolist() == ["complete", "complete"]
     assert {path.name for path in tmp_path.iterdir()} == {"journal.log", "checkpoints"}
@@ -429,20 +481,20 @@ def test_a_journal_is_accepted(datasets, tmp_path):
 
 def test_datasets_of_pytorch_forecasting_will_do(tmp_path):
     datasets = make_datasets(type(make_dataset()))
-    found = tune(*datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
+    found = tune(datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
     assert found.table["state"].tolist() == ["complete"]
 
 
 def test_no_small_talk_reaches_the_user(datasets, tmp_path, capfd):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tune(*datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
+        tune(datasets, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
     assert capfd.readouterr() == ("", "")
 
 
 def test_progress_shows_the_best_value_so_far(datasets, tmp_path, capfd):
     found = tune(
-        *datasets,
+        datasets,
         n_trials=1,
         folder=tmp_path,
         storage=InMemoryStorage(),
@@ -454,9 +506,9 @@ def test_progress_shows_the_best_value_so_far(datasets, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({}, ValueError, "`n_trials` or `timeout` must be given"),
+        ({}, ValueError, "`n_trials` or `max_seconds` must be given"),
         ({"n_trials": 0}, ValueError, "`n_trials` must be at least 1, got 0"),
-        ({"timeout": 0}, ValueError, "`timeout` must be above 0 seconds, got 0"),
+        ({"max_seconds": 0}, ValueError, "`max_seconds` must be above 0, got 0"),
         ({"n_trials": 1, "seeds": ()}, ValueError, "`seeds` must hold at least one seed"),
         ({"n_trials": 1, "seeds": (1, 1)}, ValueError, r"`seeds` .* each once, got \(1, 1\)"),
         ({"n_trials": 1, "max_epochs": 0}, ValueError, "`max_epochs` must be at least 1"),
@@ -482,7 +534,7 @@ def test_a_mistake_is_refused_before_any_training(
     monkeypatch.chdir(tmp_path)
     counter = Count()
     with pytest.raises(error, match=message):
-        tune(*datasets, **{**SMALL, "callbacks": [counter], **options})
+        tune(datasets, **{**SMALL, "callbacks": [counter], **options})
     assert counter.runs == 0
     assert list(tmp_path.rglob("*")) == []
 
@@ -498,14 +550,16 @@ def test_a_mistake_is_refused_before_any_training(
 )  # fmt: skip
 def test_a_study_of_another_setup_is_not_resumed(result, datasets, folder, options, message):
     with pytest.raises(ValueError, match=f"`study_name` 'drnn_forecast' exists .*{message}"):
-        tune(*datasets, n_trials=9, folder=folder, **{**SMALL, **options})
+        tune(datasets, n_trials=9, folder=folder, **{**SMALL, **options})
 
 
 def test_a_study_that_is_not_ours_is_left_alone(datasets, tmp_path):
     storage = f"sqlite:///{tmp_path / 'mine.db'}"
     optuna.create_study(storage=storage, study_name="mine").optimize(lambda trial: 1.0, n_trials=1)
-    with pytest.raises(ValueError, match="'mine' exists in this storage, but `tune` did not"):
-        tune(*datasets, n_trials=1, storage=storage, study_name="mine", folder=tmp_path, **SMALL)
+    with pytest.raises(
+        ValueError, match="'mine' exists in this storage but was not made by `tune`"
+    ):
+        tune(datasets, n_trials=1, storage=storage, study_name="mine", folder=tmp_path, **SMALL)
 
 
 @pytest.mark.parametrize(
@@ -518,30 +572,32 @@ def test_a_study_that_is_not_ours_is_left_alone(datasets, tmp_path):
 def test_datasets_that_differ_are_refused(datasets, tmp_path, changed, message):
     other = make_dataset(max_encoder_length=30, **changed) if "max" not in next(iter(changed)) else make_dataset(**{"max_encoder_length": 30, **changed})  # fmt: skip
     with pytest.raises(ValueError, match=message):
-        tune(datasets[0], other, n_trials=1, folder=tmp_path, **SMALL)
+        tune((datasets[0], other), n_trials=1, folder=tmp_path, **SMALL)
 
 
 def test_what_is_no_dataset_is_refused(datasets, tmp_path):
-    with pytest.raises(TypeError, match="`validation` must be a TimeSeriesDataSet"):
-        tune(datasets[0], planted_frame(), n_trials=1, folder=tmp_path, **SMALL)
+    with pytest.raises(
+        TypeError, match=r"`data` must be .* got BatchedTimeSeriesDataSet, DataFrame"
+    ):
+        tune((datasets[0], planted_frame()), n_trials=1, folder=tmp_path, **SMALL)
 
 
 def test_without_optuna_the_install_command_is_named(datasets, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(ImportError, match=r"pip install 'drnn-forecast\[tune\]'"):
-        tune(*datasets, n_trials=1)
+        tune(datasets, n_trials=1)
 
 
-def test_a_checkpoint_of_another_machine_is_named(result, monkeypatch, tmp_path):
-    monkeypatch.setattr("drnn_forecast.training.tuning.result.kept_checkpoints", lambda *_: {result.best_trial.number: tmp_path / "far.ckpt"})  # fmt: skip
-    with pytest.raises(FileNotFoundError, match=r"far\.ckpt' is not on this machine; worker"):
-        result.best_model()
+def test_a_checkpoint_of_another_machine_is_named(result, tmp_path):
+    elsewhere = replace(result, checkpoints=tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"trial-\d+\.ckpt' is not on this machine; worker"):
+        elsewhere.best_model()
 
 
 def test_a_threshold_of_the_user_prunes(datasets, tmp_path):
     pruner = ThresholdPruner(upper=-1.0)
     found = tune(
-        *datasets, n_trials=2, folder=tmp_path, storage=InMemoryStorage(), pruner=pruner, **SMALL
+        datasets, n_trials=2, folder=tmp_path, storage=InMemoryStorage(), pruner=pruner, **SMALL
     )
     assert found.table["state"].tolist() == ["pruned", "pruned"]
     assert drnn_forecast.tune is tune

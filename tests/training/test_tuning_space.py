@@ -8,9 +8,9 @@ from optuna.trial import FixedTrial
 from drnn_forecast import dilation_schedule, mean_recurrent_length
 from drnn_forecast.training.tuning.configuration import (
     draw,
+    first_trial,
     fit_space,
     hyperparameters,
-    recommended,
 )
 from drnn_forecast.training.tuning.space import Range, SearchSpace, seasonal_dilations
 
@@ -70,7 +70,7 @@ def test_no_dilation_reaches_past_what_the_encoder_reads(length, base, start, be
 @pytest.mark.parametrize("lists", [(), ((1, 8, 13, 59),), ((1, 2),)])
 def test_the_recommended_draw_has_the_shortest_memory_paths_of_the_space(lists):
     space = fit_space(SearchSpace(dilations=lists), 60)
-    best = recommended(space)
+    best = first_trial(space)
     found = draw(FixedTrial(POINT | best), space)
 
     others = [
@@ -87,11 +87,11 @@ def test_the_recommended_draw_has_the_shortest_memory_paths_of_the_space(lists):
     assert found["context_length"] == 60
 
 
-def test_what_is_fixed_is_not_recommended():
+def test_what_is_fixed_is_not_first_trial():
     space = SearchSpace(
         dilation_base=(2, 3), start_exponent=0, layers_below_longest=1, context_length=60
     )
-    assert set(recommended(fit_space(space, 60))) == {"dilation_base"}
+    assert set(first_trial(fit_space(space, 60))) == {"dilation_base"}
 
 
 def test_what_the_forecaster_takes_has_the_dilations_and_no_schedule_beside_them():
@@ -156,10 +156,9 @@ def test_every_parameter_is_drawn_in_every_trial():
 
 def test_the_space_is_plain_data_that_makes_the_same_space_again():
     space = SearchSpace(hidden_size=Range(8, 64, log=True), dilations=((1, 4, 24),))
-    data = space.to_dict()
+    data = asdict(space)
 
     assert data["hidden_size"] == {"low": 8, "high": 64, "log": True}
-    assert data == asdict(space)
     assert replace(space, hidden_size=Range(**data["hidden_size"])) == space
 
 
@@ -184,18 +183,18 @@ def test_a_frequency_has_its_seasonal_list_as_far_as_it_fits(freq, length, expec
         ({"learning_rate": Range(0.1, 0.01)}, ValueError, r"`search_space\.learning_rate` must run from a lower to a higher value, got 0\.1 to 0\.01"),
         ({"hidden_size": ()}, ValueError, r"`search_space\.hidden_size` must hold at least one value"),
         ({"dropout": Range(0.0, 1.0)}, ValueError, r"`search_space\.dropout` must be at least 0 and below 1, got 1"),
-        ({"learning_rate": Range(0.0, 0.1, log=True)}, ValueError, "must begin above 0 on a log scale"),
-        ({"learning_rate": 0.0}, ValueError, r"`search_space\.learning_rate` must be above 0, got 0"),
-        ({"dropout": Range(0.0, float("nan"))}, ValueError, "must have finite numbers as ends"),
+        ({"dropout": Range(0.0, 0.1, log=True)}, ValueError, "must begin above 0 on a log scale"),
+        ({"learning_rate": 0.0}, ValueError, r"`search_space\.learning_rate` must be a number above 0, got 0"),
+        ({"dropout": Range(0.0, float("nan"))}, ValueError, "must be at least 0 and below 1, got nan"),
         ({"dilation_base": Range(1, 4)}, ValueError, r"`search_space\.dilation_base` must be at least 2, got 1"),
         ({"hidden_size": Range(1.5, 4)}, TypeError, r"`search_space\.hidden_size` must be an integer"),
         ({"cell_type": ("GRU", "TCN")}, ValueError, r"`search_space\.cell_type` must be one of .*, got 'TCN'"),
-        ({"cell_type": Range(0, 1)}, TypeError, r"`search_space\.cell_type` must be one of"),
+        ({"cell_type": Range(0, 1)}, ValueError, r"`search_space\.cell_type` must be one of"),
         ({"num_layers": Range(1, 3)}, TypeError, r"`search_space\.num_layers` must be one integer or None.*layers_below_longest"),
         ({"dilations": ((1, 0),)}, ValueError, "`dilations` must be at least 1, got 0"),
         ({"with_schedules": False}, ValueError, r"`search_space\.dilations` must hold a list"),
         ({"dropout": "much"}, TypeError, r"`search_space\.dropout` must be a number, got 'much'"),
-        ({"batch_size": {"low": 3}}, TypeError, r"`search_space\.batch_size` must be a Range"),
+        ({"batch_size": {"low": 3}}, TypeError, r"`search_space\.batch_size` must be an integer"),
     ],
 )  # fmt: skip
 def test_a_space_that_cannot_be_drawn_from_is_refused(options, error, message):

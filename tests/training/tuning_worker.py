@@ -35,8 +35,7 @@ def main(storage, n_trials, folder, hang=None):
         small.get_parameters(), frame[frame.time_idx < 160]
     )
     result = tune(
-        training,
-        BatchedTimeSeriesDataSet.from_dataset(training, frame, min_prediction_idx=176),
+        (training, BatchedTimeSeriesDataSet.from_dataset(training, frame, min_prediction_idx=176)),
         n_trials=int(n_trials),
         storage=storage,
         folder=folder,

@@ -21,6 +21,56 @@ SCHEDULES = ("dilation_base", "start_exponent", "layers_below_longest")
 """What says which schedule is meant."""
 
 
+def first_trial(space: SearchSpace) -> dict[str, Any]:
+    """Return the drawn values that a new study begins with; Optuna draws those left out.
+
+    Those whose dilations remember best over the longest context: of all families, bases and
+    depths, as `recommend_dilations` ranks them, with the lowest exponent, since a higher one buys
+    speed, not memory.
+    """
+    lowered = replace(space, start_exponent=int(lowest(space.start_exponent)))
+    names = [name for name in SCHEDULES if name in _names_in_use(space)]
+    choices = [_families(space), *(_whole_numbers(getattr(lowered, name)) for name in names)]
+    longest = int(highest(space.context_length))
+    found: dict[tuple[int, ...], dict[str, Any]] = {}
+    for combination in product(*choices):
+        values = dict(zip(["dilations", *names], combination, strict=True))
+        values["context_length"] = longest
+        found.setdefault(tuple(_resolved(values, lowered)["dilations"]), values)
+    best = found[recommend_dilations(longest, candidates=found)[0].dilations]
+    ranges = {name: getattr(space, name) for name in best} | {"dilations": _families(space)}
+    return {name: value for name, value in best.items() if is_drawn(ranges[name])}
+
+
+def draw(trial: BaseTrial, space: SearchSpace) -> dict[str, Any]:
+    """Return the configuration of a trial: keyword arguments of the forecaster, and `batch_size`.
+
+    Its `dilations` are those of the schedule or list drawn; `num_layers`, `dilation_base` and
+    `start_exponent` say where they come from, the last two None for a list. Every parameter is
+    drawn in every trial, so that all stay in Optuna's joint search space.
+
+    Args:
+        trial: Optuna's.
+        space: As `fit_space` returns it.
+    """
+    values = {"dilations": _drawn(trial, "dilations", _families(space))}
+    for name in _names_in_use(space):
+        values[name] = _drawn(trial, name, getattr(space, name))
+    return _resolved(values, space)
+
+
+def smallest(space: SearchSpace) -> dict[str, Any]:
+    """Return the configuration at the lower end of everything."""
+    values = {name: _lowest(name, getattr(space, name)) for name in _names_in_use(space)}
+    return _resolved(values | {"dilations": _families(space)[0]}, space)
+
+
+def hyperparameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration the forecaster takes."""
+    described = ("batch_size", "num_layers", "dilation_base", "start_exponent")
+    return {name: value for name, value in configuration.items() if name not in described}
+
+
 def fit_space(space: SearchSpace, length: int) -> SearchSpace:
     """Return the space with the contexts of windows of `length` time steps.
 
@@ -35,7 +85,7 @@ def fit_space(space: SearchSpace, length: int) -> SearchSpace:
     if longest > length:
         raise ValueError(
             f"`search_space.context_length` must be at most the {length} time steps of the "
-            f"windows, got {longest}. Lower it, or lengthen `max_encoder_length` of the datasets."
+            f"windows, got {longest}. Lower it, or give the datasets a longer context."
         )
     for entry in space.dilations:
         if max(entry) >= longest:
@@ -53,63 +103,18 @@ def fit_space(space: SearchSpace, length: int) -> SearchSpace:
     return space
 
 
-def draw(trial: BaseTrial, space: SearchSpace) -> dict[str, Any]:
-    """Return the configuration of a trial: keyword arguments of the forecaster, and `batch_size`.
-
-    Its `dilations` are those of the schedule or list drawn; `num_layers`, `dilation_base` and
-    `start_exponent` say where they come from, the last two None for a list. Every parameter is
-    drawn in every trial, so that all stay in Optuna's joint search space.
-
-    Args:
-        trial: Optuna's.
-        space: As `fit_space` returns it.
-    """
-    values = {"dilations": _drawn(trial, "dilations", _families(space))}
-    for name in _names_in_use(space):
-        values[name] = _drawn(trial, name, getattr(space, name))
-    return resolve(values, space)
-
-
-def smallest(space: SearchSpace) -> dict[str, Any]:
-    """Return the configuration at the lower end of everything."""
-    values = {name: _lowest(name, getattr(space, name)) for name in _names_in_use(space)}
-    return resolve(values | {"dilations": _families(space)[0]}, space)
-
-
-def recommended(space: SearchSpace) -> dict[str, Any]:
-    """Return the drawn values whose dilations remember best over the longest context.
-
-    Of all families, bases and depths, as `recommend_dilations` ranks them, with the lowest
-    exponent: a higher one buys speed, not memory.
-    """
-    original, space = space, replace(space, start_exponent=int(lowest(space.start_exponent)))
-    names = [name for name in SCHEDULES if name in _names_in_use(space)]
-    choices = [_families(space), *(_whole_numbers(getattr(space, name)) for name in names)]
-    longest = int(highest(space.context_length))
-    found: dict[tuple[int, ...], dict[str, Any]] = {}
-    for combination in product(*choices):
-        values = dict(zip(["dilations", *names], combination, strict=True))
-        values["context_length"] = longest
-        found.setdefault(tuple(resolve(values, space)["dilations"]), values)
-    best = found[recommend_dilations(longest, candidates=found)[0].dilations]
-    ranges = {name: getattr(original, name) for name in best} | {"dilations": _families(space)}
-    return {name: value for name, value in best.items() if is_drawn(ranges[name])}
-
-
-def resolve(values: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
+def _resolved(values: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
     """Return the configuration that drawn values mean; see `SearchSpace` for the rules."""
-    others = {
-        name: value for name, value in values.items() if name not in (*SCHEDULES, "dilations")
-    }
-    if values["dilations"] != SCHEDULE:
-        dilations = tuple(int(part) for part in values["dilations"].split(","))
-        context = _long_enough(values["context_length"], max(dilations), space)
-        base = start = None
-    else:
-        base = values["dilation_base"]
+    base = start = None
+    if values["dilations"] == SCHEDULE:
+        base = int(values["dilation_base"])
         context = _long_enough(values["context_length"], _smallest_top(space, base), space)
         start, num_layers = _fitting_schedule(values, context, space)
         dilations = dilation_schedule(num_layers, dilation_base=base, start_exponent=start)
+    else:
+        dilations = tuple(int(part) for part in values["dilations"].split(","))
+        context = _long_enough(values["context_length"], max(dilations), space)
+    others = {name: value for name, value in values.items() if name not in SCHEDULES}
     return others | {
         "context_length": context,
         "dilations": list(dilations),
@@ -119,10 +124,33 @@ def resolve(values: dict[str, Any], space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def hyperparameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a configuration the forecaster takes."""
-    described = ("batch_size", "num_layers", "dilation_base", "start_exponent")
-    return {name: value for name, value in configuration.items() if name not in described}
+def _fitting_schedule(
+    values: Mapping[str, Any], context: int, space: SearchSpace
+) -> tuple[int, int]:
+    """Return l0 and L of a schedule below `context`: the drawn ones, lowered where they must be."""
+    base, start = int(values["dilation_base"]), int(values["start_exponent"])
+    highest_exponent = 0
+    while base ** (highest_exponent + 1) < context:
+        highest_exponent += 1
+    if space.num_layers is not None:
+        return min(start, highest_exponent - space.num_layers + 1), space.num_layers
+    start = min(start, highest_exponent)
+    return start, max(highest_exponent - start + 1 - int(values["layers_below_longest"]), 1)
+
+
+def _smallest_top(space: SearchSpace, base: int) -> int:
+    """Return the largest dilation, time steps, of the smallest schedule with a base."""
+    exponent = int(lowest(space.start_exponent)) + (space.num_layers or 1) - 1
+    return int(base**exponent)
+
+
+def _long_enough(context: int, dilation: int, space: SearchSpace) -> int:
+    """Return the context drawn, or the next one of the space that is longer than a dilation."""
+    if context > dilation:
+        return int(context)
+    if isinstance(space.context_length, tuple):
+        return min(choice for choice in space.context_length if choice > dilation)
+    return dilation + 1
 
 
 def _families(space: SearchSpace) -> tuple[str, ...]:
@@ -163,30 +191,3 @@ def _whole_numbers(values: Any) -> tuple[int, ...]:
     if isinstance(values, Range):
         return tuple(range(int(values.low), int(values.high) + 1))
     return values if isinstance(values, tuple) else (values,)
-
-
-def _smallest_top(space: SearchSpace, base: int) -> int:
-    """Return the largest dilation, time steps, of the smallest schedule with a base."""
-    exponent = int(lowest(space.start_exponent)) + (space.num_layers or 1) - 1
-    return int(base**exponent)
-
-
-def _long_enough(context: int, dilation: int, space: SearchSpace) -> int:
-    """Return the context drawn, or the next one of the space that is longer than a dilation."""
-    if context > dilation:
-        return int(context)
-    if isinstance(space.context_length, tuple):
-        return min(choice for choice in space.context_length if choice > dilation)
-    return dilation + 1
-
-
-def _fitting_schedule(values: dict[str, Any], context: int, space: SearchSpace) -> tuple[int, int]:
-    """Return l0 and L of a schedule below `context`: the drawn ones, lowered where they must be."""
-    base, start = int(values["dilation_base"]), int(values["start_exponent"])
-    highest_exponent = 0
-    while base ** (highest_exponent + 1) < context:
-        highest_exponent += 1
-    if space.num_layers is not None:
-        return min(start, highest_exponent - space.num_layers + 1), space.num_layers
-    start = min(start, highest_exponent)
-    return start, max(highest_exponent - start + 1 - int(values["layers_below_longest"]), 1)

@@ -6,17 +6,18 @@ import copy
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models import BaseModel
 
-from drnn_forecast.data import closest
+from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.host import isolated_randomness
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import DilatedRNNForecaster
+from drnn_forecast.training.fitting import check_settings
 from drnn_forecast.training.tuning.configuration import fit_space, hyperparameters, smallest
 from drnn_forecast.training.tuning.space import Range, SearchSpace
 
@@ -24,22 +25,15 @@ OBJECTIVES = ("validation_loss", "training_seconds", "parameters")
 SPACE = tuple(field.name for field in fields(SearchSpace))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
-    """Everything that decides the value of a configuration.
+    """Everything that decides the value of a configuration; see `tune`.
 
     Attributes:
         training: Windows to learn from.
         validation: Windows that are judged by.
         space: What is drawn, with the contexts of these windows.
         options: Hyperparameters of the forecaster that are not in the space.
-        objectives: What is lowered, the validation loss first.
-        seeds: Of the training runs of each configuration.
-        max_epochs: Of each run.
-        steps_per_epoch: Of each run; None: all windows once.
-        patience: Validations without a better loss that end a run.
-        callbacks: The user's.
-        trainer_kwargs: More arguments of the trainer.
         callback_states: What the callbacks keep in checkpoints, as it is before the first run.
     """
 
@@ -57,10 +51,7 @@ class Problem:
     callback_states: tuple[dict[str, Any], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        checked_integer("max_epochs", self.max_epochs, minimum=1)
-        checked_integer("patience", self.patience, minimum=1)
-        if self.steps_per_epoch is not None:
-            checked_integer("steps_per_epoch", self.steps_per_epoch, minimum=1)
+        check_settings(self.max_epochs, None, self.steps_per_epoch, 1, self.patience, None)
         _check_seeds(self.seeds)
         _check_objectives(self.objectives)
         _check_datasets(self.training, self.validation)
@@ -86,22 +77,70 @@ class Problem:
     def setup(self) -> dict[str, Any]:
         """Return, as plain data, what two runs must share to be one study."""
         setup = {
-            "search_space": self.space.to_dict(),
+            "search_space": asdict(self.space),
             "objectives": self.objectives,
-            "fixed": {name: _plain(value) for name, value in sorted(self.options.items())},
+            "fixed": dict(sorted(self.options.items())),
             "budget": [self.seeds, self.max_epochs, self.steps_per_epoch, self.patience],
             "datasets": [_variables(self.training), len(self.training), len(self.validation)],
         }
-        return json.loads(json.dumps(setup))
+        plain: dict[str, Any] = json.loads(json.dumps(setup, default=lambda v: type(v).__name__))
+        return plain
 
 
-def with_fixed(space: SearchSpace, fixed: Mapping[str, Any]) -> tuple[SearchSpace, dict[str, Any]]:
-    """Return the space with what is fixed in it, and the forecaster's other hyperparameters.
+def make_problem(
+    data: ForecastData | Sequence[TimeSeriesDataSet],
+    horizon: int | None,
+    windows: Mapping[str, Any],
+    *,
+    search_space: SearchSpace | None,
+    fixed: Mapping[str, Any] | None,
+    callbacks: Sequence[Callback],
+    trainer_kwargs: Mapping[str, Any] | None,
+    **others: Any,
+) -> Problem:
+    """Return the checked problem that the arguments of `tune` mean."""
+    training, validation = _datasets(data, horizon, windows)
+    space, options = _with_fixed(search_space or SearchSpace(), fixed or {})
+    if isinstance(data, ForecastData):
+        options = {"roles": data.roles.to_dict()} | options
+    arguments = dict(trainer_kwargs or {})
+    more = arguments.pop("callbacks", None) or []  # a trainer takes one as well as several
+    return Problem(
+        training=training,
+        validation=validation,
+        space=fit_space(space, training.max_encoder_length),
+        options=options,
+        callbacks=(*callbacks, *([more] if isinstance(more, Callback) else more)),
+        trainer_kwargs=arguments,
+        **others,
+    )
 
-    Raises:
-        ValueError: A name is neither of the space nor of the forecaster, or a value of the space
-            is not one value.
-    """
+
+def _datasets(
+    data: ForecastData | Sequence[TimeSeriesDataSet],
+    horizon: int | None,
+    windows: Mapping[str, Any],
+) -> tuple[TimeSeriesDataSet, TimeSeriesDataSet]:
+    """Return the datasets for training and validation, made of a frame or as they are given."""
+    if isinstance(data, ForecastData):
+        splits = data.split(**{**windows, "horizon": horizon})
+        return splits.training, splits.validation
+    given = tuple(data) if isinstance(data, tuple | list) else (data,)
+    if len(given) != 2 or not all(isinstance(each, TimeSeriesDataSet) for each in given):
+        raise TypeError(
+            "`data` must be a ForecastData, or the pair (training, validation) of "
+            f"TimeSeriesDataSets, got {', '.join(type(each).__name__ for each in given)}."
+        )
+    if horizon is not None or windows:
+        names = [*(["horizon"] if horizon is not None else []), *windows]
+        raise TypeError(
+            f"`{names[0]}` is for a ForecastData; a pair of datasets has its windows. Leave it out."
+        )
+    return given[0], given[1]
+
+
+def _with_fixed(space: SearchSpace, fixed: Mapping[str, Any]) -> tuple[SearchSpace, dict[str, Any]]:
+    """Return the space with what is fixed in it, and the forecaster's other hyperparameters."""
     known = sorted({*SPACE, *_hyperparameter_names()})
     for name, value in fixed.items():
         if name not in known:
@@ -121,42 +160,11 @@ def with_fixed(space: SearchSpace, fixed: Mapping[str, Any]) -> tuple[SearchSpac
     return replace(space, **of_space), options
 
 
-def make_problem(
-    training: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet,
-    *,
-    search_space: SearchSpace | None,
-    fixed: Mapping[str, Any] | None,
-    callbacks: Sequence[Callback],
-    trainer_kwargs: Mapping[str, Any] | None,
-    **others: Any,
-) -> Problem:
-    """Return the checked problem that the arguments of `tune` mean."""
-    for name, dataset in {"train": training, "validation": validation}.items():
-        if not isinstance(dataset, TimeSeriesDataSet):
-            raise TypeError(f"`{name}` must be a TimeSeriesDataSet, got {dataset!r}.")
-    space, options = with_fixed(search_space or SearchSpace(), fixed or {})
-    arguments = dict(trainer_kwargs or {})
-    more = arguments.pop("callbacks", None) or []  # a trainer takes one as well as several
-    return Problem(
-        training=training,
-        validation=validation,
-        space=fit_space(space, training.max_encoder_length),
-        options=options,
-        callbacks=(*callbacks, *([more] if isinstance(more, Callback) else more)),
-        trainer_kwargs=arguments,
-        **others,
-    )
-
-
 def _hyperparameter_names() -> set[str]:
     """Return what the forecaster can be given, pytorch-forecasting's own included."""
-    parameters = [
-        name
-        for owner in (DilatedRNNForecaster, BaseModel)
-        for name in inspect.signature(owner.__init__).parameters
-    ]
-    return set(parameters) - {"self", "kwargs", "dataset_parameters"}
+    classes = (DilatedRNNForecaster, BaseModel)
+    names = {name for owner in classes for name in inspect.signature(owner.__init__).parameters}
+    return names - {"self", "kwargs", "dataset_parameters"}
 
 
 def _check_seeds(seeds: tuple[int, ...]) -> None:
@@ -184,7 +192,7 @@ def _check_datasets(training: TimeSeriesDataSet, validation: TimeSeriesDataSet) 
     if different:
         found = "; ".join(f"{name}: {ours[name]} and {theirs[name]}" for name in different)
         raise ValueError(
-            f"`train` and `validation` must have the same variables and lengths, got {found}. "
+            f"The two datasets of `data` must have the same variables and lengths, got {found}. "
             "Make one from the other with `TimeSeriesDataSet.from_dataset`."
         )
 
@@ -198,11 +206,3 @@ def _variables(dataset: TimeSeriesDataSet) -> dict[str, Any]:
         "max_encoder_length": dataset.max_encoder_length,
         "max_prediction_length": dataset.max_prediction_length,
     }
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON has it, or the name of its class where JSON has none."""
-    try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError):
-        return type(value).__name__

@@ -10,21 +10,14 @@ import pandas as pd
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from drnn_forecast.host import retried_trial
 from drnn_forecast.model import DilatedRNNForecaster
-from drnn_forecast.training.tuning.checkpoints import kept_checkpoints
 from drnn_forecast.training.tuning.figures import study_figures
-from drnn_forecast.training.tuning.study import best_trials, loss_of, values_of
+from drnn_forecast.training.tuning.study import best_trials, kept_trials, loss_of, values_of
+from drnn_forecast.training.tuning.worker import checkpoint_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-STATES = {
-    TrialState.COMPLETE: "complete",
-    TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "failed",
-    TrialState.RUNNING: "running",
-    TrialState.WAITING: "waiting",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +26,20 @@ class TuningResult:
 
     Attributes:
         study: Optuna's. Every trial that was trained has the attributes `configuration`,
-            `num_layers`, `dilations`, `run`, `checkpoint` and `worker`; a duplicate has
-            `duplicate_of`, a failed one `reason`.
+            `num_layers`, `dilations`, `run`, `is_cut` (by `max_seconds`) and `worker`; a duplicate
+            has `duplicate_of`, a failed one `reason`.
         objectives: What was lowered, the validation loss first.
-        stopped_by: `"n_trials"`, `"timeout"`, `"interrupt"` (Ctrl-C), `"duplicates"` (fifty in a
-            row: there is nothing new to try) or `"failures"` (ten in a row).
+        stopped_by: `"n_trials"`, `"max_seconds"`, `"interrupt"` (Ctrl-C), `"duplicates"` (fifty
+            in a row: there is nothing new to try) or `"failures"` (ten in a row).
         keep_checkpoints: How many are kept.
+        checkpoints: The folder that holds them.
     """
 
     study: Study
     objectives: tuple[str, ...]
     stopped_by: str
     keep_checkpoints: int
+    checkpoints: Path
 
     @property
     def best_trial(self) -> FrozenTrial:
@@ -86,7 +81,7 @@ class TuningResult:
         Raises:
             FileNotFoundError: It is not here: another machine's worker wrote it.
         """
-        path = kept_checkpoints(self.study, 1)[self.best_trial.number]
+        path = checkpoint_of(self.checkpoints, self.best_trial.number)
         if not path.is_file():
             raise FileNotFoundError(
                 f"The best checkpoint {str(path)!r} is not on this machine; worker "
@@ -102,7 +97,10 @@ class TuningResult:
             RuntimeError: No trial is complete.
             FileNotFoundError: Its checkpoint is not on this machine.
         """
-        return DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint).eval()
+        model: DilatedRNNForecaster
+        model = DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint)
+        model.eval()
+        return model
 
     @property
     def table(self) -> pd.DataFrame:
@@ -112,10 +110,14 @@ class TuningResult:
         died, `reason` why a trial failed. Seconds, epochs and steps are means over the seeds.
         `checkpoint` is given for those that are kept.
         """
-        kept = kept_checkpoints(self.study, self.keep_checkpoints)
-        trials = self.study.get_trials(deepcopy=False)
-        rows = [self._row(trial) | {"checkpoint": kept.get(trial.number)} for trial in trials]
-        return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="trial"))
+        rows = [self._row(trial) for trial in self.study.get_trials(deepcopy=False)]
+        table = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="trial"))
+        kept = {trial.number for trial in kept_trials(self.study, self.keep_checkpoints)}
+        table["checkpoint"] = [
+            checkpoint_of(self.checkpoints, number) if number in kept else None
+            for number in table.index
+        ]
+        return table
 
     @property
     def front(self) -> pd.DataFrame:
@@ -126,14 +128,16 @@ class TuningResult:
 
     @property
     def plots(self) -> dict[str, Figure]:
-        """Figures by name: history, parallel, slice; importances from five trials on; pareto.
+        """Optuna's figures by name: history, parallel, slice; from five trials on importances.
+
+        Of one objective also pruning (the losses that were reported), of two the pareto front.
 
         Raises:
             ImportError: matplotlib is not installed.
             RuntimeError: No trial is complete.
         """
         _ = self.best_trial
-        return study_figures(self.study, self.table, self.front, self.objectives)
+        return study_figures(self.study, self.objectives)
 
     def save_plots(self, folder: Path | str) -> list[Path]:
         """Write every figure as a PNG file into a folder, which is made, and return the paths."""
@@ -141,7 +145,7 @@ class TuningResult:
         paths = []
         for name, figure in self.plots.items():
             paths.append(Path(folder) / f"{name}.png")
-            figure.savefig(paths[-1], dpi=110)
+            figure.savefig(paths[-1], dpi=110, bbox_inches="tight")
         return paths
 
     def _row(self, trial: FrozenTrial) -> dict[str, Any]:
@@ -154,12 +158,12 @@ class TuningResult:
         run = attributes.get("run", {})
         costs = {name: run.get(name) for name in ("training_seconds", "parameters")}
         return {
-            "state": STATES[trial.state],
+            "state": "failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
             "validation_loss": None,
             **costs,
             **dict(zip(self.objectives, values, strict=True)),
             "duplicate_of": attributes.get("duplicate_of"),
-            "retry_of": trial.system_attrs.get("failed_trial"),
+            "retry_of": retried_trial(trial),
             "reason": reason,
             **attributes.get("configuration", {}),
             "epochs": run.get("epochs"),

@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
-from sqlalchemy import create_engine, event
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy import create_engine
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from drnn_forecast.host import lock_from_the_start, retry_once
 
 BUSY_SECONDS = 60
 CONNECT_SECONDS = 10
@@ -24,12 +25,6 @@ def open_storage(
     storage: str | BaseStorage | None, *, folder: Path, heartbeat_seconds: int
 ) -> BaseStorage:
     """Return an Optuna storage that tells dead workers from slow ones by their heartbeats.
-
-    Args:
-        storage: A URL such as `"sqlite:///study.db"` or `"postgresql://user@host/name"`; None is
-            SQLite in `folder`. A storage of Optuna is returned as it is.
-        folder: Where that file is made.
-        heartbeat_seconds: Between two heartbeats; after two without one, a worker is dead.
 
     Raises:
         ValueError: The URL is none.
@@ -42,21 +37,22 @@ def open_storage(
         folder.mkdir(parents=True, exist_ok=True)
         storage = f"sqlite:///{folder / 'study.db'}"
     url = _url(storage)
+    shown = repr(url.render_as_string(hide_password=True))
     try:
         opened = _opened(url, heartbeat_seconds)
     except (NoSuchModuleError, ImportError) as error:
         raise ImportError(
-            f"`storage` {_shown(url)} needs a database driver that is not installed ({error}); "
+            f"`storage` {shown} needs a database driver that is not installed ({error}); "
             "PostgreSQL's comes with `pip install 'drnn-forecast[tune]'`."
         ) from error
     except (SQLAlchemyError, StorageInternalError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise ConnectionError(
-            f"`storage` {_shown(url)} does not answer: {cause}. Start the database, or correct "
+            f"`storage` {shown} does not answer: {cause}. Start the database, or correct "
             "the host, port, user, name or file."
         ) from error
     if url.get_backend_name() == "sqlite":
-        event.listen(opened.engine, "begin", _lock_the_file)
+        lock_from_the_start(opened)
     return opened
 
 
@@ -74,9 +70,29 @@ def _url(storage: str) -> URL:
             "`storage` must be a URL such as 'sqlite:///study.db' or "
             f"'postgresql://user@host/name', or a storage of Optuna, got {storage!r}."
         ) from error
-    if url.drivername in ("postgresql", "postgres"):
-        url = url.set(drivername="postgresql+psycopg")
-    return url
+    is_postgres = url.drivername in ("postgresql", "postgres")
+    return url.set(drivername="postgresql+psycopg") if is_postgres else url
+
+
+def _opened(url: URL, heartbeat_seconds: int) -> RDBStorage:
+    """Return the storage; workers that start together make its tables together, so try again."""
+    engine_options = _engine_options(url)
+    engine = create_engine(url, **engine_options)
+    engine.connect().close()  # what does not answer now is not tried again
+    engine.dispose()
+    make = partial(
+        RDBStorage,
+        url.render_as_string(hide_password=False),
+        engine_kwargs=engine_options,
+        heartbeat_interval=heartbeat_seconds,
+        grace_period=2 * heartbeat_seconds,
+        **retry_once(),
+    )
+    for attempt in range(ATTEMPTS):
+        with suppress(SQLAlchemyError, StorageInternalError):
+            return make()
+        time.sleep(0.05 * (attempt + 1))
+    return make()
 
 
 def _engine_options(url: URL) -> dict[str, Any]:
@@ -87,47 +103,3 @@ def _engine_options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "postgresql":
         options["connect_args"] = {"connect_timeout": CONNECT_SECONDS}
     return options
-
-
-def _opened(url: URL, heartbeat_seconds: int) -> RDBStorage:
-    """Return the storage; workers that start together make its tables together, so try again."""
-    engine_options = _engine_options(url)
-    engine = create_engine(url, **engine_options)
-    engine.connect().close()
-    engine.dispose()
-    make = partial(
-        RDBStorage,
-        url.render_as_string(hide_password=False),
-        engine_kwargs=engine_options,
-        heartbeat_interval=heartbeat_seconds,
-        grace_period=2 * heartbeat_seconds,
-        **_retry_once(),
-    )
-    for attempt in range(ATTEMPTS):
-        with suppress(SQLAlchemyError, StorageInternalError):
-            return make()
-        time.sleep(0.05 * (attempt + 1))
-    return make()
-
-
-def _shown(url: URL) -> str:
-    """Return the URL without its password."""
-    return repr(url.render_as_string(hide_password=True))
-
-
-def _retry_once() -> dict[str, Any]:
-    """Return the argument by which a dead worker's trial runs once more; renamed in Optuna 4.9."""
-    storages = optuna.storages
-    if hasattr(storages, "RetryHeartbeatStaleTrialCallback"):
-        retry = storages.RetryHeartbeatStaleTrialCallback(max_retry=1)
-        return {"heartbeat_stale_trial_callback": retry}
-    return {"failed_trial_callback": storages.RetryFailedTrialCallback(max_retry=1)}
-
-
-def _lock_the_file(connection: Connection) -> None:
-    """Begin a transaction of SQLite with its write lock.
-
-    A lock that comes with the first write is too late: two workers could both find the same trial
-    waiting, or give up for a lock that the other holds, without waiting for each other.
-    """
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

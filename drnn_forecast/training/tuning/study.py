@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner
-from optuna.samplers import BaseSampler
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from drnn_forecast.training.tuning.configuration import first_trial
+from drnn_forecast.training.tuning.problem import Problem
 
 SETUP = "setup"
 """The study's attribute that says what its values depend on."""
@@ -22,52 +21,83 @@ SETUP = "setup"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
+class SeededSampler(TPESampler):
+    """Optuna's TPE sampler with a seed of its own for every trial.
+
+    One worker draws the same again with the same seed, a resumed study goes on where it was, and
+    several workers never draw the same, as samplers of one seed would.
+
+    Args:
+        seed: Of the study.
+        multivariate: Whether parameters are drawn jointly.
+    """
+
+    def __init__(self, seed: int, *, multivariate: bool) -> None:
+        self._seeds, self._multivariate = seed, multivariate
+        self._restart(0)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Seed the draws of this trial."""
+        self._restart(trial.number)
+        super().before_trial(study, trial)
+
+    def _restart(self, number: int) -> None:
+        """Become the sampler of one trial."""
+        seed = int(np.random.SeedSequence([self._seeds, number]).generate_state(1)[0])
+        super().__init__(seed=seed, multivariate=self._multivariate, constant_liar=True)
+
+
+def pruner_of(objectives: tuple[str, ...], pruner: BasePruner | None) -> BasePruner:
+    """Return the user's pruner or the usual one; none where two objectives forbid it."""
+    if len(objectives) == 1:
+        return pruner or MedianPruner()
+    if pruner is None or isinstance(pruner, NopPruner):
+        return NopPruner()
+    raise ValueError(
+        f"`pruner` must be None with two objectives, which Optuna cannot prune, got {pruner!r}."
+    )
+
+
 def open_study(
+    problem: Problem,
     storage: BaseStorage,
     name: str,
-    setup: dict[str, Any],
     *,
-    first: dict[str, Any],
-    sampler: BaseSampler,
+    sampler: BaseSampler | None,
     pruner: BasePruner,
 ) -> Study:
-    """Return the study of a name, new or resumed; its setup is stored with it.
-
-    A new study begins with a trial of the values `first`.
+    """Return the study of a name, new or resumed; the problem's setup is stored with it.
 
     Raises:
         ValueError: The study exists with another search space, direction, budget or dataset.
     """
-    directions = [StudyDirection.MINIMIZE] * len(setup["objectives"])
+    directions = [StudyDirection.MINIMIZE] * len(problem.objectives)
     study = optuna.create_study(
         storage=storage,
         study_name=name,
         directions=directions,
-        sampler=sampler,
+        sampler=sampler or SeededSampler(problem.seeds[0], multivariate=len(directions) == 1),
         pruner=pruner,
         load_if_exists=True,
     )
-    found = study.user_attrs.get(SETUP)
+    found, setup = study.user_attrs.get(SETUP), problem.setup()
+    wrong = None
     if study.directions != directions:
         shown = ", ".join(direction.name.lower() for direction in study.directions)
+        wrong = f"with other directions: {shown}, where this one has {len(directions)} to minimize"
+    elif found is None and study.get_trials(deepcopy=False):
+        wrong = "but was not made by `tune`"
+    elif found is not None and found != setup:
+        wrong = f"with another {_differences(found, setup)}"
+    if wrong is not None:
         raise ValueError(
-            f"`study_name` {name!r} exists in this storage with other directions: {shown}, where "
-            f"this one has {len(directions)} to minimize. Choose another name."
-        )
-    if found is None and study.get_trials(deepcopy=False):
-        raise ValueError(
-            f"`study_name` {name!r} exists in this storage, but `tune` did not make it. "
-            "Choose another name."
+            f"`study_name` {name!r} exists in this storage {wrong}. "
+            "Choose another name, or pass what it began with."
         )
     if found is None:
         study.set_user_attr(SETUP, setup)
-        if first:
+        if first := first_trial(problem.space):
             study.enqueue_trial(first, skip_if_exists=True)
-    elif found != setup:
-        raise ValueError(
-            f"`study_name` {name!r} exists in this storage with another "
-            f"{_differences(found, setup)}. Choose another name, or pass what it began with."
-        )
     return study
 
 
@@ -88,6 +118,12 @@ def best_trials(study: Study) -> list[FrozenTrial]:
     return sorted(trials, key=lambda trial: (loss_of(trial), trial.number))
 
 
+def kept_trials(study: Study, count: int) -> list[FrozenTrial]:
+    """Return the trials whose checkpoints are kept: the best ones, or the whole front."""
+    best = best_trials(study)
+    return best if len(study.directions) > 1 else best[:count]
+
+
 def loss_of(trial: FrozenTrial) -> float:
     """Return the validation loss of a complete trial."""
     return float(values_of(trial)[0])
@@ -98,29 +134,14 @@ def values_of(trial: FrozenTrial) -> list[float]:
     return list(trial.values or [])
 
 
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's progress and its remarks on experimental parts off the screen."""
-    logger = logging.getLogger("optuna")
-    level = logger.level
-    try:
-        logger.setLevel(logging.ERROR)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def _differences(found: dict[str, Any], setup: dict[str, Any]) -> str:
     """Return which parts differ, and how."""
     parts = []
     for name in setup:
         old, new = found.get(name), setup[name]
-        if old == new:
-            continue
         if isinstance(old, dict) and isinstance(new, dict):
             keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
             old, new = ({key: side.get(key) for key in keys} for side in (old, new))
-        parts.append(f"`{name}`: {old}, not {new}")
+        if old != new:
+            parts.append(f"`{name}`: {old}, not {new}")
     return "; another ".join(parts)

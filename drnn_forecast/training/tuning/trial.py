@@ -1,12 +1,17 @@
-"""One trial: its configuration drawn, trained with every seed, pruned, and written down."""
+"""One trial: its configuration drawn, trained with every seed, pruned, and written down.
+
+Optuna's own `PyTorchLightningPruningCallback` raises in the middle of the fit, so that the loss,
+epochs and checkpoint of the run are lost, reports the last loss in place of the best, and would
+report the steps of the first seed again for every other one.
+"""
 
 from __future__ import annotations
 
 import math
 import os
 import socket
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -22,18 +27,9 @@ from drnn_forecast.training.tuning.problem import Problem
 from drnn_forecast.training.tuning.study import FINISHED, new_trials, values_of
 
 
-@dataclass(frozen=True)
-class Run:
-    """What one training run of a trial gave."""
-
-    validation_loss: float
-    training_seconds: float
-    parameters: int
-    epochs: int
-    steps: int
-
-
-def run_trial(trial: Trial, problem: Problem, checkpoint: Path) -> tuple[float, ...]:
+def run_trial(
+    trial: Trial, problem: Problem, checkpoint: Path, deadline: float
+) -> tuple[float, ...]:
     """Return the values of a trial, one per objective, and leave its best checkpoint.
 
     A configuration that has been finished before is not trained again: its values come back, and
@@ -43,6 +39,7 @@ def run_trial(trial: Trial, problem: Problem, checkpoint: Path) -> tuple[float, 
         trial: Optuna's; gets the configuration, the runs and where they ran as attributes.
         problem: What is trained.
         checkpoint: Where to write the best model of all seeds.
+        deadline: When training must end, as `time.monotonic` has it.
 
     Raises:
         TrialPruned: The trial was stopped early, or is a duplicate of one that was.
@@ -58,10 +55,36 @@ def run_trial(trial: Trial, problem: Problem, checkpoint: Path) -> tuple[float, 
         if twin.state == TrialState.PRUNED:
             raise TrialPruned
         return tuple(values_of(twin))
-    trial.set_user_attr("checkpoint", str(checkpoint))
-    runs, is_pruned = _runs(trial, problem, configuration, checkpoint)
-    means = {field.name: fmean(getattr(run, field.name) for run in runs) for field in fields(Run)}
+    runs: list[dict[str, float]] = []
+    is_pruned = is_cut = False
+    for seed in problem.seeds:
+        seconds = deadline - time.monotonic()
+        is_cut = is_cut or bool(runs and seconds <= 0)
+        if is_pruned or is_cut:
+            break
+        reporter = _Reporter(trial, [run["validation_loss"] for run in runs], problem.max_epochs)
+        reporters = [reporter] if len(problem.objectives) == 1 else []
+        result = fit(
+            partial(problem.build, configuration),
+            problem.training,
+            problem.validation,
+            seed=seed,
+            max_epochs=problem.max_epochs,
+            max_seconds=max(seconds, 1e-3) if math.isfinite(seconds) else None,
+            steps_per_epoch=problem.steps_per_epoch,
+            batch_size=configuration["batch_size"],
+            patience=problem.patience,
+            checkpoint=checkpoint.with_suffix(f".seed{seed}.ckpt"),
+            progress=False,
+            callbacks=[*problem.fresh_callbacks(), *reporters],
+            trainer_kwargs=problem.trainer_kwargs,
+        )
+        _keep_the_better(result, runs, checkpoint)
+        runs.append(_numbers(result))
+        is_pruned, is_cut = reporter.is_pruned, result.stopped_by == "max_seconds"
+    means = {name: fmean(run[name] for run in runs) for name in runs[0]}
     trial.set_user_attr("run", means)
+    trial.set_user_attr("is_cut", is_cut)
     if is_pruned:
         raise TrialPruned
     return tuple(means[objective] for objective in problem.objectives)
@@ -90,7 +113,7 @@ class _Reporter(Callback):
 
     def __init__(self, trial: Trial, earlier: Sequence[float], max_epochs: int) -> None:
         self._trial = trial
-        self._earlier = list(earlier)
+        self._earlier = earlier
         self._step = len(earlier) * max_epochs
         self._best = math.inf
         self.is_pruned = False
@@ -107,63 +130,37 @@ class _Reporter(Callback):
 
 
 def _twin(trial: Trial, configuration: dict[str, Any]) -> FrozenTrial | None:
-    """Return the first finished trial with the same network, training and context."""
+    """Return the first finished trial with the same network, training and context.
+
+    How the dilations were found makes no difference; one that time cut short is no twin.
+    """
+    wanted = hyperparameters(configuration), configuration["batch_size"]
     for other in new_trials(trial.study, FINISHED):
-        if _essence(other.user_attrs["configuration"]) == _essence(configuration):
+        found = other.user_attrs["configuration"]
+        is_cut = other.user_attrs.get("is_cut", False)
+        if not is_cut and (hyperparameters(found), found["batch_size"]) == wanted:
             return other
     return None
 
 
-def _essence(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a configuration makes a difference: not how its dilations were found."""
-    return hyperparameters(configuration) | {"batch_size": configuration["batch_size"]}
-
-
-def _runs(
-    trial: Trial, problem: Problem, configuration: dict[str, Any], checkpoint: Path
-) -> tuple[list[Run], bool]:
-    """Return a run per seed, fewer where the trial was pruned, and whether it was."""
-    runs: list[Run] = []
-    for seed in problem.seeds:
-        reporter = _Reporter(trial, [run.validation_loss for run in runs], problem.max_epochs)
-        reporters = [reporter] if len(problem.objectives) == 1 else []
-        result = fit(
-            partial(problem.build, configuration),
-            problem.training,
-            problem.validation,
-            seed=seed,
-            max_epochs=problem.max_epochs,
-            steps_per_epoch=problem.steps_per_epoch,
-            batch_size=configuration["batch_size"],
-            patience=problem.patience,
-            checkpoint=checkpoint.with_suffix(f".seed{seed}.ckpt"),
-            progress=False,
-            callbacks=[*problem.fresh_callbacks(), *reporters],
-            trainer_kwargs=problem.trainer_kwargs,
-        )
-        _keep_the_better(result, runs, checkpoint)
-        runs.append(_run(result))
-        if reporter.is_pruned:
-            return runs, True
-    return runs, False
-
-
-def _keep_the_better(result: FitResult, earlier: Sequence[Run], checkpoint: Path) -> None:
+def _keep_the_better(
+    result: FitResult, earlier: Sequence[dict[str, float]], checkpoint: Path
+) -> None:
     """Move the new run's checkpoint into place, or delete it where an earlier seed did better."""
     if result.checkpoint is None:
         return
-    if all(result.validation_loss < run.validation_loss for run in earlier):
+    if all(result.validation_loss < run["validation_loss"] for run in earlier):
         result.checkpoint.replace(checkpoint)
     else:
         result.checkpoint.unlink()
 
 
-def _run(result: FitResult) -> Run:
+def _numbers(result: FitResult) -> dict[str, float]:
     """Return the numbers of a training run."""
-    return Run(
-        validation_loss=result.validation_loss,
-        training_seconds=result.seconds,
-        parameters=sum(parameter.numel() for parameter in result.model.parameters()),
-        epochs=result.epochs,
-        steps=result.steps,
-    )
+    return {
+        "validation_loss": result.validation_loss,
+        "training_seconds": result.seconds,
+        "parameters": sum(parameter.numel() for parameter in result.model.parameters()),
+        "epochs": result.epochs,
+        "steps": result.steps,
+    }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 
+from drnn_forecast.data import ForecastData
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.training.tuning.space import SearchSpace
 
@@ -21,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def tune(
-    train: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet,
+    data: ForecastData | Sequence[TimeSeriesDataSet],
+    horizon: int | None = None,
     *,
     n_trials: int | None = None,
-    timeout: float | None = None,
+    max_seconds: float | None = None,
     search_space: SearchSpace | None = None,
     fixed: Mapping[str, Any] | None = None,
     objectives: Sequence[str] = ("validation_loss",),
@@ -43,6 +47,7 @@ def tune(
     keep_checkpoints: int = 3,
     heartbeat_seconds: int = 60,
     progress: bool = True,
+    **windows: Any,
 ) -> TuningResult:
     """Return the best hyperparameters of the forecaster, its best model and the whole study.
 
@@ -51,14 +56,16 @@ def tune(
     that fails is recorded with its reason. Ctrl-C returns what there is.
 
     Args:
-        train: Windows to learn from; any `TimeSeriesDataSet`.
-        validation: Windows to be judged by, the same ones in every trial.
+        data: The series with their roles; or a pair of `TimeSeriesDataSet`s, the windows to learn
+            from and those to be judged by.
+        horizon: Time steps of a forecast; None where the datasets of a pair say it.
         n_trials: Trials of the whole study, of all its workers and calls, that are to be finished:
             complete or pruned. Duplicates and failed ones come on top. None: no limit.
-        timeout: Seconds after which this call begins no trial; None: no limit.
+        max_seconds: Of this call. No trial begins after it, and a running one ends its training
+            there, to be judged by what it reached; None: no limit.
         search_space: What is drawn; None: `SearchSpace()`.
-        fixed: Hyperparameters of the space or of the forecaster, such as `season_length`, `loss`
-            or `roles`, that are the same in every trial.
+        fixed: Hyperparameters of the space or of the forecaster, such as `season_length` or
+            `loss`, that are the same in every trial.
         objectives: `("validation_loss",)`, or with `"training_seconds"` or `"parameters"` as the
             second one; then nothing is pruned, and the result has a Pareto front.
         storage: A database's URL, or a storage of Optuna; None: the file `study.db` in `folder`.
@@ -80,6 +87,8 @@ def tune(
         heartbeat_seconds: Between two signs of life of a worker; after two without one its trial
             is marked failed, and run once more by another worker.
         progress: Whether to show a progress bar with the best value so far.
+        **windows: Further arguments of `ForecastData.split`, such as `context_length` and
+            `validation_windows`.
 
     Raises:
         ValueError: A value is out of range, the space or `fixed` does not fit the datasets, these
@@ -89,19 +98,25 @@ def tune(
         ConnectionError: The storage does not answer.
         RuntimeError: All trials failed.
     """
-    _check_limits(n_trials, timeout, keep_checkpoints, heartbeat_seconds)
+    deadline = time.monotonic() + (math.inf if max_seconds is None else max_seconds)
+    _check_limits(n_trials, max_seconds, keep_checkpoints, heartbeat_seconds)
     try:
         import optuna  # noqa: F401
     except ImportError as error:
         raise ImportError(
             "`tune` needs Optuna; install it with `pip install 'drnn-forecast[tune]'`."
         ) from error
+    from drnn_forecast.host import quiet_optuna
     from drnn_forecast.training.tuning.problem import make_problem
-    from drnn_forecast.training.tuning.session import search
+    from drnn_forecast.training.tuning.result import TuningResult
+    from drnn_forecast.training.tuning.storage import heartbeat_of, open_storage
+    from drnn_forecast.training.tuning.study import open_study, pruner_of
+    from drnn_forecast.training.tuning.worker import Worker
 
     problem = make_problem(
-        train,
-        validation,
+        data,
+        horizon,
+        windows,
         search_space=search_space,
         fixed=fixed,
         callbacks=callbacks,
@@ -112,32 +127,38 @@ def tune(
         steps_per_epoch=steps_per_epoch,
         patience=patience,
     )
-    return search(
-        problem,
-        n_trials=n_trials,
-        timeout=timeout,
-        storage=storage,
-        study_name=study_name,
-        folder=Path(folder),
-        pruner=pruner,
-        sampler=sampler,
-        keep_checkpoints=keep_checkpoints,
-        heartbeat_seconds=heartbeat_seconds,
-        progress=progress,
-    )
+    pruner = pruner_of(problem.objectives, pruner)
+    checkpoints = Path(folder).resolve() / "checkpoints" / quote(study_name, safe=" ")
+    with quiet_optuna():
+        opened = open_storage(storage, folder=Path(folder), heartbeat_seconds=heartbeat_seconds)
+        study = open_study(problem, opened, study_name, sampler=sampler, pruner=pruner)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        worker = Worker(
+            study=study,
+            problem=problem,
+            checkpoints=checkpoints,
+            n_trials=n_trials,
+            deadline=deadline,
+            keep=keep_checkpoints,
+            heartbeat_seconds=heartbeat_of(opened),
+            progress=progress,
+        )
+        stopped_by = worker.run()
+    return TuningResult(study, problem.objectives, stopped_by, keep_checkpoints, checkpoints)
 
 
 def _check_limits(
-    n_trials: int | None, timeout: float | None, keep_checkpoints: int, heartbeat_seconds: int
+    n_trials: int | None, max_seconds: float | None, keep_checkpoints: int, heartbeat_seconds: int
 ) -> None:
     """Refuse numbers out of range, and a search without an end."""
-    if n_trials is None and timeout is None:
+    if n_trials is None and max_seconds is None:
         raise ValueError(
-            "`n_trials` or `timeout` must be given, got None for both: the search would not end."
+            "`n_trials` or `max_seconds` must be given, got None for both: the search would not "
+            "end."
         )
     if n_trials is not None:
         checked_integer("n_trials", n_trials, minimum=1)
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"`timeout` must be above 0 seconds, got {timeout}.")
+    if max_seconds is not None and not max_seconds > 0:
+        raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
     checked_integer("keep_checkpoints", keep_checkpoints, minimum=1)
     checked_integer("heartbeat_seconds", heartbeat_seconds, minimum=1)
