@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from drnn_forecast.layers import (
     checked_integer,
@@ -85,7 +84,7 @@ def memory(
         )
         schedule = ranked[0].dilations
         print(f"Schedules for {encoder_length} time steps, best first:\n")
-        print(_text(pd.DataFrame(ranked[:top])))
+        print(_text([asdict(each) for each in ranked[:top]]))
     else:
         raise ValueError("Pass `--encoder_length`, or a schedule: `--dilations` or `--num_layers`.")
     if out is not None:
@@ -106,21 +105,19 @@ def _analysis(schedule: tuple[int, ...], length: int | None, sizes: dict[str, An
         f"regular skip of {m}": [(1, m)] * depth,
         "undilated": [1] * depth,
     }
-    table = pd.DataFrame(
+    serial = [serial_steps(schedule, length), *[depth * length] * 2]
+    table = [
         {
-            "network": list(networks),
-            "mean_recurrent_length": [
-                mean_recurrent_length(
-                    layers,
-                    period=m,
-                    input_kernel_size=kernel,
-                    fusion_width=1 if index else fusion,
-                )
-                for index, layers in enumerate(networks.values())
-            ],
-            "serial_steps": [serial_steps(schedule, length), *[depth * length] * 2],
+            "network": name,
+            "mean_recurrent_length": mean_recurrent_length(
+                layers, period=m, input_kernel_size=kernel, fusion_width=width
+            ),
+            "serial_steps": steps,
         }
-    )
+        for (name, layers), steps, width in zip(
+            networks.items(), serial, (fusion, 1, 1), strict=True
+        )
+    ]
     span = receptive_field(schedule, input_kernel_size=kernel)
     return (
         f"Dilations {_words(schedule)}: {parameter_count(depth, **sizes)} parameters "
@@ -162,12 +159,19 @@ def _depths(base: int, kernel: int) -> Figure:
     )
 
 
-def _text(table: pd.DataFrame) -> str:
+def _text(table: Sequence[dict[str, Any]]) -> str:
     """Return a table as text, one row a line."""
-    shown = table.rename(columns=lambda name: name.replace("_", " "))
-    if "dilations" in shown:
-        shown["dilations"] = shown["dilations"].map(_words)
-    return shown.to_string(index=False, float_format=lambda value: f"{value:.3f}")
+    lines = [[name.replace("_", " ") for name in table[0]]]
+    lines += [[_word(value) for value in row.values()] for row in table]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.rjust, line, widths)) for line in lines)
+
+
+def _word(value: object) -> str:
+    """Return a cell of a table as text."""
+    if isinstance(value, tuple):
+        return _words(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _words(schedule: Iterable[int]) -> str:
