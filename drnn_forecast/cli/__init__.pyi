@@ -1,1 +1,3 @@
 from .command import main as main
+from .comparison_text import results_text as results_text, settings_text as settings_text
+from .demo import demonstrate as demonstrate, score_text as score_text

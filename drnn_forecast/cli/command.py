@@ -10,14 +10,23 @@ from typing import NoReturn
 from jsonargparse import ArgumentParser, auto_cli
 
 from drnn_forecast import __version__
-from drnn_forecast.cli.comparison import backtest, compare
-from drnn_forecast.cli.demonstration import demo
-from drnn_forecast.cli.memory import memory
-from drnn_forecast.cli.prediction import predict
-from drnn_forecast.cli.training import fit
-from drnn_forecast.cli.tuning import tune
+from drnn_forecast.cli.comparison import backtest_on_table, compare_on_table
+from drnn_forecast.cli.demonstration import run_demo
+from drnn_forecast.cli.memory import show_memory
+from drnn_forecast.cli.prediction import predict_table
+from drnn_forecast.cli.training import fit_table
+from drnn_forecast.cli.tuning import tune_on_table
 
-COMMANDS = (demo, fit, memory, predict, tune, compare, backtest)
+COMMANDS = {
+    "demo": run_demo,
+    "fit": fit_table,
+    "memory": show_memory,
+    "predict": predict_table,
+    "tune": tune_on_table,
+    "compare": compare_on_table,
+    "backtest": backtest_on_table,
+}
+"""By name; a function of another name than those of the package, which would be loaded for it."""
 
 
 class OneLineParser(ArgumentParser):
@@ -37,7 +46,7 @@ def main(args: Sequence[str] | None = None) -> int:
     _show_progress()
     try:
         auto_cli(
-            list(COMMANDS),
+            COMMANDS,
             args=None if args is None else list(args),
             parser_class=OneLineParser,
             prog="drnn-forecast",

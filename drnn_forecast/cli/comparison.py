@@ -8,20 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.cli.comparison_text import results_text, settings_text
+import drnn_forecast as drnn
+from drnn_forecast import cli, evaluation
 from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.cli.table import Table
-from drnn_forecast.evaluation import (
-    LEARNING_RATES,
-    Results,
-    backtest as backtest_models,
-    compare as compare_models,
-    write_report,
-    write_tables,
-)
 
 PASSED_ON = (
-    *("validation_windows", "drop_short", "models", "scale_season", "seeds", "learning_rates"),
+    *("drop_short", "models", "scale_season", "seeds", "learning_rates"),
     *("max_seconds", "max_epochs", "steps_per_epoch", "batch_size", "patience", "calibrated"),
     "progress",
 )
@@ -38,10 +31,11 @@ class Contest(Table):
         scale_season: Time steps: the season of the naive error that MASE and RMSSE divide by; by
             default the shortest usual season of the frequency.
         seeds: Of training; the table shows mean and deviation over them.
-        learning_rates: Tried for every neural model before the runs, outside their budget.
+        learning_rates: Tried for every neural model before the runs, outside their budget; by
+            default three.
         max_seconds: The most seconds of each training run.
         max_epochs: The most epochs of each training run.
-        steps_per_epoch: Optimiser steps between validations; by default all windows once.
+        steps_per_epoch: Optimiser steps between validations.
         batch_size: Windows per step.
         patience: Validations without a better loss after which training stops.
         calibrated: Whether to calibrate intervals on the validation windows.
@@ -57,19 +51,19 @@ class Contest(Table):
     models: list[str] | None = None
     scale_season: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)
-    learning_rates: tuple[float, ...] = LEARNING_RATES
+    learning_rates: tuple[float, ...] | None = None
     max_seconds: float | None = None
-    max_epochs: int = 100
+    max_epochs: int | None = None
     steps_per_epoch: int | None = None
-    batch_size: int = 128
-    patience: int = 10
+    batch_size: int | None = None
+    patience: int | None = None
     calibrated: bool = False
     out: Path | None = None
     report: bool = True
     unit: str = "target units"
     progress: bool = False
 
-    def run(self, work: Callable[..., Results], title: str, **windows: Any) -> None:
+    def run(self, work: Callable[..., evaluation.Results], title: str, **windows: Any) -> None:
         """Run `compare` or `backtest`, show what came out, and write it."""
         if self.out is not None and self.report and find_spec("matplotlib") is None:
             raise ImportError(
@@ -79,31 +73,31 @@ class Contest(Table):
         results = work(
             self.data,
             self.horizon,
-            context_length=self.context,
+            **self.recipe.dataset,
             folder=None if self.out is None else self.out / "cells",
             announce=lambda line: print(line, flush=True),
-            **{name: getattr(self, name) for name in PASSED_ON},
+            **self.given(PASSED_ON),
             **windows,
         )
-        print(f"\n{settings_text(results)}\n\n{results_text(results)}")
+        print(f"\n{cli.settings_text(results)}\n\n{cli.results_text(results)}")
         if self.out is not None:
             self._write(results, title)
 
-    def _write(self, results: Results, title: str) -> None:
+    def _write(self, results: evaluation.Results, title: str) -> None:
         """Write the results into a new folder, and say where."""
         folder = free_folder(Path(self.out or ".") / "results")
         folder.parent.mkdir(parents=True, exist_ok=True)
         if self.report:
-            write_report(results, folder, title=title, unit=self.unit)
+            evaluation.write_report(results, folder, title=title, unit=self.unit)
         else:
             folder.mkdir()
-            write_tables(results, folder)
+            evaluation.write_tables(results, folder)
         print("\nWritten:")
         for path in sorted(folder.iterdir()):
             print(f"  {path}")
 
 
-def compare(data: Path, *, test_windows: int = 4, **contest: Any) -> None:
+def compare_on_table(data: Path, *, test_windows: int = 4, **contest: Any) -> None:
     """Compares models on the last windows of every series, over several seeds.
 
     Args:
@@ -112,10 +106,10 @@ def compare(data: Path, *, test_windows: int = 4, **contest: Any) -> None:
         **contest: See `Contest`.
     """
     run = Contest(path=data, **contest)
-    run.run(compare_models, f"Comparison on {data.name}", test_windows=test_windows)
+    run.run(drnn.compare, f"Comparison on {data.name}", test_windows=test_windows)
 
 
-def backtest(
+def backtest_on_table(
     data: Path,
     *,
     folds: int = 5,
@@ -136,7 +130,7 @@ def backtest(
     """
     run = Contest(path=data, **contest)
     run.run(
-        backtest_models,
+        drnn.backtest,
         f"Backtest on {data.name}",
         folds=folds,
         step=step,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
-from drnn_forecast.evaluation import Results
+if TYPE_CHECKING:
+    from drnn_forecast.evaluation import Results
 
 DIGITS = {
     "MAE": ".4g",

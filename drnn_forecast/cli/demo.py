@@ -9,23 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from drnn_forecast.data import ForecastData, load_sample, write_table
-from drnn_forecast.evaluation import (
-    Comparison,
-    Model,
-    SeasonalNaive,
-    compare,
-    deepar,
-    dilated_rnn,
-    error_by_step,
-    lstm,
-    scores,
-)
-from drnn_forecast.model import QUANTILE_LEVELS, Recipe, forecast
-from drnn_forecast.plotting import error_by_horizon, fan_charts
+import drnn_forecast as drnn
+from drnn_forecast import data as tables, evaluation, model, plotting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from drnn_forecast.evaluation import Model
 
 HORIZON = 48
 SEASONS = (24, 168)
@@ -40,7 +30,7 @@ WINDOWS: dict[str, Any] = {
 }
 """What every model reads and forecasts: four weeks validate, the last eight weeks are scored."""
 
-LEARNING_RATES = {"DilatedRNN": Recipe.learning_rate, "LSTM": 1e-3, "DeepAR": 1e-2}
+LEARNING_RATES = {"LSTM": 1e-3, "DeepAR": 1e-2}
 """The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
 
 
@@ -55,7 +45,7 @@ class Demonstration:
         folder: Where the files are.
     """
 
-    comparison: Comparison
+    comparison: drnn.Comparison
     table: pd.DataFrame
     forecast: pd.DataFrame
     folder: Path
@@ -91,7 +81,7 @@ def demonstrate(
     data = sample_data(num_series)
     folder.mkdir(parents=True)
     fitted: dict[str, Any] = {}
-    comparison = compare(
+    comparison = drnn.compare(
         data,
         models=models(),
         **WINDOWS | {"validation_windows": validation_windows, "test_windows": test_windows},
@@ -104,23 +94,23 @@ def demonstrate(
     )
     past = data.before(HORIZON)
     forecaster = next(iter(fitted.values()))
-    final = forecast(forecaster, past.history, future=past.future)
+    final = model.forecast(forecaster, past.history, future=past.future)
     table = _extended(comparison)
-    write_table(final, folder / "forecast.csv")
-    write_table(table.reset_index(), folder / "scores.csv")
+    tables.write_table(final, folder / "forecast.csv")
+    tables.write_table(table.reset_index(), folder / "scores.csv")
     for name, figure in _figures(data, comparison, final).items():
         figure.savefig(folder / f"{name}.png", dpi=110)
     return Demonstration(comparison, table, final, folder)
 
 
-def sample_data(num_series: int = 8) -> ForecastData:
+def sample_data(num_series: int = 8) -> drnn.ForecastData:
     """Return the sample with its roles: temperature is known ahead, which makes it an oracle."""
-    sample = load_sample()
+    sample = drnn.load_sample()
     names = sample["series"].unique()
     if not 1 <= num_series <= len(names):
         raise ValueError(f"`num_series` must be between 1 and {len(names)}, got {num_series}.")
     chosen = names[:num_series]
-    return ForecastData.from_frame(
+    return drnn.ForecastData.from_frame(
         sample[sample["series"].isin(chosen)],
         series="series",
         time="time",
@@ -131,13 +121,14 @@ def sample_data(num_series: int = 8) -> ForecastData:
 
 def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
     """Return what the demonstration compares."""
-    rates = LEARNING_RATES | (learning_rates or {})
+    ours = {"DilatedRNN": drnn.Recipe.learning_rate}
+    rates = ours | LEARNING_RATES | (learning_rates or {})
     stack: dict[str, Any] = {"hidden_size": 64, "rnn_layers": 2, "dropout": 0.0}
     return [
-        dilated_rnn(learning_rate=rates["DilatedRNN"]),
-        lstm(learning_rate=rates["LSTM"], **stack),
-        deepar(learning_rate=rates["DeepAR"], **stack),
-        *(SeasonalNaive(season) for season in SEASONS),
+        evaluation.dilated_rnn(learning_rate=rates["DilatedRNN"]),
+        evaluation.lstm(learning_rate=rates["LSTM"], **stack),
+        evaluation.deepar(learning_rate=rates["DeepAR"], **stack),
+        *(drnn.SeasonalNaive(season) for season in SEASONS),
     ]
 
 
@@ -164,13 +155,13 @@ def score_text(table: pd.DataFrame) -> str:
     )
 
 
-def _extended(comparison: Comparison) -> pd.DataFrame:
+def _extended(comparison: drnn.Comparison) -> pd.DataFrame:
     """Return the table with pinball loss (target units), steps and what stopped the training."""
     runs = comparison.runs.set_index("model")
     pinball = {
-        name: scores(rows, QUANTILE_LEVELS, history=comparison.history, scale_season=SEASONS[0])[
-            "pinball"
-        ]
+        name: evaluation.scores(
+            rows, model.QUANTILE_LEVELS, history=comparison.history, scale_season=SEASONS[0]
+        )["pinball"]
         for name, rows in comparison.forecasts.groupby("model")
     }
     return comparison.table.assign(
@@ -180,7 +171,9 @@ def _extended(comparison: Comparison) -> pd.DataFrame:
     )
 
 
-def _figures(data: ForecastData, comparison: Comparison, final: pd.DataFrame) -> dict[str, Figure]:
+def _figures(
+    data: drnn.ForecastData, comparison: drnn.Comparison, final: pd.DataFrame
+) -> dict[str, Figure]:
     """Return the two pictures by file name."""
     history = data.history.rename(columns={"load": "actual"})
     start = final["time"].min()
@@ -189,15 +182,15 @@ def _figures(data: ForecastData, comparison: Comparison, final: pd.DataFrame) ->
     test = next(iter(by_model.values()))
     windows = test["window"].nunique() // test["series"].nunique()
     return {
-        "forecast": fan_charts(
+        "forecast": plotting.fan_charts(
             final,
             history[before],
             history[history["time"] >= start],
             unit="MW",
             title=f"Electricity load, 48 hours ahead from {start:%d %B %Y, %H:%M} UTC",
         ),
-        "error_by_horizon": error_by_horizon(
-            {name: error_by_step(rows) for name, rows in by_model.items()},
+        "error_by_horizon": plotting.error_by_horizon(
+            {name: evaluation.error_by_step(rows) for name, rows in by_model.items()},
             unit="MW",
             step="hours ahead",
             title=f"Error on {windows} held-out windows of each of "

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from drnn_forecast.cli.demo import demonstrate, score_text
+from drnn_forecast import cli
 from drnn_forecast.cli.folders import free_folder
 
 
-def demo(
+def run_demo(
     *,
     out: Path | None = None,
     max_seconds: float = 70,
@@ -29,7 +29,7 @@ def demo(
         seed: Of all training.
         progress: Whether to show progress bars.
     """
-    result = demonstrate(
+    result = cli.demonstrate(
         free_folder(Path("drnn-demo")) if out is None else out,
         max_seconds=max_seconds,
         num_series=num_series,
@@ -39,7 +39,7 @@ def demo(
         progress=progress,
         announce=lambda name: print(f"\n{name}", flush=True),
     )
-    print(f"\n{score_text(result.table)}")
+    print(f"\n{cli.score_text(result.table)}")
     print("\nWritten:")
     for path in sorted(result.folder.iterdir()):
         print(f"  {path}")

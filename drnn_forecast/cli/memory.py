@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import drnn_forecast as drnn
 from drnn_forecast.layers import (
     checked_integer,
     common_divisor,
@@ -21,11 +22,8 @@ from drnn_forecast.layers import (
 )
 from drnn_forecast.plotting import length_by_depth, unrolled_network
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def memory(
+def show_memory(
     *,
     encoder_length: int | None = None,
     num_layers: int | None = None,
@@ -33,9 +31,9 @@ def memory(
     start_exponent: int | None = None,
     dilations: list[int] | None = None,
     input_kernel_size: int = 1,
-    cell_type: str = "GRU",
+    cell_type: str | None = None,
     input_size: int = 1,
-    hidden_size: int = 64,
+    hidden_size: int | None = None,
     top: int = 8,
     out: Path | None = None,
     depth_out: Path | None = None,
@@ -53,18 +51,18 @@ def memory(
         start_exponent: l0, by default 0.
         dilations: One per layer, in place of the three above.
         input_kernel_size: k of every layer's input map.
-        cell_type: RNN, GRU or LSTM, for the parameters.
+        cell_type: RNN, GRU or LSTM, for the parameters; by default the recipe's.
         input_size: Features of the input, for the parameters.
-        hidden_size: Units of every layer, for the parameters.
+        hidden_size: Units of every layer, for the parameters; by default the recipe's.
         top: The most schedules to list.
         out: Picture to write: the network unrolled over one recurrent step of every layer.
         depth_out: Picture to write: mean recurrent length of two to nine layers of this base.
     """
     checked_integer("top", top, minimum=1)
     sizes: dict[str, Any] = {
-        "cell_type": cell_type,
+        "cell_type": drnn.Recipe.cell_type if cell_type is None else cell_type,
         "input_size": input_size,
-        "hidden_size": hidden_size,
+        "hidden_size": drnn.Recipe.hidden_size if hidden_size is None else hidden_size,
         "input_kernel_size": input_kernel_size,
     }
     if dilations is not None or num_layers is not None:
@@ -127,7 +125,7 @@ def _analysis(schedule: tuple[int, ...], length: int | None, sizes: dict[str, An
     )
 
 
-def _network(schedule: tuple[int, ...], kernel: int) -> Figure:
+def _network(schedule: tuple[int, ...], kernel: int) -> Any:
     """Return a picture of the network, unrolled over one recurrent step of every layer."""
     edges = stack_edges(
         schedule, input_kernel_size=kernel, fusion_width=(fusion := common_divisor(schedule))
@@ -143,7 +141,7 @@ def _network(schedule: tuple[int, ...], kernel: int) -> Figure:
     )
 
 
-def _depths(base: int, kernel: int) -> Figure:
+def _depths(base: int, kernel: int) -> Any:
     """Return a picture of the lengths of two to nine layers with dilations M^(l-1)."""
     lengths: dict[str, dict[int, float]] = {"dilated": {}, "regular skip": {}, "undilated": {}}
     for depth in range(2, 10):

@@ -9,7 +9,7 @@ import drnn_forecast as drnn
 from drnn_forecast import data as tables
 
 
-def predict(
+def predict_table(
     model: Path,
     data: Path,
     *,

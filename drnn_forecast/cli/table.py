@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from drnn_forecast.data import ForecastData, Splits, default_context, default_seasons, read_table
+import drnn_forecast as drnn
+from drnn_forecast import data as tables
+
+WINDOWS = ("context_length", "season_length", "validation_windows", "drop_short")
+"""The flags of a table that say what a model reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +55,10 @@ class Table:
     validation_windows: int | None = None
 
     @cached_property
-    def data(self) -> ForecastData:
+    def data(self) -> drnn.ForecastData:
         """The rows with their roles, read and checked on first use."""
-        return ForecastData.from_frame(
-            read_table(self.path),
+        return drnn.ForecastData.from_frame(
+            tables.read_table(self.path),
             time=self.time,
             target=self.target,
             series=self.series,
@@ -66,35 +71,13 @@ class Table:
         )
 
     @property
-    def split_options(self) -> dict[str, Any]:
-        """The windows that were asked for, as `ForecastData.split` and the model call them."""
-        options = {
-            "context_length": self.context_length,
-            "season_length": self.season_length,
-            "validation_windows": self.validation_windows,
-            "drop_short": self.drop_short,
-        }
-        return {name: value for name, value in options.items() if value is not None}
+    def recipe(self) -> drnn.Recipe:
+        """The settings for these data, with the windows that were asked for."""
+        context = self.context_length
+        recipe = drnn.Recipe.of(self.data.freq, self.horizon, context_length=context)
+        return recipe | self.given(("validation_windows",))
 
-    @property
-    def context(self) -> int:
-        """How far to look back, in time steps."""
-        if self.context_length is not None:
-            return self.context_length
-        return default_context(self.data.freq, self.horizon)
-
-    @property
-    def seasons(self) -> int | list[int] | None:
-        """The seasons, in time steps; by default those of the frequency that fit the context."""
-        if self.season_length is not None:
-            return self.season_length
-        return [s for s in default_seasons(self.data.freq) if s <= self.context] or None
-
-    def split(self) -> Splits:
-        """Return the datasets for training and validation."""
-        return self.data.split(
-            horizon=self.horizon,
-            context_length=self.context,
-            validation_windows=self.validation_windows,
-            drop_short=self.drop_short,
-        )
+    def given(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return those of some flags that were set, by name."""
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value is not None}

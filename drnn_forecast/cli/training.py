@@ -7,10 +7,10 @@ from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import model as models
-from drnn_forecast.cli.table import Table
+from drnn_forecast.cli.table import WINDOWS, Table
 
 
-def fit(
+def fit_table(
     data: Path,
     *,
     preset: str = "medium",
@@ -93,7 +93,7 @@ def fit(
         accelerator=accelerator,
         weight=weight,
         progress=progress,
-        **source.split_options,
+        **source.given(WINDOWS),
         **overrides,
     )
     print(f"Written: {model.save(out)}")

@@ -6,25 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import drnn_forecast as drnn
+from drnn_forecast import model as models, training
 from drnn_forecast.cli.table import Table
-from drnn_forecast.model import QUANTILE_LEVELS, quantile_loss
-from drnn_forecast.training import SearchSpace, seasonal_dilations, tune as search
 
-EVERYTHING = SearchSpace()
+EVERYTHING = drnn.SearchSpace()
 
 
-def tune(
+def tune_on_table(
     data: Path,
     *,
     n_trials: int | None = None,
     max_seconds: float | None = None,
-    search_space: SearchSpace = EVERYTHING,
+    search_space: drnn.SearchSpace = EVERYTHING,
     seasonal: bool = True,
     objectives: list[str] | None = None,
     storage: str | None = None,
     study_name: str = "drnn_forecast",
     out: Path = Path("drnn-tuning"),
-    anchor: bool = True,
     head_size: int | None = None,
     quantiles: list[float] | None = None,
     max_epochs: int = 50,
@@ -52,8 +51,7 @@ def tune(
             a SQLite file in `out`.
         study_name: Under which the study is stored.
         out: Folder for checkpoints and pictures.
-        anchor: Whether to forecast the difference from the values one season ago.
-        head_size: Units of the head's hidden layers; by default those of the top layer.
+        head_size: Units of the head's hidden layers; by default the recipe's.
         quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
         max_epochs: The most epochs of a training run.
         steps_per_epoch: Optimiser steps between validations; by default all windows once.
@@ -66,24 +64,24 @@ def tune(
         **table: See `Table`.
     """
     source = Table(path=data, **table)
-    loss = quantile_loss(quantiles or QUANTILE_LEVELS)
+    fixed: dict[str, Any] = source.given(("season_length",))
+    if head_size is not None:
+        fixed["head_size"] = head_size
+    if quantiles is not None:
+        fixed["loss"] = models.quantile_loss(quantiles)
     if seasonal and not search_space.dilations:
-        lists = seasonal_dilations(source.data.freq, length=source.context)
+        context = source.recipe.dataset["context_length"]
+        lists = training.seasonal_dilations(source.data.freq, length=context)
         search_space = replace(search_space, dilations=lists)
-    result = search(
+    result = drnn.tune(
         source.data,
         source.horizon,
-        context_length=source.context,
-        validation_windows=source.validation_windows,
+        **source.recipe.dataset,
         drop_short=source.drop_short,
         n_trials=n_trials,
         max_seconds=max_seconds,
         search_space=search_space,
-        fixed={
-            "season_length": source.seasons if anchor else None,
-            "head_size": head_size,
-            "loss": loss,
-        },
+        fixed=fixed,
         objectives=objectives or ("validation_loss",),
         storage=storage,
         study_name=study_name,

@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from drnn_forecast.layers import dilation_schedule, recommend_dilations
+from drnn_forecast.model import Recipe
 from drnn_forecast.training.tuning.space import Range, SearchSpace, highest, is_drawn, lowest
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ SCHEDULE = "schedule"
 """The choice beside the lists of dilations: a schedule of M and l0."""
 
 FLOATS = ("dropout", "learning_rate")
+OF_RECIPE = ("hidden_size", "cell_type", "dropout", "learning_rate", "batch_size")
 SCHEDULES = ("dilation_base", "start_exponent", "layers_below_longest")
 """What says which schedule is meant."""
 
@@ -24,22 +26,30 @@ SCHEDULES = ("dilation_base", "start_exponent", "layers_below_longest")
 def first_trial(space: SearchSpace) -> dict[str, Any]:
     """Return the drawn values that a new study begins with; Optuna draws those left out.
 
-    Those whose dilations remember best over the longest context: of all families, bases and
-    depths, as `recommend_dilations` ranks them, with the lowest exponent, since a higher one buys
-    speed, not memory.
+    They are the recipe's where the space holds them. The depth is that of the best memory over the
+    longest context, as `recommend_dilations` ranks it, with the lowest exponent, since a higher one
+    buys speed, not memory; without the recipe's base, or without schedules, it decides these too.
     """
+    wanted = {name: getattr(Recipe, name) for name in OF_RECIPE}
     lowered = replace(space, start_exponent=int(lowest(space.start_exponent)))
+    if _holds(space.dilation_base, Recipe.dilation_base):
+        lowered = replace(lowered, dilation_base=Recipe.dilation_base)
     names = [name for name in SCHEDULES if name in _names_in_use(space)]
-    choices = [_families(space), *(_whole_numbers(getattr(lowered, name)) for name in names)]
+    families = (SCHEDULE,) if space.with_schedules else _families(space)
+    choices = [families, *(_whole_numbers(getattr(lowered, name)) for name in names)]
     longest = int(highest(space.context_length))
     found: dict[tuple[int, ...], dict[str, Any]] = {}
     for combination in product(*choices):
         values = dict(zip(["dilations", *names], combination, strict=True))
         values["context_length"] = longest
         found.setdefault(tuple(_resolved(values, lowered)["dilations"]), values)
-    best = found[recommend_dilations(longest, candidates=found)[0].dilations]
-    ranges = {name: getattr(space, name) for name in best} | {"dilations": _families(space)}
-    return {name: value for name, value in best.items() if is_drawn(ranges[name])}
+    first = wanted | found[recommend_dilations(longest, candidates=found)[0].dilations]
+    ranges = {name: getattr(space, name) for name in first} | {"dilations": _families(space)}
+    return {
+        name: value
+        for name, value in first.items()
+        if is_drawn(ranges[name]) and _holds(ranges[name], value)
+    }
 
 
 def draw(trial: BaseTrial, space: SearchSpace) -> dict[str, Any]:
@@ -184,6 +194,13 @@ def _lowest(name: str, values: Any) -> Any:
     """Return the smallest value in the type of the hyperparameter."""
     value = lowest(values)
     return value if name in FLOATS or isinstance(value, str) else int(value)
+
+
+def _holds(values: Any, value: Any) -> bool:
+    """Return whether a range or some choices hold a value."""
+    if isinstance(values, Range):
+        return values.low <= value <= values.high
+    return value in values if isinstance(values, tuple) else value == values
 
 
 def _whole_numbers(values: Any) -> tuple[int, ...]:

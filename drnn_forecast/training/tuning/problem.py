@@ -16,7 +16,7 @@ from pytorch_forecasting.models import BaseModel
 from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.host import isolated_randomness
 from drnn_forecast.layers import checked_integer
-from drnn_forecast.model import DilatedRNNForecaster
+from drnn_forecast.model import DilatedRNNForecaster, Recipe
 from drnn_forecast.training.fitting import check_settings
 from drnn_forecast.training.tuning.configuration import fit_space, hyperparameters, smallest
 from drnn_forecast.training.tuning.space import Range, SearchSpace
@@ -101,8 +101,6 @@ def make_problem(
     """Return the checked problem that the arguments of `tune` mean."""
     training, validation = _datasets(data, horizon, windows)
     space, options = _with_fixed(search_space or SearchSpace(), fixed or {})
-    if isinstance(data, ForecastData):
-        options = {"roles": data.roles.to_dict()} | options
     arguments = dict(trainer_kwargs or {})
     more = arguments.pop("callbacks", None) or []  # a trainer takes one as well as several
     return Problem(
@@ -123,7 +121,9 @@ def _datasets(
 ) -> tuple[TimeSeriesDataSet, TimeSeriesDataSet]:
     """Return the datasets for training and validation, made of a frame or as they are given."""
     if isinstance(data, ForecastData):
-        splits = data.split(**{**windows, "horizon": horizon})
+        steps = checked_integer("horizon", horizon, minimum=1)
+        recipe = Recipe.of(data.freq, steps, context_length=windows.get("context_length"))
+        splits = data.split(**recipe.dataset | dict(windows), horizon=steps)
         return splits.training, splits.validation
     given = tuple(data) if isinstance(data, tuple | list) else (data,)
     if len(given) != 2 or not all(isinstance(each, TimeSeriesDataSet) for each in given):
