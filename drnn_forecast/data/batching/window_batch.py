@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drnn_forecast.data.batching.windows import IntArray
+from drnn_forecast.data.batching.window_index import IntArray
 
 
 class WindowBatch(Sequence[Any]):
     """The windows that a loader asked for: gathered already, and one by one on demand.
 
-    `BatchedTimeSeriesDataSet._collate_fn` hands on `gathered`. A collate function of the user's
+    The dataset's collate function hands on `gathered`. A collate function of the user's
     own sees a sequence of the samples that pytorch-forecasting would have given it.
 
     Args:
