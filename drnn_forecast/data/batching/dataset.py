@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from pytorch_forecasting import TimeSeriesDataSet
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -21,7 +22,7 @@ from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
 from drnn_forecast.data.batching.series_scales import series_scales
 from drnn_forecast.data.batching.spans import find_spans
-from drnn_forecast.data.batching.window_batch import WindowBatch, to_device
+from drnn_forecast.data.batching.window_batch import WindowBatch
 from drnn_forecast.data.batching.window_index import (
     IntArray,
     SeriesRows,
@@ -206,7 +207,7 @@ class BatchedTimeSeriesDataSet(HostDataset):
             else:
                 self.num_fallback_batches += 1
                 samples = [self[int(window)] for window in chosen]
-                gathered = to_device(self.collate(samples), self.device)
+                gathered = move_data_to_device(self.collate(samples), self.device)
         return WindowBatch(gathered, self, chosen)
 
     def to_dataloader(
@@ -359,5 +360,5 @@ class BatchedTimeSeriesDataSet(HostDataset):
         if self.device.type == "cpu":
             return self.data
         if "tensors" not in self._derived:
-            self._derived["tensors"] = to_device(self.data, self.device)
+            self._derived["tensors"] = move_data_to_device(self.data, self.device)
         return self._derived["tensors"]

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from drnn_forecast.data.batching.window_index import IntArray
 
 
@@ -35,14 +32,3 @@ class WindowBatch(Sequence[Any]):
         if isinstance(position, slice):
             return [self._dataset[int(window)] for window in self._chosen[position]]
         return self._dataset[int(self._chosen[position])]
-
-
-def to_device(values: Any, device: torch.device) -> Any:
-    """Return nested lists and dicts of tensors on a device; what is no tensor stays as it is."""
-    if isinstance(values, Tensor):
-        return values.to(device)
-    if isinstance(values, dict):
-        return {name: to_device(value, device) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return type(values)(to_device(value, device) for value in values)
-    return values
