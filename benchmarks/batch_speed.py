@@ -295,7 +295,7 @@ def resident_memory(cls: Any, num_series: int) -> dict[str, float]:
     resident = status_mb("VmRSS") - before
     windows = len(dataset)
     if isinstance(dataset, BatchedTimeSeriesDataSet):
-        index = dataset._windows.first_row.nbytes + dataset._windows.last_row.nbytes
+        index = sum(rows.nbytes for rows in dataset.window_rows)
     else:
         index = int(dataset.index.memory_usage().sum())
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, auto_cli
 
@@ -17,7 +17,7 @@ from drnn_forecast.cli.prediction import predict_table
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
 
-COMMANDS = {
+COMMANDS: dict[str, Any] = {
     "demo": run_demo,
     "fit": fit_table,
     "memory": show_memory,

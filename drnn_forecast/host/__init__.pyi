@@ -1,3 +1,9 @@
+from .datasets import (
+    TIME_COLUMN as TIME_COLUMN,
+    Columns as Columns,
+    HostDataset as HostDataset,
+    Tensors as Tensors,
+)
 from .metrics import (
     add_losses as add_losses,
     as_forecast_metric as as_forecast_metric,
@@ -14,6 +20,10 @@ from .models import (
     special_hyperparameters as special_hyperparameters,
     suite_frame as suite_frame,
     suite_loaders as suite_loaders,
+)
+from .normalizers import (
+    quantile_fractions as quantile_fractions,
+    scales_by_series as scales_by_series,
 )
 from .optuna import (
     lock_from_the_start as lock_from_the_start,

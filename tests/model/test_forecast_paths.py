@@ -108,7 +108,7 @@ def test_renewed_windows_are_those_of_a_new_dataset_to_the_bit(roles, normalizer
         first=only_roles(made_frame(seed=1), roles),
         then=only_roles(made_frame(seed=2, num_series=3, steps=70), roles),
     )
-    assert new._recipe is like._recipe, "the windows were not renewed"
+    assert new.layout is like.layout, "the windows were not renewed"
     assert_same(all_inputs(new), all_inputs(made))
     pd.testing.assert_frame_equal(data.target_rows(new), data.target_rows(made))
 
@@ -135,7 +135,7 @@ def test_renewed_windows_keep_every_option_of_the_training(freq, options):
         first=made_frame(seed=1, freq=freq),
         then=made_frame(seed=2, freq=freq, num_series=2),
     )
-    assert new._recipe is like._recipe
+    assert new.layout is like.layout
     assert_same(all_inputs(new), all_inputs(made))
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError
-from drnn_forecast.data.batching.recipe import Recipe, TargetColumns
+from drnn_forecast.data.batching.layout import Layout, TargetColumns
 from drnn_forecast.data.batching.sides import Side, open_sides, take
 from drnn_forecast.data.batching.spans import Spans
 from drnn_forecast.data.batching.window_scales import WindowScale, fit_windows
@@ -18,7 +18,7 @@ from drnn_forecast.data.batching.window_scales import WindowScale, fit_windows
 def gather_batch(
     dataset: Any,
     spans: Spans,
-    recipe: Recipe,
+    layout: Layout,
     tensors: Mapping[str, Any],
     scales: list[Tensor | None],
 ) -> tuple[dict[str, Any], tuple[Any, Tensor | None]]:
@@ -27,7 +27,7 @@ def gather_batch(
     Args:
         dataset: A `TimeSeriesDataSet`.
         spans: Where the windows of the batch lie.
-        recipe: What is done to its columns.
+        layout: What is done to its columns.
         tensors: The dataset's data, on the device where the batch is wanted.
         scales: Center and scale of each target, `(batch, 2)`; None where the window decides.
     """
@@ -35,36 +35,36 @@ def gather_batch(
     sides = (encoder, decoder)
     if encoder.is_filled is not None:
         for side in sides:
-            _fill_gaps(dataset, spans, recipe, tensors, side)
+            _fill_gaps(dataset, spans, layout, tensors, side)
     if dataset.randomize_length is not None:
-        _drop_categories(dataset, spans, recipe, sides)
-    _write_positions(dataset, recipe, encoder, decoder)
-    scales = _scale(dataset, spans, recipe, encoder, decoder, scales)
-    if dataset._overwrite_values is not None:
-        _overwrite(dataset, recipe, encoder, decoder)
+        _drop_categories(dataset, spans, layout, sides)
+    _write_positions(dataset, layout, encoder, decoder)
+    scales = _scale(dataset, layout, encoder, decoder, scales)
+    if dataset.overwritten is not None:
+        _overwrite(dataset.overwritten, layout, encoder, decoder)
     for side in sides:
         _zero_padding(side)
     return _assemble(dataset, spans, tensors, encoder, decoder, scales)
 
 
 def _fill_gaps(
-    dataset: Any, spans: Spans, recipe: Recipe, tensors: Mapping[str, Any], side: Side
+    dataset: Any, spans: Spans, layout: Layout, tensors: Mapping[str, Any], side: Side
 ) -> None:
     """Replace the repeated values in gaps: by the running time index, and by given constants."""
-    if recipe.time_idx is not None:
-        column = tensors["reals"][:, recipe.time_idx]
+    if layout.time_idx is not None:
+        column = tensors["reals"][:, layout.time_idx]
         running = _running_time(spans, column, side.offset)
         has_gap = torch.from_numpy(spans.has_gap).to(column.device)[:, None]
-        current = side.reals[..., recipe.time_idx]
-        side.reals[..., recipe.time_idx] = torch.where(has_gap, running.to(current.dtype), current)
+        current = side.reals[..., layout.time_idx]
+        side.reals[..., layout.time_idx] = torch.where(has_gap, running.to(current.dtype), current)
     target_number = {f"__target__{name}": n for n, name in enumerate(dataset.target_names)}
     for name, value in dataset.encoded_constant_fill_strategy.items():
-        if name in recipe.real:
-            side.reals[..., recipe.real[name]][side.is_filled] = value
+        if name in layout.real:
+            side.reals[..., layout.real[name]][side.is_filled] = value
         elif name in target_number:
             side.targets[target_number[name]][side.is_filled] = value
-        elif name in recipe.categorical:
-            side.categoricals[..., recipe.categorical[name]][side.is_filled] = value
+        elif name in layout.categorical:
+            side.categoricals[..., layout.categorical[name]][side.is_filled] = value
         elif name not in dataset.target_names:
             raise MissingNameError(
                 f"`constant_fill_strategy` names {name!r}, which is no variable of the dataset. "
@@ -88,38 +88,37 @@ def _running_time(spans: Spans, column: Tensor, offset: Tensor) -> Tensor:
     )
 
 
-def _drop_categories(dataset: Any, spans: Spans, recipe: Recipe, sides: tuple[Side, Side]) -> None:
+def _drop_categories(dataset: Any, spans: Spans, layout: Layout, sides: tuple[Side, Side]) -> None:
     """Set the categories that may be unknown to 0, their code, in windows without an encoder."""
     is_empty = spans.encoder_length == 0
     if not is_empty.any():
         return
     for name in dataset.dropout_categoricals:
-        if name not in recipe.categorical:
+        if name not in layout.categorical:
             raise DatasetError(
                 f"`categorical_encoders` allows unknown values of {name!r}, which is no "
                 "categorical column of the dataset. With `randomize_length` and empty encoders, "
                 "give `add_nan=True` to encoders of single columns only."
             )
         for side in sides:
-            side.categoricals[torch.from_numpy(is_empty), :, recipe.categorical[name]] = 0
+            side.categoricals[torch.from_numpy(is_empty), :, layout.categorical[name]] = 0
 
 
-def _write_positions(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side) -> None:
+def _write_positions(dataset: Any, layout: Layout, encoder: Side, decoder: Side) -> None:
     """Write the inputs that tell where a step lies in its window, and how long its encoder is."""
     longest = dataset.max_encoder_length
     for side in (encoder, decoder):
-        if recipe.relative_time_idx is not None:
+        if layout.relative_time_idx is not None:
             position = side.position.to(side.reals.dtype)
-            side.reals[..., recipe.relative_time_idx] = position / longest
-        if recipe.encoder_length is not None:
+            side.reals[..., layout.relative_time_idx] = position / longest
+        if layout.encoder_length is not None:
             lengths = encoder.lengths.double()[:, None]
-            side.reals[..., recipe.encoder_length] = (lengths - 0.5 * longest) / longest * 2.0
+            side.reals[..., layout.encoder_length] = (lengths - 0.5 * longest) / longest * 2.0
 
 
 def _scale(
     dataset: Any,
-    spans: Spans,
-    recipe: Recipe,
+    layout: Layout,
     encoder: Side,
     decoder: Side,
     scales: list[Tensor | None],
@@ -132,59 +131,40 @@ def _scale(
     scales = list(scales)
     fits: dict[int, WindowScale] = {}
     sides = (encoder, decoder)
-    is_padded = encoder.is_padding is not None
-    for target in recipe.targets:
-        past, future = (side.targets[target.number] for side in sides)
-        fit = fit_windows(target.normalizer, past, encoder.lengths, is_padded=is_padded)
+    for target in layout.targets:
+        fit = fit_windows(target.normalizer, encoder.targets[target.number], encoder.lengths)
         fits[id(target.normalizer)] = fit
-        scales[target.number] = fit.parameters
-        if target.value is not None:
-            _write_scaled(fit, target.value, past, future, encoder, decoder)
-        if target.has_scales:
-            _write_scales(dataset, recipe, target, fit, sides)
-    # pytorch-forecasting lays the reals out by column, but by row where it has filled a gap.
-    is_strided = None
-    if encoder.is_filled is not None:
-        is_strided = torch.from_numpy(spans.has_gap).to(encoder.reals.device)
-    for column, normalizer in recipe.covariates:
-        past, future = (side.reals[..., column] for side in sides)
-        fit = fit_windows(
-            normalizer, past, encoder.lengths, is_padded=is_padded, is_strided=is_strided
-        )
-        fits[id(normalizer)] = fit
-        _write_scaled(fit, column, past, future, encoder, decoder)
-    for column, normalizer in recipe.lagged:
-        past, future = (side.reals[..., column] for side in sides)
-        _write_scaled(fits[id(normalizer)], column, past, future, encoder, decoder)
+        scales[target.number] = torch.stack([fit.center, fit.scale], dim=-1)
+        for side in sides:
+            if target.value is not None:
+                side.reals[..., target.value] = fit.transform(side.targets[target.number])
+            if target.has_scales:
+                _write_scales(dataset, layout, target, fit, side)
+    for column, normalizer in (*layout.covariates, *layout.lagged):
+        if (column, normalizer) in layout.covariates:
+            past = encoder.reals[..., column]
+            fits[id(normalizer)] = fit_windows(normalizer, past, encoder.lengths)
+        for side in sides:
+            side.reals[..., column] = fits[id(normalizer)].transform(side.reals[..., column])
     return scales
 
 
-def _write_scaled(
-    fit: WindowScale, column: int, past: Tensor, future: Tensor, encoder: Side, decoder: Side
-) -> None:
-    scaled = fit.transform(past, future, encoder.lengths, decoder.lengths)
-    encoder.reals[..., column], decoder.reals[..., column] = scaled
-
-
 def _write_scales(
-    dataset: Any,
-    recipe: Recipe,
-    target: TargetColumns,
-    fit: WindowScale,
-    sides: tuple[Side, Side],
+    dataset: Any, layout: Layout, target: TargetColumns, fit: WindowScale, side: Side
 ) -> None:
-    for values, part in zip(fit.parameters.unbind(dim=-1), ("center", "scale"), strict=True):
+    for part in ("center", "scale"):
         name = f"{target.name}_{part}"
-        scaled = torch.as_tensor(dataset.transform_values(name, values.cpu()))
-        for side in sides:
-            side.reals[..., recipe.real[name]] = scaled.to(side.reals.device)[:, None]
+        scaled = torch.as_tensor(dataset.transform_values(name, getattr(fit, part).cpu()))
+        side.reals[..., layout.real[name]] = scaled.to(side.reals.device)[:, None]
 
 
-def _overwrite(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side) -> None:
+def _overwrite(
+    overwritten: Mapping[str, Any], layout: Layout, encoder: Side, decoder: Side
+) -> None:
     """Write the values of `set_overwrite_values`, one for all steps or one per step."""
-    name, part = dataset._overwrite_values["variable"], dataset._overwrite_values["target"]
-    values = dataset._overwrite_values["values"].to(encoder.reals.device)
-    if name not in recipe.real and name not in recipe.categorical:
+    name, part = overwritten["variable"], overwritten["target"]
+    values = overwritten["values"].to(encoder.reals.device)
+    if name not in layout.real and name not in layout.categorical:
         raise MissingNameError(
             f"`variable` to overwrite must be a real or categorical variable, got {name!r}. "
             "Call `reset_overwrite_values` and pass one of the dataset's variables."
@@ -198,10 +178,10 @@ def _overwrite(dataset: Any, recipe: Recipe, encoder: Side, decoder: Side) -> No
             written = values
         else:
             written = values[(side.position + start).clamp(0, len(values) - 1)]
-        if name in recipe.real:
-            side.reals[..., recipe.real[name]] = written.to(side.reals.dtype)
+        if name in layout.real:
+            side.reals[..., layout.real[name]] = written.to(side.reals.dtype)
         else:
-            side.categoricals[..., recipe.categorical[name]] = written
+            side.categoricals[..., layout.categorical[name]] = written
 
 
 def _check_overwrite_length(

@@ -10,30 +10,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric.utilities.apply_func import move_data_to_device
 from pytorch_forecasting import TimeSeriesDataSet
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data.batching import build_checks, removals, use_checks
+from drnn_forecast.data.batching import build_checks, use_checks
 from drnn_forecast.data.batching.batch import gather_batch
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
-from drnn_forecast.data.batching.recipe import Recipe
+from drnn_forecast.data.batching.layout import Layout
+from drnn_forecast.data.batching.removals import explain_removals
 from drnn_forecast.data.batching.series_scales import series_scales
 from drnn_forecast.data.batching.spans import find_spans
-from drnn_forecast.data.batching.window_batch import WindowBatch, to_device
-from drnn_forecast.data.batching.windows import (
+from drnn_forecast.data.batching.window_batch import WindowBatch
+from drnn_forecast.data.batching.window_index import (
     IntArray,
     SeriesRows,
+    WindowIndex,
     WindowRule,
-    Windows,
     find_windows,
     step_lengths,
 )
+from drnn_forecast.data.batching.window_scales import is_elementwise
+from drnn_forecast.host import TIME_COLUMN, HostDataset, Tensors
 
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
 
 
-class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
+class BatchedTimeSeriesDataSet(HostDataset):
     """A `TimeSeriesDataSet` whose loaders gather a batch with tensor indexing in one step.
 
     The arguments, methods and batches are those of pytorch-forecasting, with one difference: where
@@ -47,8 +51,9 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
 
     Attributes:
         num_fallback_batches: Batches made one window after another by pytorch-forecasting's own
-            code, because the vectorised path does not hold: series with repeated time steps, or a
-            subclass with its own `__getitem__`. Each worker of a loader counts its own.
+            code, because the vectorised path does not hold: series with repeated time steps, an
+            `EncoderNormalizer` of the user's own class or transformation, or a subclass with its
+            own `__getitem__`. Each worker of a loader counts its own.
         roles: `Roles.to_dict()` of the frame, where `ForecastData` made the dataset; kept by
             filters, copies, files and `from_dataset`.
 
@@ -72,7 +77,7 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
         self.device = use_checks.check_device(device)
-        build_checks.check_arguments(
+        build_checks.check_columns(
             data, _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
         )
         with as_dataset_errors():
@@ -148,14 +153,14 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         return self._derived["index"]
 
     @index.setter
-    def index(self, index: Windows | pd.DataFrame) -> None:
+    def index(self, index: WindowIndex | pd.DataFrame) -> None:
         self._derived.pop("index", None)
-        if isinstance(index, Windows):
+        if isinstance(index, WindowIndex):
             self._windows, self._assigned_index = index, None
         else:
-            num_rows = len(self.data["time"]) if hasattr(self, "data") else None
-            use_checks.check_index(index, num_rows)
-            self._windows = Windows(
+            if hasattr(self, "data"):
+                use_checks.check_index(index, len(self.data["time"]))
+            self._windows = WindowIndex(
                 first_row=index["index_start"].to_numpy(), last_row=index["index_end"].to_numpy()
             )
             self._assigned_index = index
@@ -164,6 +169,13 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
     def window_rows(self) -> tuple[IntArray, IntArray]:
         """First and last data row of every window, both inclusive, each `(windows,)`."""
         return self._windows.first_row, self._windows.last_row
+
+    @property
+    def layout(self) -> Layout:
+        """What is done to the columns of every batch."""
+        if "layout" not in self._derived:
+            self._derived["layout"] = Layout.from_dataset(self)
+        return self._derived["layout"]
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -195,15 +207,8 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             else:
                 self.num_fallback_batches += 1
                 samples = [self[int(window)] for window in chosen]
-                gathered = to_device(super()._collate_fn(samples), self.device)
+                gathered = move_data_to_device(self.collate(samples), self.device)
         return WindowBatch(gathered, self, chosen)
-
-    @staticmethod
-    def _collate_fn(batches: Any) -> Any:
-        """Return the batch, `(x, (target, weight))`, of a `WindowBatch` or a list of samples."""
-        if isinstance(batches, WindowBatch):
-            return batches.gathered
-        return TimeSeriesDataSet._collate_fn(batches)
 
     def to_dataloader(
         self,
@@ -275,69 +280,64 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_derived": {}}
 
-    def _check_params(self) -> None:
-        build_checks.check_parameters(self)
-        super()._check_params()
+    def without_rows(self) -> BatchedTimeSeriesDataSet:
+        """Return a copy without the data and what was derived of them."""
+        emptied = shallow_copy(self)
+        emptied.data, emptied._derived = {}, {"layout": self.layout}
+        return emptied
 
-    def _set_target_normalizer(self, data_properties: Any, target_normalizer: Any) -> Any:
-        build_checks.check_normalizer(self, target_normalizer)
-        return super()._set_target_normalizer(data_properties, target_normalizer)
+    def with_rows(
+        self, tensors: Tensors, series: SeriesRows, order: IntArray, layout: Layout
+    ) -> BatchedTimeSeriesDataSet:
+        """Return a copy with other data, in which each series is one window.
 
-    def _validate_data(self, data: pd.DataFrame) -> None:
-        build_checks.check_columns_fit(data, self.time_idx, self.flat_categoricals)
-        super()._validate_data(data)
-        removals.check_rows_left(self, data)
+        Args:
+            tensors: The rows, as `data` holds them.
+            series: Where each series lies.
+            order: The series in the order of the windows, `(series,)`.
+            layout: That of a dataset with the same variables, which takes its time to find.
+        """
+        new = shallow_copy(self)
+        new.data, new._series, new._derived = tensors, series, {"layout": layout}
+        new.index = WindowIndex(first_row=series.first[order], last_row=series.last[order])
+        return new
 
-    def _preprocess_data(self, data: pd.DataFrame) -> pd.DataFrame:
-        build_checks.check_scaled_columns(self, data)
-        lengths = data.groupby(self.group_ids, observed=True).size()
-        preprocessed = super()._preprocess_data(data)
-        removals.check_rows_left_by_lags(self, preprocessed, lengths)
-        return preprocessed
+    def check_arguments(self) -> None:
+        """Refuse arguments that contradict each other."""
+        build_checks.check_arguments(self)
 
-    def _data_to_tensors(self, data: pd.DataFrame) -> dict[str, Any]:
-        """Return the data row by row in memory; pandas gives column by column, slow to gather."""
-        tensors = super()._data_to_tensors(data)
-        for name in ("reals", "categoricals", "groups"):
-            tensors[name] = tensors[name].contiguous()
-        return tensors
+    def check_rows(self, data: pd.DataFrame) -> None:
+        """Refuse a frame that does not suit the arguments."""
+        build_checks.check_rows(self, data)
 
-    def _check_tensors(self, tensors: dict[str, Any]) -> None:
-        try:
-            super()._check_tensors(tensors)
-        except ValueError as error:
-            raise DatasetError(str(error)) from error
-
-    def _construct_index(self, data: pd.DataFrame, predict_mode: bool) -> Any:
+    def make_index(self, data: pd.DataFrame, is_predicting: bool) -> Any:
         """Return the windows in compact arrays.
 
         They are pytorch-forecasting's frame where series repeat a time step, which its scan
         treats in an order of its own.
         """
-        time = data["__time_idx__"].to_numpy(np.int64)
-        self._series = series = SeriesRows.from_groups(data[self._group_ids])
+        time = data[TIME_COLUMN].to_numpy(np.int64)
+        self._series = series = SeriesRows.from_groups(data[list(self.series_columns.values())])
         steps = step_lengths(time, series)
         build_checks.check_gaps(self, data, steps)
         self._has_repeated_steps = not series.is_contiguous or bool((steps < 1).any())
         if self._has_repeated_steps:
-            return super()._construct_index(data, predict_mode)
-        rule = self._window_rule(predict_mode)
-        windows = find_windows(time, steps, series, rule)
-        removals.explain_removals(self, data, series, rule, windows)
-        return windows
-
-    def _window_rule(self, predict_mode: bool) -> WindowRule:
-        return WindowRule(
+            return super().make_index(data, is_predicting)
+        rule = WindowRule(
             min_length=self.min_prediction_length + self.min_encoder_length,
             max_length=self.max_prediction_length + self.max_encoder_length,
             min_last_time=self.min_prediction_idx + self.min_prediction_length - 1,
-            is_predicting=predict_mode,
+            is_predicting=is_predicting,
         )
+        windows = find_windows(time, steps, series, rule)
+        explain_removals(self, data, series, rule, windows)
+        return windows
 
     @property
     def _is_vectorised(self) -> bool:
         is_own_path = type(self).__getitem__ is BatchedTimeSeriesDataSet.__getitem__
-        return is_own_path and not self._has_repeated_steps
+        is_known = all(is_elementwise(normalizer) for normalizer in self.layout.normalizers)
+        return is_own_path and is_known and not self._has_repeated_steps
 
     def _gather(self, chosen: IntArray) -> Any:
         spans = find_spans(self, self._windows, chosen)
@@ -346,19 +346,13 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
             None if table is None else table[torch.from_numpy(series)].to(self.device)
             for table in self._scale_tables
         ]
-        return gather_batch(self, spans, self._recipe, self._tensors, scales)
-
-    @property
-    def _recipe(self) -> Recipe:
-        if "recipe" not in self._derived:
-            self._derived["recipe"] = Recipe.from_dataset(self)
-        return self._derived["recipe"]
+        return gather_batch(self, spans, self.layout, self._tensors, scales)
 
     @property
     def _scale_tables(self) -> list[Tensor | None]:
         if "scales" not in self._derived:
             groups = self.data["groups"][torch.from_numpy(self._series.first)]
-            self._derived["scales"] = series_scales(self.target_normalizer, groups, self.group_ids)
+            self._derived["scales"] = series_scales(self, groups)
         return self._derived["scales"]
 
     @property
@@ -366,5 +360,5 @@ class BatchedTimeSeriesDataSet(TimeSeriesDataSet):
         if self.device.type == "cpu":
             return self.data
         if "tensors" not in self._derived:
-            self._derived["tensors"] = to_device(self.data, self.device)
+            self._derived["tensors"] = move_data_to_device(self.data, self.device)
         return self._derived["tensors"]

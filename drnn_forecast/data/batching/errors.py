@@ -29,9 +29,15 @@ class UnsupportedOverwriteError(DatasetError, NotImplementedError):
     """Values that cannot be overwritten; a `NotImplementedError` too, as in pytorch-forecasting."""
 
 
+def require(is_met: bool, message: str, kind: type[DatasetError] = DatasetError) -> None:
+    """Raise an error with a message unless a rule is met."""
+    if not is_met:
+        raise kind(message)
+
+
 @contextmanager
 def as_dataset_errors() -> Iterator[None]:
-    """Turn an `AssertionError` of pytorch-forecasting into a `DatasetError` with its words.
+    """Turn a refusal of pytorch-forecasting into a `DatasetError` with its words.
 
     The package's own checks come first and say more; this holds for the rules they do not know.
     """
@@ -39,7 +45,7 @@ def as_dataset_errors() -> Iterator[None]:
         yield
     except DatasetError:
         raise
-    except AssertionError as error:
+    except (AssertionError, ValueError) as error:
         raise DatasetError(f"pytorch-forecasting refuses this dataset: {error}.") from error
 
 
@@ -47,7 +53,7 @@ def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the group ids of some rows of the preprocessed frame, as the user wrote them."""
     decoded = {
         name: dataset.transform_values(name, rows[encoded], inverse=True, group_id=True)
-        for name, encoded in dataset._group_ids_mapping.items()
+        for name, encoded in dataset.series_columns.items()
     }
     return pd.DataFrame(decoded).to_dict(orient="records")
 

@@ -5,68 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
-from pytorch_forecasting.data.encoders import (
-    EncoderNormalizer,
-    GroupNormalizer,
-    MultiNormalizer,
-    NaNLabelEncoder,
-    TorchNormalizer,
-)
+from pytorch_forecasting.data.encoders import EncoderNormalizer, NaNLabelEncoder, TorchNormalizer
 from torch import Tensor
 
+from drnn_forecast.host import scales_by_series
 
-def series_scales(normalizer: Any, groups: Tensor, group_ids: list[str]) -> list[Tensor | None]:
+
+def series_scales(dataset: Any, groups: Tensor) -> list[Tensor | None]:
     """Return a table of center and scale per series for each target, `(series, 2)`.
 
     An `EncoderNormalizer` has None: its scale belongs to the window.
 
     Args:
-        normalizer: The dataset's target normaliser.
+        dataset: A `TimeSeriesDataSet`.
         groups: Encoded group ids of every series, `(series, group ids)`.
-        group_ids: The columns that they come from.
     """
-    parts = normalizer.normalizers if isinstance(normalizer, MultiNormalizer) else [normalizer]
     return [
-        None if isinstance(part, EncoderNormalizer) else _series_scale(part, groups, group_ids)
-        for part in parts
+        None if isinstance(part, EncoderNormalizer) else _table(part, groups, dataset.group_ids)
+        for part in dataset.target_normalizers
     ]
 
 
-def _series_scale(normalizer: Any, groups: Tensor, group_ids: list[str]) -> Tensor:
-    """Return center and scale of one target for every series, `(series, 2)`."""
-    if type(normalizer) in (TorchNormalizer, NaNLabelEncoder):
-        parameters = [normalizer.get_parameters(groups[0], group_ids)]
-    elif type(normalizer) is GroupNormalizer and _is_looked_up_by_series(normalizer, group_ids):
-        return torch.from_numpy(_group_scale(normalizer, groups.numpy()).astype(np.float32))
-    else:
-        parameters = [normalizer.get_parameters(row, group_ids) for row in groups]
-    # The collate function of pytorch-forecasting stacks tensors as they are and makes float32 of
-    # everything else.
+def _table(normalizer: Any, groups: Tensor, group_ids: list[str]) -> Tensor:
+    table = scales_by_series(normalizer, groups.numpy(), group_ids)
+    if table is not None:
+        return torch.from_numpy(table.astype(np.float32))
+    is_one = type(normalizer) in (TorchNormalizer, NaNLabelEncoder)
+    rows = groups[:1] if is_one else groups
+    parameters = [normalizer.get_parameters(row, group_ids) for row in rows]
+    # As the collate function of pytorch-forecasting stacks them.
     if isinstance(parameters[0], Tensor):
-        table = torch.stack(parameters)
-    else:
-        table = torch.from_numpy(np.array(parameters, dtype=np.float32))
-    return table.expand(len(groups), -1)
-
-
-def _is_looked_up_by_series(normalizer: GroupNormalizer, group_ids: list[str]) -> bool:
-    """Whether the normaliser's table has one key per group id, in the dataset's order."""
-    names = normalizer._groups
-    return not normalizer.scale_by_group and names in ([], group_ids)
-
-
-def _group_scale(normalizer: GroupNormalizer, groups: npt.NDArray[np.int64]) -> Any:
-    if not normalizer._groups:
-        parameters = normalizer.get_parameters(groups[0].tolist(), [])
-        return np.broadcast_to(parameters, (len(groups), 2)).copy()
-    index = normalizer.norm_.index
-    if isinstance(index, pd.MultiIndex):
-        found = index.get_indexer(pd.MultiIndex.from_arrays(list(groups.T)))
-    else:
-        found = index.get_indexer(groups[:, 0])
-    scales = normalizer.norm_.to_numpy()[found]
-    scales[found < 0] = [normalizer.missing_[name] for name in normalizer.names]
-    return scales
+        return torch.stack(parameters).expand(len(groups), -1)
+    return torch.from_numpy(np.array(parameters, dtype=np.float32)).expand(len(groups), -1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.data.batching.spans import Spans
-from drnn_forecast.data.batching.windows import IntArray
+from drnn_forecast.data.batching.window_index import IntArray
 
 
 @dataclass

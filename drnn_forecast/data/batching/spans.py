@@ -10,7 +10,7 @@ import torch
 from torch.distributions import Beta
 
 from drnn_forecast.data.batching.errors import DatasetError
-from drnn_forecast.data.batching.windows import BoolArray, IntArray, Windows
+from drnn_forecast.data.batching.window_index import BoolArray, IntArray, WindowIndex
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Spans:
         return self.last_row - self.first_row + 1 < self.length
 
 
-def find_spans(dataset: Any, windows: Windows, chosen: IntArray) -> Spans:
+def find_spans(dataset: Any, windows: WindowIndex, chosen: IntArray) -> Spans:
     """Return the spans of some windows, with lengths randomised where the dataset asks for it.
 
     Args:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from drnn_forecast.data.batching.windows import IntArray
+from drnn_forecast.data.batching.window_index import IntArray
 
 
 class WindowBatch(Sequence[Any]):
     """The windows that a loader asked for: gathered already, and one by one on demand.
 
-    `BatchedTimeSeriesDataSet._collate_fn` hands on `gathered`. A collate function of the user's
+    The dataset's collate function hands on `gathered`. A collate function of the user's
     own sees a sequence of the samples that pytorch-forecasting would have given it.
 
     Args:
@@ -35,14 +32,3 @@ class WindowBatch(Sequence[Any]):
         if isinstance(position, slice):
             return [self._dataset[int(window)] for window in self._chosen[position]]
         return self._dataset[int(self._chosen[position])]
-
-
-def to_device(values: Any, device: torch.device) -> Any:
-    """Return nested lists and dicts of tensors on a device; what is no tensor stays as it is."""
-    if isinstance(values, Tensor):
-        return values.to(device)
-    if isinstance(values, dict):
-        return {name: to_device(value, device) for name, value in values.items()}
-    if isinstance(values, list | tuple):
-        return type(values)(to_device(value, device) for value in values)
-    return values

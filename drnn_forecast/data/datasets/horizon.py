@@ -70,8 +70,9 @@ def make_forecast_dataset(
         horizon=parameters["max_prediction_length"],
         extra=[parameters["weight"]] if parameters.get("weight") else [],
     )
-    dataset = None if like is None else renewed(like, columns, parameters)
-    if dataset is None:
+    if like is not None:
+        dataset = renewed(like, columns, parameters)
+    else:
         frame = pd.DataFrame(columns)
         dataset = (dataset_class or BatchedTimeSeriesDataSet).from_parameters(
             parameters, frame, predict=True, min_prediction_idx=int(frame[TIME_INDEX].min())

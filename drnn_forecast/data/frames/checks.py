@@ -59,14 +59,7 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> Non
 
 
 def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, name: str) -> None:
-    """Raise unless every row names its series, in values that differ as text too.
-
-    Args:
-        codes: The number of each row's series, -1 where it is empty.
-        names: The name of each series.
-        roles: The roles of the columns.
-        name: What the frame is called.
-    """
+    """Raise unless every row names its series (code -1: none), in values that differ as text."""
     missing = codes < 0
     if missing.any():
         raise ValueError(
@@ -152,32 +145,31 @@ def check_observed(rows: Rows, roles: Roles, is_observed: NDArray[np.bool_]) -> 
 
 def check_values(rows: Rows, roles: Roles) -> None:
     """Raise where a target or covariate of the history is empty or infinite."""
-    for column in (roles.target, *roles.covariates):
-        wrong = not_finite(rows[column])
-        if not wrong.any():
-            continue
-        is_target = column == roles.target
-        what, where = ("Target", ", up to its last observation") if is_target else ("Covariate", "")
-        raise ValueError(
-            f"{what} column {column!r} must have a finite value in every row of a series{where}, "
-            f"but {counted(wrong.sum(), 'value')} {verb(wrong)} empty, infinite or beyond float32, "
-            f"first {first_place(rows, roles, wrong)}; fill them, or drop their rows and give "
-            "`fill_gaps=True`."
-        )
+    remedy = "fill them, or drop their rows and give `fill_gaps=True`"
+    where = "row of a series, up to its last observation"
+    check_finite(rows, roles, roles.target, f"Target column {roles.target!r}", where, remedy)
+    for column in roles.covariates:
+        what = f"Covariate column {column!r}"
+        check_finite(rows, roles, column, what, "row of a series", remedy)
 
 
 def check_future_values(rows: Rows, roles: Roles) -> None:
     """Raise where a covariate that should be known ahead is empty in a future row."""
+    remedy = "fill them, drop the rows, or give the column as `observed`"
+    where = "future row (a row after its series' last target)"
     for column in roles.known:
-        wrong = not_finite(rows[column])
-        if wrong.any():
-            raise ValueError(
-                f"Known covariate {column!r} must have a finite value in every future row (a row "
-                f"after its series' last target), but {counted(wrong.sum(), 'value')} "
-                f"{verb(wrong)} empty, infinite or beyond float32, first "
-                f"{first_place(rows, roles, wrong)}; fill them, drop the rows, or give the column "
-                "as `observed`."
-            )
+        check_finite(rows, roles, column, f"Known covariate {column!r}", where, remedy)
+
+
+def check_finite(rows: Rows, roles: Roles, column: str, what: str, where: str, remedy: str) -> None:
+    """Raise where a value of a column is none that a dataset can hold."""
+    wrong = not_finite(rows[column])
+    if wrong.any():
+        raise ValueError(
+            f"{what} must have a finite value in every {where}, but "
+            f"{counted(wrong.sum(), 'value')} {verb(wrong)} empty, infinite or beyond float32, "
+            f"first {first_place(rows, roles, wrong)}; {remedy}."
+        )
 
 
 def not_finite(values: pd.Series) -> NDArray[np.bool_]:
@@ -225,14 +217,7 @@ def check_on_grid(
 def check_gap_free(
     rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
 ) -> None:
-    """Raise where steps are missing.
-
-    Args:
-        rows: The rows, sorted.
-        roles: Their roles.
-        missing: How many steps are missing before each row.
-        first_missing: The first missing stamp of each gap.
-    """
+    """Raise where `missing` steps lie before a row, each gap from a `first_missing` stamp on."""
     gaps = np.flatnonzero(missing)
     if len(gaps) == 0:
         return

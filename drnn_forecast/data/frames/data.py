@@ -61,9 +61,7 @@ class ForecastData:
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
     ) -> ForecastData:
-        """Return the data of a frame, after every check; the frame itself is left as it is.
-
-        Roles are those of `Roles`; the rest is described in `from_roles`.
+        """Return the data of a frame, as `from_roles` does; the roles are those of `Roles`.
 
         Example:
             >>> days = pd.date_range("2024-01-01", periods=4, freq="D")

@@ -123,7 +123,7 @@ def resolve_frequency(
     Args:
         times: Stamps, sorted within each series and unique there.
         codes: The number of each stamp's series; an index into `names`.
-        names: The name of each series.
+        names: The name of each series, for messages.
         column: The time column, for messages.
         freq: The user's alias, or None.
 

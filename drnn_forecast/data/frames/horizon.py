@@ -67,26 +67,15 @@ def known_rows(
     Raises:
         ValueError: There is none for a step.
     """
-    given = future_positions(panel, future)
-    found = given.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    given = panel.grid.positions(pd.DatetimeIndex(future[panel.roles.time]))
+    rows = pd.MultiIndex.from_arrays([panel.code_of(future), given])
+    found = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
     check_reach(panel, positions, found < 0)
     return found
 
 
-def future_positions(panel: Panel, future: pd.DataFrame) -> pd.MultiIndex:
-    """Return the series code and the position of every future row."""
-    times = pd.DatetimeIndex(future[panel.roles.time])
-    return pd.MultiIndex.from_arrays([panel.code_of(future), panel.grid.positions(times)])
-
-
 def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[np.bool_]) -> None:
-    """Raise where known covariates do not reach to the end of the horizon.
-
-    Args:
-        panel: The history.
-        positions: Steps ahead, as many for every series.
-        is_missing: Which of them have no row.
-    """
+    """Raise where a step ahead (as many of every series) has no row of known covariates."""
     if not is_missing.any():
         return
     horizon = len(positions) // len(panel.names)

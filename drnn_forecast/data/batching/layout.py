@@ -28,7 +28,7 @@ class TargetColumns:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Layout:
     """The columns among the reals that depend on the window; None for those a dataset lacks.
 
     `covariates` and `lagged` are pairs of a column and its normaliser.
@@ -43,9 +43,15 @@ class Recipe:
     covariates: list[tuple[int, EncoderNormalizer]]
     lagged: list[tuple[int, EncoderNormalizer]]
 
+    @property
+    def normalizers(self) -> list[EncoderNormalizer]:
+        """Every normaliser that is fitted on the window."""
+        pairs = (*self.covariates, *self.lagged)
+        return [*(target.normalizer for target in self.targets), *(own for _, own in pairs)]
+
     @classmethod
-    def from_dataset(cls, dataset: Any) -> Recipe:
-        """Return the recipe of a `TimeSeriesDataSet`."""
+    def from_dataset(cls, dataset: Any) -> Layout:
+        """Return the layout of a `TimeSeriesDataSet`."""
         real = {name: column for column, name in enumerate(dataset.reals)}
         names = dataset.flat_categoricals
         transformers = {name: dataset.get_transformer(name) for name in real}

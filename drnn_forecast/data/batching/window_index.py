@@ -69,7 +69,7 @@ class WindowRule:
 
 
 @dataclass(frozen=True)
-class Windows:
+class WindowIndex:
     """First and last data row of every window, both inclusive, each `(windows,)`.
 
     `labels` are the row labels of the public index frame; None stands for 0, 1, 2, ...
@@ -104,7 +104,9 @@ def step_lengths(time: IntArray, series: SeriesRows) -> IntArray:
     return steps
 
 
-def find_windows(time: IntArray, steps: IntArray, series: SeriesRows, rule: WindowRule) -> Windows:
+def find_windows(
+    time: IntArray, steps: IntArray, series: SeriesRows, rule: WindowRule
+) -> WindowIndex:
     """Return every window of the data, in pytorch-forecasting's order.
 
     First come the longest windows that begin at each row, in the order of the rows; after them
@@ -133,7 +135,7 @@ def find_windows(time: IntArray, steps: IntArray, series: SeriesRows, rule: Wind
         is_longest[1:] = np.diff(sequence_id[order]) != 0
         chosen = order[is_longest]
         first_row, last_row = first_row[chosen], last_row[chosen]
-    return Windows(first_row=first_row, last_row=last_row)
+    return WindowIndex(first_row=first_row, last_row=last_row)
 
 
 def _find_longest(
