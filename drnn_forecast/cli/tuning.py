@@ -26,9 +26,9 @@ def tune_on_table(
     out: Path = Path("drnn-tuning"),
     head_size: int | None = None,
     quantiles: list[float] | None = None,
-    max_epochs: int = 50,
+    max_epochs: int | None = None,
     steps_per_epoch: int | None = None,
-    patience: int = 10,
+    patience: int | None = None,
     seeds: list[int] | None = None,
     keep_checkpoints: int = 3,
     heartbeat_seconds: int = 60,
@@ -54,7 +54,7 @@ def tune_on_table(
         head_size: Units of the head's hidden layers; by default the recipe's.
         quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
         max_epochs: The most epochs of a training run.
-        steps_per_epoch: Optimiser steps between validations; by default all windows once.
+        steps_per_epoch: Optimiser steps between validations.
         patience: Validations without a better loss after which a run stops.
         seeds: Of each configuration's runs, whose mean loss counts; by default [0].
         keep_checkpoints: How many of the best trials' checkpoints are kept.
@@ -64,6 +64,11 @@ def tune_on_table(
         **table: See `Table`.
     """
     source = Table(path=data, **table)
+    budget = {
+        "max_epochs": max_epochs,
+        "steps_per_epoch": steps_per_epoch,
+        "patience": patience,
+    }
     fixed: dict[str, Any] = source.given(("season_length",))
     if head_size is not None:
         fixed["head_size"] = head_size
@@ -86,9 +91,7 @@ def tune_on_table(
         storage=storage,
         study_name=study_name,
         folder=out,
-        max_epochs=max_epochs,
-        steps_per_epoch=steps_per_epoch,
-        patience=patience,
+        **{name: value for name, value in budget.items() if value is not None},
         seeds=seeds or (0,),
         keep_checkpoints=keep_checkpoints,
         heartbeat_seconds=heartbeat_seconds,

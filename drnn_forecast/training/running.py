@@ -155,6 +155,8 @@ def _sorted_out(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Return the arguments of `split`, `from_dataset` and `fit`, with overrides."""
     parts = recipe.dataset, recipe.model, recipe.training
+    if overrides.get("dilations") is not None:
+        del parts[1]["dilation_base"]
     names = [*_SPLIT, *_MODEL, *_FIT]
     for name, value in overrides.items():
         if name not in names:

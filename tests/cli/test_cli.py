@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+import drnn_forecast as drnn
 from command_line import FIT, SMALL, future_of, run, table, write
 from drnn_forecast import DilatedRNNForecaster
 
@@ -24,9 +25,10 @@ def test_a_user_fits_and_predicts_with_two_commands(tmp_path):
         text=True,
     )
     assert fitted.returncode == 0, fitted.stderr
-    assert "written: model.ckpt" in fitted.stdout
+    assert "Written: model\n" in fitted.stdout
+    assert "best validation loss" in fitted.stderr
     predicted = subprocess.run(
-        [*command, "predict", "model.ckpt", "data.csv", "--future", "future.csv", "--out", "f.csv"],
+        [*command, "predict", "model", "data.csv", "--future", "future.csv", "--out", "f.csv"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -35,7 +37,7 @@ def test_a_user_fits_and_predicts_with_two_commands(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {
         "data.csv",
         "future.csv",
-        "model.ckpt",
+        "model",
         "f.csv",
     }
     result = pd.read_csv(tmp_path / "f.csv", parse_dates=["ds"])
@@ -51,7 +53,7 @@ def test_tables_come_and_go_as_csv_or_parquet(here, suffix):
     data = write(table(), here / f"data{suffix}")
 
     assert run("fit", data, *FIT, *SMALL) == 0
-    assert run("predict", "model.ckpt", data, "--out", f"out{suffix}") == 0
+    assert run("predict", "model", data, "--out", f"out{suffix}") == 0
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
     assert len(read(here / f"out{suffix}")) == 24
 
@@ -61,7 +63,7 @@ def test_without_a_file_the_forecast_goes_to_the_screen(here, capsys):
     run("fit", data, *FIT, *SMALL)
     capsys.readouterr()
 
-    assert run("predict", "model.ckpt", data) == 0
+    assert run("predict", "model", data) == 0
     assert capsys.readouterr().out.startswith("unique_id,ds,q0.025,")
 
 
@@ -73,27 +75,23 @@ def test_a_yaml_file_stands_for_flags(here):
     )
 
     assert run("fit", "--config", "run.yaml", data) == 0
-    saved = torch.load(here / "model.ckpt", weights_only=False)["hyper_parameters"]
-    assert tuple(saved["dilations"]) == (1, 6)
+    assert drnn.load(here / "model").hparams.dilations == (1, 6)
 
 
 def test_seasons_follow_from_the_frequency_and_can_be_chosen(here):
     data = write(table(), here / "data.csv")
-    choices = {"a": [], "b": ["--season_length", "[6,12]"], "c": ["--anchor", "false"]}
+    choices = {"a": [], "b": ["--season_length", "[6,12]"], "c": ["--season_length", "[]"]}
     for name, flags in choices.items():
-        assert run("fit", data, *FIT, *SMALL, *flags, "--checkpoint", f"{name}.ckpt") == 0
-    seasons = [
-        torch.load(here / f"{name}.ckpt", weights_only=False)["hyper_parameters"]["season_length"]
-        for name in choices
-    ]
-    assert seasons == [[24], [6, 12], None]
+        assert run("fit", data, *FIT, *SMALL, *flags, "--out", name) == 0
+    seasons = [drnn.load(here / name).hparams.season_length for name in choices]
+    assert seasons == [(24,), [6, 12], None]
 
 
 def test_the_levels_of_the_quantiles_can_be_chosen(here):
     data = write(table(), here / "data.csv")
 
     assert run("fit", data, *FIT, *SMALL, "--quantiles", "[0.9,0.5,0.25]") == 0
-    assert run("predict", "model.ckpt", data, "--out", "out.csv") == 0
+    assert run("predict", "model", data, "--out", "out.csv") == 0
     assert list(pd.read_csv(here / "out.csv").columns[2:]) == ["q0.25", "q0.5", "q0.9"]
 
 
@@ -175,7 +173,7 @@ def test_a_file_that_is_no_table_is_refused(here, capsys, name, content, message
 
     assert run("fit", name, *FIT, *SMALL) == 2
     assert message in capsys.readouterr().err
-    assert not (here / "model.ckpt").exists()
+    assert not (here / "model").exists()
 
 
 @pytest.mark.parametrize(
@@ -199,11 +197,8 @@ def test_unsorted_rows_are_sorted_and_said_once(here, caplog):
 
     said = [record.message for record in caplog.records if "sort" in record.message.lower()]
     assert len(said) == 1
-    run("fit", write(table(), here / "sorted.csv"), *FIT, *SMALL, "--checkpoint", "sorted.ckpt")
-    one, other = (
-        torch.load(here / name, weights_only=False)["state_dict"]
-        for name in ("model.ckpt", "sorted.ckpt")
-    )
+    run("fit", write(table(), here / "sorted.csv"), *FIT, *SMALL, "--out", "sorted")
+    one, other = (drnn.load(here / name).state_dict() for name in ("model", "sorted"))
     torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
@@ -216,13 +211,14 @@ def test_gaps_are_filled_and_short_series_dropped_when_asked(here, caplog):
     assert any("Left out 1 series" in record.message for record in caplog.records)
 
 
-def test_a_checkpoint_is_never_overwritten_unasked(here, capsys):
+def test_a_model_is_never_overwritten_unasked(here, capsys):
     data = write(table(), here / "data.csv")
-    (here / "model.ckpt").write_text("precious")
+    (here / "model").mkdir()
+    (here / "model" / "kept.txt").write_text("precious")
 
     assert run("fit", data, *FIT, *SMALL) == 2
-    assert "`checkpoint` 'model.ckpt' exists" in capsys.readouterr().err
-    assert (here / "model.ckpt").read_text() == "precious"
+    assert "`out` 'model' exists" in capsys.readouterr().err
+    assert [path.name for path in (here / "model").iterdir()] == ["kept.txt"]
     assert run("fit", data, *FIT, *SMALL, "--overwrite", "true") == 0
 
 
@@ -234,7 +230,7 @@ def fitted(here):
 
 
 def test_predicting_without_the_known_covariates_names_what_is_missing(fitted, capsys):
-    assert run("predict", "model.ckpt", fitted, "--out", "out.csv") == 2
+    assert run("predict", "model", fitted, "--out", "out.csv") == 2
     error = capsys.readouterr().err
     assert "price" in error or "future rows are missing" in error
     assert not (fitted.parent / "out.csv").exists()
@@ -246,7 +242,7 @@ def test_a_new_series_and_a_new_category_are_forecast(here, fitted):
     data = write(frame, here / "more.csv")
     future = write(future_of(frame), here / "future.csv")
 
-    assert run("predict", "model.ckpt", data, "--future", future, "--out", "out.csv") == 0
+    assert run("predict", "model", data, "--future", future, "--out", "out.csv") == 0
     assert set(pd.read_csv(here / "out.csv")["unique_id"]) == {"s0", "s1", "s2"}
 
 
@@ -259,6 +255,38 @@ def test_a_bad_checkpoint_is_refused(here, capsys, content):
     assert run("predict", "bad.ckpt", data) == 2
     expected = "does not exist" if content is None else "is not a whole Lightning checkpoint"
     assert expected in capsys.readouterr().err
+
+
+def test_the_preset_best_saves_an_ensemble_that_predicts_like_any_model(here):
+    data = write(table(), here / "data.csv")
+
+    assert run("fit", data, *FIT, *SMALL, "--preset", "best", "--max_seconds", "30") == 0
+    assert isinstance(drnn.load(here / "model"), drnn.Ensemble)
+    assert run("predict", "model", data, "--horizon", "3", "--out", "out.csv") == 0
+    assert len(pd.read_csv(here / "out.csv")) == 2 * 3
+
+
+def test_a_forecast_from_an_origin_ends_where_the_horizon_does(here):
+    data = write(table(), here / "data.csv")
+    run("fit", data, *FIT, *SMALL)
+    start = "2024-01-05 00:00"
+
+    assert run("predict", "model", data, "--origin", start, "--horizon", "2", "--out", "o.csv") == 0
+    times = pd.read_csv(here / "o.csv", parse_dates=["ds"])["ds"]
+    assert times.tolist() == 2 * [pd.Timestamp(start), pd.Timestamp("2024-01-05 01:00")]
+
+
+def test_the_version_is_shown(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"drnn-forecast {drnn.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "args", [["fit", "data.csv", *FIT, "--horizon", "x"], ["forecast"], ["fit"]]
+)
+def test_a_mistake_is_said_in_one_line(capsys, args):
+    assert run(*args) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_an_interrupt_in_training_is_said_and_leaves_no_file(here, capsys, monkeypatch, control_c):

@@ -6,7 +6,7 @@ import pytest
 from drnn_forecast.cli import main
 from drnn_forecast.cli.demo import demonstrate, sample_data, score_text
 
-QUICK = {"seconds": 2, "num_series": 2, "validation_windows": 2, "test_windows": 2}
+QUICK = {"max_seconds": 2, "num_series": 2, "validation_windows": 2, "test_windows": 2}
 NAMES = ["DilatedRNN", "LSTM", "DeepAR", "Seasonal naive (24)", "Seasonal naive (168)"]
 
 
@@ -61,7 +61,8 @@ def test_the_table_scores_every_model_and_marks_what_is_not_its_own(shown):
 def test_every_neural_model_had_the_same_time(shown):
     table = shown.table.iloc[:3]
 
-    assert (table["training s"] >= QUICK["seconds"]).all()
+    # The budget counts from the call: making the model is part of it.
+    assert (table["training s"] >= 0.8 * QUICK["max_seconds"]).all()
     assert (table["stopped by"] == "max_seconds").all()
 
 
@@ -83,10 +84,8 @@ def test_the_command_writes_into_a_folder_that_it_names_and_never_twice(
 def _naive_and_small():
     from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
     from drnn_forecast.evaluation.contenders.neural import dilated_rnn
-    from drnn_forecast.model.losses.quantiles import quantile_loss
 
-    roles = sample_data(1).roles.to_dict()
-    small = dilated_rnn(hidden_size=4, num_layers=1, loss=quantile_loss(), roles=roles)
+    small = dilated_rnn(hidden_size=4, num_layers=1)
     return [small, SeasonalNaive(24)]
 
 

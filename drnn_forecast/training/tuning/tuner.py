@@ -36,9 +36,9 @@ def tune(
     storage: str | BaseStorage | None = None,
     study_name: str = "drnn_forecast",
     folder: Path | str = "drnn-tuning",
-    max_epochs: int = 50,
-    steps_per_epoch: int | None = None,
-    patience: int = 10,
+    max_epochs: int = Recipe.max_epochs,
+    steps_per_epoch: int | None = Recipe.steps_per_epoch,
+    patience: int = Recipe.patience,
     seeds: Sequence[int] = (0,),
     trainer_kwargs: Mapping[str, Any] | None = None,
     callbacks: Sequence[Callback] = (),
@@ -107,7 +107,8 @@ def tune(
             "`tune` needs Optuna; install it with `pip install 'drnn-forecast[tune]'`."
         ) from error
     from drnn_forecast.host import quiet_optuna
-    from drnn_forecast.training.tuning.problem import make_problem
+    from drnn_forecast.model import Recipe
+from drnn_forecast.training.tuning.problem import make_problem
     from drnn_forecast.training.tuning.result import TuningResult
     from drnn_forecast.training.tuning.storage import heartbeat_of, open_storage
     from drnn_forecast.training.tuning.study import open_study, pruner_of
