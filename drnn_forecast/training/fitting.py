@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.host import isolated_randomness, quiet_lightning
-from drnn_forecast.layers import checked_integer
+from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
 from drnn_forecast.training.rates import check_schedule, scheduler
 
@@ -144,7 +144,7 @@ def fit(
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [*judges, timer, guard, *course, *callbacks],
+            "callbacks": [*judges, timer, guard, _KernelNotice(), *course, *callbacks],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
@@ -209,6 +209,24 @@ class _BestWeights(ModelCheckpoint):
 
 class _Patience(EarlyStopping):
     """Keeps a state of its own beside the user's `EarlyStopping`, which Lightning asks for."""
+
+
+class _KernelNotice(Callback):
+    """Says in the progress bar that torch's cells train while the compiled kernels are made."""
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Show or take away the note."""
+        bar = getattr(trainer.progress_bar_callback, "train_progress_bar", None)
+        if bar is not None and hasattr(bar, "set_description_str"):
+            note = " (compiling kernels)" if kernels_are_compiling() else ""
+            bar.set_description_str(f"Epoch {trainer.current_epoch}{note}")
 
 
 class _DivergenceError(Exception):

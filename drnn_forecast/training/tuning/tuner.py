@@ -14,6 +14,7 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data import ForecastData
 from drnn_forecast.layers import checked_integer
+from drnn_forecast.model import Recipe
 from drnn_forecast.training.tuning.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ def tune(
             "`tune` needs Optuna; install it with `pip install 'drnn-forecast[tune]'`."
         ) from error
     from drnn_forecast.host import quiet_optuna
-    from drnn_forecast.model import Recipe
-from drnn_forecast.training.tuning.problem import make_problem
+    from drnn_forecast.training.tuning.problem import make_problem
     from drnn_forecast.training.tuning.result import TuningResult
     from drnn_forecast.training.tuning.storage import heartbeat_of, open_storage
     from drnn_forecast.training.tuning.study import open_study, pruner_of
