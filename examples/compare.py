@@ -19,8 +19,6 @@ def main(folder: Path = Path("."), seconds: float = 60, seeds: tuple[int, ...] =
     data = ForecastData.from_frame(
         load_sample(), series="series", time="time", target="load", known=["temperature"]
     )
-    budget = {"max_seconds": seconds, "steps_per_epoch": 200, "batch_size": 64}
-
     # 1. The last four weeks, forecast by every model under every seed. Learning rates are found
     #    on the validation windows first, for every model in the same way.
     comparison = compare(
@@ -32,7 +30,7 @@ def main(folder: Path = Path("."), seconds: float = 60, seeds: tuple[int, ...] =
         folder=folder / "comparison-cells",
         announce=print,
         **WINDOWS,
-        **budget,
+        max_seconds=seconds,
     )
     print(comparison.table[["MASE", "MASE ±", "coverage 80 %", "coverage 80 % before"]].round(3))
     print(comparison.significance[["model", "baseline", "metric", "p_value", "note"]])
@@ -50,7 +48,7 @@ def main(folder: Path = Path("."), seconds: float = 60, seeds: tuple[int, ...] =
         refit_every=3,
         window_length=365 * 24,
         **WINDOWS,
-        **budget,
+        max_seconds=seconds,
     )
     print(result.forecasts.groupby(["model", "fold"])["time"].agg(["min", "max"]))
 

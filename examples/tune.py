@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from drnn_forecast import ForecastData, SearchSpace, load_sample, tune
-from drnn_forecast.training.tuning.space import Range
+from drnn_forecast.training import Range
 
 HORIZON, CONTEXT = 48, 168  # hours
 
@@ -36,7 +36,6 @@ def main(folder: Path = Path("drnn-tuning"), n_trials: int = 20, steps: int = 20
         validation_windows=14,
         n_trials=n_trials,
         search_space=space,
-        fixed={"season_length": (24, 168), "head_size": 128},
         objectives=("validation_loss", "training_seconds"),
         max_epochs=3,
         steps_per_epoch=steps,

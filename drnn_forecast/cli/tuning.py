@@ -64,7 +64,7 @@ def tune_on_table(
         **table: See `Table`.
     """
     source = Table(path=data, **table)
-    budget = {
+    budget: dict[str, Any] = {
         "max_epochs": max_epochs,
         "steps_per_epoch": steps_per_epoch,
         "patience": patience,
