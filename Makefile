@@ -16,6 +16,9 @@ test: lint types
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tests/readme.py build/readme
+	$(BIN)/mypy --strict --config-file= build/readme/*.py
+	$(BIN)/pyright --pythonpath $(BIN)/python build/readme
 
 types: $(VENV)/.test
 	$(BIN)/mypy

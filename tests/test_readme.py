@@ -3,9 +3,7 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
+from readme import BLOCKS, README
 
 QUICKLY = {
     "max_epochs=10": "max_epochs=1, limit_train_batches=2",
