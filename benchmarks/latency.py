@@ -48,8 +48,10 @@ def prepared(cell_type: str) -> tuple[DilatedRNNForecaster, pd.DataFrame, dict[s
         splits.training,
         hidden_size=64,
         num_layers=5,
+        dilation_base=2,
         cell_type=cell_type,
-        roles=data.roles.to_dict(),
+        head_size=None,
+        season_length=(),
     ).eval()
     dataset = data.forecast_dataset(model.dataset_parameters)
     x, _ = next(iter(dataset.to_dataloader(train=False, batch_size=1, num_workers=0)))

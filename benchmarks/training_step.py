@@ -108,7 +108,14 @@ def ours(frame: pd.DataFrame, cell_type: str, steps: int) -> list[float]:
     """Return the milliseconds of each of our training steps."""
     data = dataset(BatchedTimeSeriesDataSet, frame)
     model = DilatedRNNForecaster.from_dataset(
-        data, cell_type=cell_type, hidden_size=HIDDEN, num_layers=LAYERS, logging_metrics=None
+        data,
+        cell_type=cell_type,
+        hidden_size=HIDDEN,
+        num_layers=LAYERS,
+        dilation_base=2,
+        head_size=None,
+        dropout=0.1,
+        logging_metrics=None,
     )
     return lightning_steps(model, data, steps)
 
