@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -133,6 +134,24 @@ def test_an_area_says_in_one_sentence_what_it_is_for_and_exports_what_is_there(n
     assert "\n" not in module.__doc__
     assert all(hasattr(module, export) for export in module.__all__)
     assert module.__all__ == sorted(module.__all__)
+
+
+def test_no_name_is_exported_for_two_things():
+    areas = sorted(set(MAY_IMPORT) - {"__main__"})
+    names = [name for area in areas for name in import_module(f"drnn_forecast.{area}").__all__]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+
+
+def test_no_two_classes_and_no_two_public_functions_share_a_name():
+    found = Counter(
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+    )
+
+    assert [name for name, count in found.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
