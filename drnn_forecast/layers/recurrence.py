@@ -205,4 +205,6 @@ def _is_exporting() -> bool:
     """Return whether a graph is being exported, which would not load without this package."""
     # torch 2.6 cannot tell export from compilation, which then run torch's cells alike.
     is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return is_exporting() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
+    # torch gives this one no types, and means to give up its `jit`.
+    is_tracing: Callable[[], bool] = getattr(torch.jit, "is_tracing", bool)
+    return is_exporting() or is_tracing() or torch.onnx.is_in_onnx_export()

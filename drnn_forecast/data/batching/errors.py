@@ -55,7 +55,8 @@ def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
         name: dataset.transform_values(name, rows[encoded], inverse=True, group_id=True)
         for name, encoded in dataset.series_columns.items()
     }
-    return pd.DataFrame(decoded).to_dict(orient="records")
+    names: list[dict[str, Any]] = pd.DataFrame(decoded).to_dict(orient="records")
+    return names
 
 
 def shown(names: Any, total: int | None = None) -> str:

@@ -30,7 +30,7 @@ class WindowScale:
 
     def transform(self, values: Tensor) -> Tensor:
         """Return values normalised, `(batch, time)`; padding is arbitrary."""
-        raw = self.normalizer.preprocess(values)
+        raw: Tensor = self.normalizer.preprocess(values)
         return ((raw - self.center[:, None]) / self.scale[:, None]).to(raw.dtype)
 
 

@@ -176,8 +176,10 @@ def not_finite(values: pd.Series) -> NDArray[np.bool_]:
     """Return where values are missing, infinite or too large for a dataset."""
     if is_real(values):
         # Datasets hold float32, in which larger numbers are infinite.
-        return ~(np.abs(as_numbers(values)) <= np.finfo(np.float32).max)
-    return values.isna().to_numpy()
+        is_finite: NDArray[np.bool_] = np.abs(as_numbers(values)) <= np.finfo(np.float32).max
+        return ~is_finite
+    is_missing: NDArray[np.bool_] = values.isna().to_numpy()
+    return is_missing
 
 
 def verb(wrong: NDArray[np.bool_]) -> str:

@@ -88,7 +88,7 @@ class Grid:
 
     def in_utc(self, positions: NDArray[np.int64], step: np.timedelta64) -> NDArray[np.datetime64]:
         """Return the stamp at each position in UTC, in the unit of the origin."""
-        origin = self.origin.asm8
+        origin: np.datetime64 = self.origin.asm8
         return (origin + np.asarray(positions) * step).astype(origin.dtype)
 
     def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
@@ -178,7 +178,8 @@ def parse_frequency(freq: str) -> str:
         ) from error
     if offset.n < 1:
         raise ValueError(f"`freq` must step forward, got {freq!r}.")
-    return offset.freqstr
+    alias: str = offset.freqstr
+    return alias
 
 
 @cache
@@ -186,7 +187,8 @@ def step_in_days(freq: str) -> float:
     """Return the length of a step in days (the first whole one of the year 2001)."""
     offset = to_offset(freq)
     start = offset.rollforward(pd.Timestamp("2001-01-01"))
-    return (start + offset - start) / pd.Timedelta(days=1)
+    days: float = (start + offset - start) / pd.Timedelta(days=1)
+    return days
 
 
 @dataclass(frozen=True)

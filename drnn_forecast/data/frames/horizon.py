@@ -69,7 +69,7 @@ def known_rows(
     """
     given = panel.grid.positions(pd.DatetimeIndex(future[panel.roles.time]))
     rows = pd.MultiIndex.from_arrays([panel.code_of(future), given])
-    found = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    found: NDArray[np.int64] = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
     check_reach(panel, positions, found < 0)
     return found
 

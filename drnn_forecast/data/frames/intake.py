@@ -66,7 +66,7 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
 
 def is_ascending(names: Names) -> bool:
     """Return whether each name sorts behind the one before it."""
-    return pd.Index(names, dtype=names.dtype).is_monotonic_increasing
+    return bool(pd.Index(names, dtype=names.dtype).is_monotonic_increasing)
 
 
 def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:

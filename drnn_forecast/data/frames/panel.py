@@ -82,7 +82,9 @@ class Panel:
         """Return the code of the series of each row; -1 where the history lacks it."""
         if self.roles.series is None:
             return np.zeros(len(rows), dtype=np.int64)
-        return pd.Index(self.names).get_indexer(pd.Index(rows[self.roles.series].tolist()))
+        given = pd.Index(rows[self.roles.series].tolist())
+        codes: NDArray[np.int64] = pd.Index(self.names).get_indexer(given)
+        return codes
 
     def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
         """Return the marked series with their numbers of rows, for a message."""
