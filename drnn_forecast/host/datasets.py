@@ -33,11 +33,9 @@ class HostDataset(TimeSeriesDataSet):
         """Do nothing; called before pytorch-forecasting checks the frame itself."""
 
     def make_index(self, data: pd.DataFrame, is_predicting: bool) -> Any:
-        """Return what the attribute `index` is to hold: a row per window.
+        """Return what the attribute `index` is to hold: a row per window, or one per series.
 
-        Args:
-            data: The encoded rows, sorted; `series_columns` and `TIME_COLUMN` tell them apart.
-            is_predicting: Whether to keep one window per series.
+        `data` are the encoded rows, sorted; `series_columns` and `TIME_COLUMN` tell them apart.
         """
         return super()._construct_index(data, is_predicting)
 
@@ -92,9 +90,6 @@ class HostDataset(TimeSeriesDataSet):
 
         Building a dataset copies, groups and fits once more, in ten times the time. For one
         target without lags, weights, groups of variables and scales from other rows.
-
-        Args:
-            columns: Every column of the frame, `(rows,)` each.
 
         Raises:
             ValueError: A value is not finite.

@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drnn_forecast.data.batching import build_checks, use_checks
-from drnn_forecast.data.batching.batch import gather_batch
+from drnn_forecast.data.batching.batch import WindowBatch, gather_batch
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
-from drnn_forecast.data.batching.series_scales import series_scales
+from drnn_forecast.data.batching.scales import is_elementwise, series_scales
 from drnn_forecast.data.batching.spans import find_spans
-from drnn_forecast.data.batching.window_batch import WindowBatch
 from drnn_forecast.data.batching.window_index import (
     IntArray,
     SeriesRows,
@@ -31,7 +30,6 @@ from drnn_forecast.data.batching.window_index import (
     find_windows,
     step_lengths,
 )
-from drnn_forecast.data.batching.window_scales import is_elementwise
 from drnn_forecast.host import TIME_COLUMN, HostDataset, Tensors
 
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
@@ -253,11 +251,6 @@ class BatchedTimeSeriesDataSet(HostDataset):
     ) -> None:
         """Overwrite the values of a variable in every batch, until `reset_overwrite_values`.
 
-        Args:
-            values: One number, or one per time step.
-            variable: A variable that is neither target nor weight.
-            target: The part of a window to overwrite, "encoder", "decoder" or "all".
-
         Raises:
             DatasetError: `target` is something else, or the variable cannot be overwritten.
         """
@@ -290,11 +283,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
     ) -> BatchedTimeSeriesDataSet:
         """Return a copy with other data, in which each series is one window.
 
-        Args:
-            tensors: The rows, as `data` holds them.
-            series: Where each series lies.
-            order: The series in the order of the windows, `(series,)`.
-            layout: That of a dataset with the same variables, which takes its time to find.
+        `order` are the series in the order of the windows, `(series,)`; `layout`, which takes its
+        time to find, is that of a dataset with the same variables.
         """
         new = shallow_copy(self)
         new.data, new._series, new._derived = tensors, series, {"layout": layout}
@@ -310,10 +300,9 @@ class BatchedTimeSeriesDataSet(HostDataset):
         build_checks.check_rows(self, data)
 
     def make_index(self, data: pd.DataFrame, is_predicting: bool) -> Any:
-        """Return the windows in compact arrays.
+        """Return the windows in compact arrays, or pytorch-forecasting's frame of them.
 
-        They are pytorch-forecasting's frame where series repeat a time step, which its scan
-        treats in an order of its own.
+        Its scan treats series that repeat a time step in an order of its own.
         """
         time = data[TIME_COLUMN].to_numpy(np.int64)
         self._series = series = SeriesRows.from_groups(data[list(self.series_columns.values())])

@@ -25,13 +25,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class LocalTimes:
-    """Time stamps by the clock and the calendar of their zone, as arrays; pandas' fields are slow.
+    """Time stamps by the clock and calendar of their zone, as arrays; pandas' fields are slow."""
 
-    Attributes:
-        stamps: Local time, without a zone.
-    """
-
-    stamps: NDArray[np.datetime64]
+    stamps: NDArray[np.datetime64]  # local time, without a zone
 
     @cached_property
     def days(self) -> NDArray[np.datetime64]:

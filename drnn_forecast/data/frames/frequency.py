@@ -23,12 +23,10 @@ SPARSE = 0.25
 
 @dataclass(frozen=True)
 class Grid:
-    """Time stamps numbered in steps of one frequency.
+    """Time stamps numbered in steps of one frequency, the origin at position 0.
 
-    Attributes:
-        origin: The stamp at position 0.
-        freq: pandas frequency alias. Hours and shorter steps are counted in elapsed time, days and
-            longer ones by the calendar of the origin's time zone.
+    Hours and shorter steps are counted in elapsed time, days and longer ones by the calendar of the
+    origin's time zone.
     """
 
     origin: pd.Timestamp
@@ -50,11 +48,7 @@ class Grid:
         return elapsed_step(self.freq)
 
     def positions(self, times: Stamps) -> NDArray[np.int64]:
-        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
-
-        Args:
-            times: Stamps that are not before the origin, in its time zone.
-        """
+        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid."""
         if len(times) == 0:
             return np.empty(0, dtype=np.int64)
         if self.step is not None:
@@ -96,9 +90,6 @@ class Grid:
 
         Where a stamp falls into the hour that a change of clocks skips, it is the end of that hour;
         where it falls into the hour that is repeated, it is the first.
-
-        Args:
-            **extent: `end` or `periods` of `pandas.date_range`; `end` is local time.
         """
         local = pd.date_range(self.origin.tz_localize(None), freq=self.offset, **extent)
         return local.tz_localize(
@@ -119,16 +110,6 @@ def resolve_frequency(
     Without `freq`, it is the frequency of the longest series: the one on whose grid all its stamps
     lie with the fewest missing. Gaps are therefore no obstacle, as long as half of the steps are
     there.
-
-    Args:
-        times: Stamps, sorted within each series and unique there.
-        codes: The number of each stamp's series; an index into `names`.
-        names: The name of each series, for messages.
-        column: The time column, for messages.
-        freq: The user's alias, or None.
-
-    Raises:
-        ValueError: `freq` is no alias, none can be inferred, or it differs between series.
     """
     if freq is not None:
         return parse_frequency(freq)
@@ -164,11 +145,7 @@ def elapsed_step(freq: str) -> np.timedelta64 | None:
 
 @cache
 def parse_frequency(freq: str) -> str:
-    """Return the alias as pandas spells it.
-
-    Raises:
-        ValueError: pandas does not know the alias, or it does not go forward.
-    """
+    """Return the alias as pandas spells it."""
     try:
         offset = to_offset(freq)
     except ValueError as error:

@@ -55,13 +55,6 @@ def is_faster(
     compiled kernel itself, and wins where its product is all there is to do and vectors are not
     full. Torch's backward passes are slower than its forward ones. Measured by
     `benchmarks/backend_rule.py`.
-
-    Args:
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
-        lanes: Sequences side by side, the dilation times the batch.
-        hidden: Units.
-        dtype: Of all tensors.
-        training: Whether a backward pass may follow.
     """
     if cell_type != "LSTM" or dtype == torch.float64:
         return hidden <= max(64, 32 * lanes) * (2 if training else 1)
@@ -108,15 +101,7 @@ def compiled_recurrence(
     *,
     dilation: int,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the output `(time, batch, hidden)` and the state after the last step.
-
-    Args:
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
-        input: `(time, batch, features)`, at least one step, float32 or float64.
-        state: h, and for an LSTM also c, each `(dilation, batch, hidden)`, oldest first.
-        weights: The two weights and the two biases, as torch lays them out.
-        dilation: s, time steps.
-    """
+    """Return the output `(time, batch, hidden)` and the state after the last step."""
     time, batch, features = input.shape
     hidden = weights[1].shape[1]
     parts = [part.reshape(dilation * batch, hidden) for part in state]
