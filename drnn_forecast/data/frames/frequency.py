@@ -1,5 +1,6 @@
 """The regular grid that the time stamps of a frame lie on."""
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -124,15 +125,17 @@ def resolve_frequency(
             "grid of which at least half is present (three stamps are the least); give `freq`, "
             f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
         )
-    for code in poor_fits(times, codes, best.freq, len(names)):
-        own = better_fit(times[codes == code], best.freq, origin=times.min())
-        if own is not None and own.freq != best.freq:
+    shared, _ = best
+    for code in poor_fits(times, codes, shared, len(names)):
+        stamps = times[codes == code]
+        own, missing = best_fit(stamps) or (shared, math.inf)
+        if own != shared and missing < missing_steps(stamps, shared, origin=times.min()):
             raise ValueError(
                 f"All series must share one frequency, but that of time column {column!r} is "
-                f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
+                f"{shared!r} in series {shown(names[longest])} and {own!r} in series "
                 f"{shown(names[code])}; resample one of them, forecast them apart, or give `freq`."
             )
-    return best.freq
+    return shared
 
 
 @cache
@@ -168,22 +171,14 @@ def step_in_days(freq: str) -> float:
     return days
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A frequency on whose grid all stamps of a series lie, and the steps missing between them."""
-
-    freq: str
-    missing: int
-
-
-def best_fit(times: pd.DatetimeIndex) -> Fit | None:
-    """Return the frequency with the fewest missing steps, or None where none fits."""
-    best: Fit | None = None
+def best_fit(times: pd.DatetimeIndex) -> tuple[str, float] | None:
+    """Return the frequency with the fewest missing steps, and those, or None where none fits."""
+    best: tuple[str, float] | None = None
     for freq in dict.fromkeys(candidates(times)):
-        found = fit(times, freq, origin=times[0])
-        if found and found.missing <= len(times) and (not best or found.missing < best.missing):
-            best = found
-        if best and best.missing == 0:
+        missing = missing_steps(times, freq, origin=times[0])
+        if missing <= len(times) and (best is None or missing < best[1]):
+            best = freq, missing
+        if missing == 0:
             break
     return best
 
@@ -209,12 +204,12 @@ def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
     yield from ("MS", "ME", "B")
 
 
-def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
-    """Return the fit of a frequency to one series, or None where a stamp is off its grid."""
+def missing_steps(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> float:
+    """Return the steps missing between the stamps of a series, infinite where one is off grid."""
     positions = Grid(origin, freq).positions(times)
     if (positions == OFF_GRID).any():
-        return None
-    return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
+        return math.inf
+    return int(positions[-1] - positions[0] + 1 - len(positions))
 
 
 def zone_hint(times: pd.DatetimeIndex) -> str:
@@ -222,13 +217,6 @@ def zone_hint(times: pd.DatetimeIndex) -> str:
     if times.tz is None:
         return ""
     return f", or use `Series.dt.tz_convert` if days do not begin at midnight of {times.tz}"
-
-
-def better_fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
-    """Return the best fit of a series, or None where `freq` leaves no more steps missing."""
-    own, shared = best_fit(times), fit(times, freq, origin=origin)
-    is_better = own is not None and (shared is None or own.missing < shared.missing)
-    return own if is_better else None
 
 
 def poor_fits(
