@@ -4,8 +4,6 @@ from importlib.resources import as_file, files
 
 import pandas as pd
 
-__all__ = ["load_sample"]
-
 
 def load_sample() -> pd.DataFrame:
     """Return two years of hourly load and temperature, eight countries one below the other.

@@ -33,11 +33,9 @@ class HostDataset(TimeSeriesDataSet):
         """Do nothing; called before pytorch-forecasting checks the frame itself."""
 
     def make_index(self, data: pd.DataFrame, is_predicting: bool) -> Any:
-        """Return what the attribute `index` is to hold: a row per window.
+        """Return what the attribute `index` is to hold: a row per window, or one per series.
 
-        Args:
-            data: The encoded rows, sorted; `series_columns` and `TIME_COLUMN` tell them apart.
-            is_predicting: Whether to keep one window per series.
+        `data` are the encoded rows, sorted; `series_columns` and `TIME_COLUMN` tell them apart.
         """
         return super()._construct_index(data, is_predicting)
 
@@ -49,12 +47,14 @@ class HostDataset(TimeSeriesDataSet):
     @property
     def fitted_encoders(self) -> dict[str, Any]:
         """Encoders by column; `categorical_encoders` has only those that the user gave."""
-        return self._categorical_encoders
+        encoders: dict[str, Any] = self._categorical_encoders
+        return encoders
 
     @property
     def fitted_scalers(self) -> dict[str, Any]:
         """Scalers by column; `scalers` has only those that the user gave."""
-        return self._scalers
+        scalers: dict[str, Any] = self._scalers
+        return scalers
 
     @property
     def known_variables(self) -> list[str]:
@@ -69,12 +69,14 @@ class HostDataset(TimeSeriesDataSet):
     @property
     def series_columns(self) -> dict[str, str]:
         """The column of the encoded rows that holds each group id."""
-        return self._group_ids_mapping
+        columns: dict[str, str] = self._group_ids_mapping
+        return columns
 
     @property
     def overwritten(self) -> dict[str, Any] | None:
         """What `set_overwrite_values` was told, if it was."""
-        return self._overwrite_values
+        values: dict[str, Any] | None = self._overwrite_values
+        return values
 
     def with_series_encoders(self: D, encoders: Mapping[str, Any]) -> D:
         """Return a shallow copy that tells its series apart by other encoders, by group id."""
@@ -88,9 +90,6 @@ class HostDataset(TimeSeriesDataSet):
 
         Building a dataset copies, groups and fits once more, in ten times the time. For one
         target without lags, weights, groups of variables and scales from other rows.
-
-        Args:
-            columns: Every column of the frame, `(rows,)` each.
 
         Raises:
             ValueError: A value is not finite.
@@ -141,7 +140,7 @@ class HostDataset(TimeSeriesDataSet):
 
     def _data_to_tensors(self, data: pd.DataFrame) -> Tensors:
         """Return the data row by row in memory; pandas gives column by column, slow to gather."""
-        tensors = super()._data_to_tensors(data)
+        tensors: Tensors = super()._data_to_tensors(data)
         for name in ("reals", "categoricals", "groups"):
             tensors[name] = tensors[name].contiguous()
         return tensors

@@ -39,7 +39,7 @@ def suite_frame() -> pd.DataFrame:
     return data_with_covariates()
 
 
-def suite_loaders(frame: pd.DataFrame, **options: Any) -> dict[str, DataLoader]:
+def suite_loaders(frame: pd.DataFrame, **options: Any) -> dict[str, DataLoader[Any]]:
     """Return the suite's loaders for training, validation and test of a frame.
 
     Args:
@@ -48,4 +48,5 @@ def suite_loaders(frame: pd.DataFrame, **options: Any) -> dict[str, DataLoader]:
     """
     from pytorch_forecasting.tests._data_scenarios import make_dataloaders
 
-    return make_dataloaders(frame, **options)
+    loaders: dict[str, DataLoader[Any]] = make_dataloaders(frame, **options)
+    return loaders

@@ -56,16 +56,7 @@ class RecurrentCell(Protocol):
 
 
 def checked_cell(cell: Any, input_size: int) -> nn.Module:
-    """Return `cell` if one step of it keeps to the protocol.
-
-    Args:
-        cell: What should be a `RecurrentCell`.
-        input_size: Features of the input that it will read.
-
-    Raises:
-        ValueError: A step returns something else, or a size is below 1.
-        TypeError: It is no module, has no such attribute, or a size is not an integer.
-    """
+    """Return `cell` if one step of it keeps to the protocol."""
     name = type(cell).__name__
     if not isinstance(cell, nn.Module):
         raise TypeError(f"A cell must be a `torch.nn.Module`, got {cell!r}.")
@@ -92,17 +83,7 @@ def checked_cell(cell: Any, input_size: int) -> nn.Module:
 def cell_recurrence(
     cell: nn.Module, input: Tensor, state: tuple[Tensor, ...], hidden_size: int
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the outputs `(steps, lanes, hidden)` and the state after the last step.
-
-    Args:
-        cell: A `RecurrentCell`.
-        input: `(steps, lanes, features)`, at least one step.
-        state: Parts `(lanes, size)`, before the first step.
-        hidden_size: Width of the output.
-
-    Raises:
-        ValueError: A step returns something else than the protocol asks.
-    """
+    """Return the outputs `(steps, lanes, hidden)` and the state after the last step."""
     outputs = []
     for step in input.unbind():
         output, state = _step(cell, step, state, hidden_size)

@@ -11,11 +11,7 @@ from drnn_forecast.layers.dilations import checked_integer
 
 
 def checked_cell_type(cell_type: str, known: Collection[str]) -> str:
-    """Return `cell_type` if it is one of the known cells.
-
-    Raises:
-        ValueError: There is none.
-    """
+    """Return `cell_type` if it is one of the known cells."""
     if cell_type not in known:
         raise ValueError(f"`cell_type` must be one of {', '.join(known)}, got {cell_type!r}.")
     return cell_type
@@ -39,12 +35,7 @@ def checked_widths(hidden_size: int | Sequence[int], num_layers: int) -> tuple[i
 
 
 def checked_probability(name: str, value: float) -> float:
-    """Return `value` if it is at least 0 and below 1; `name` is the argument to blame.
-
-    Raises:
-        ValueError: It is not.
-        TypeError: It is not a number.
-    """
+    """Return `value` if it is at least 0 and below 1; `name` is the argument to blame."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"`{name}` must be a number of at least 0 and below 1, got {value!r}.")
     if not 0 <= value < 1:
@@ -53,11 +44,7 @@ def checked_probability(name: str, value: float) -> float:
 
 
 def check_input(input: Tensor, features: int) -> None:
-    """Check that `input` is a batch of sequences of that many features.
-
-    Raises:
-        ValueError: It has another rank or width.
-    """
+    """Check that `input` is a batch of sequences of that many features."""
     if input.dim() != 3:
         raise ValueError(
             f"`input` must have three axes, time, batch and features, got {tuple(input.shape)}. "
@@ -70,11 +57,7 @@ def check_input(input: Tensor, features: int) -> None:
 
 
 def check_kind(name: str, tensor: Tensor, *, like: Tensor) -> None:
-    """Check that a tensor has the device and dtype of the weights; autocast may mix dtypes.
-
-    Raises:
-        ValueError: It has another; `name` is the argument to blame.
-    """
+    """Check that a tensor has the device and dtype of the weights; autocast may mix dtypes."""
     if tensor.device != like.device:
         raise ValueError(
             f"`{name}` must be on the device of the weights, {like.device}, got {tensor.device}. "

@@ -26,20 +26,12 @@ MODES: Final = {"RNN": "RNN_TANH", "GRU": "GRU", "LSTM": "LSTM"}
 
 
 class DilatedLayer(nn.Module, ABC):
-    """What dilated layers share: windows of the input, and an exact state.
+    """What dilated layers share: windows of the input, and an exact state."""
 
-    Attributes:
-        dilation: s, time steps.
-        features: Of each time step of the input.
-        input_kernel_size: k; the cell reads x_t, x_(t-s), ..., x_(t-(k-1)s), joined.
-        state_sizes: Widths of the parts of the cell's state.
-        cell_name: For messages.
-    """
-
-    dilation: int
-    features: int
-    input_kernel_size: int
-    state_sizes: tuple[int, ...]
+    dilation: int  # s, time steps
+    features: int  # of each time step of the input
+    input_kernel_size: int  # k; the cell reads x_t, x_(t-s), ..., x_(t-(k-1)s), joined
+    state_sizes: tuple[int, ...]  # widths of the parts of the cell's state
     cell_name: str
 
     def forward(self, input: Tensor, state: LayerState | None = None) -> tuple[Tensor, LayerState]:

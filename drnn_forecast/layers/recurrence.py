@@ -105,14 +105,7 @@ def recurrence(
 def torch_cells(
     cell_type: str, weights: Sequence[Tensor], input: Tensor, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return torch's outputs `(steps, lanes, hidden)` and last state, each part `(lanes, hidden)`.
-
-    Args:
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
-        weights: The two weights and the two biases, as torch lays them out.
-        input: `(steps, lanes, features)`, at least one step.
-        state: h, and for an LSTM also c, each `(lanes, hidden)`, before the first step.
-    """
+    """Return outputs `(steps, lanes, hidden)` and the last state, parts of `(lanes, hidden)`."""
     hidden = tuple(part.unsqueeze(0) for part in state)
     output, *last = TORCH_CELLS[cell_type](
         input,
@@ -142,11 +135,6 @@ def compile_kernels() -> None:
     cpu.compile_kernels(*cpu.DTYPES)
 
 
-def kernels_are_compiling() -> bool:
-    """Return whether kernels are being compiled for this process, while torch's cells run."""
-    return cpu.are_compiling()
-
-
 def settle_backend(input: Tensor, backends: Collection[str]) -> None:
     """Wait for the kernels that `"auto"` may run on this input, `(time, batch, features)`.
 
@@ -158,12 +146,7 @@ def settle_backend(input: Tensor, backends: Collection[str]) -> None:
 
 
 def checked_backend(backend: str) -> str:
-    """Return `backend` if there is such a one and it is installed.
-
-    Raises:
-        ValueError: There is none.
-        ImportError: It needs a package that is not installed.
-    """
+    """Return `backend` if there is such a one and it is installed."""
     if backend not in BACKENDS:
         raise ValueError(f"`backend` must be one of {', '.join(BACKENDS)}, got {backend!r}.")
     if backend == "numba" and not cpu.HAS_NUMBA:
@@ -205,4 +188,6 @@ def _is_exporting() -> bool:
     """Return whether a graph is being exported, which would not load without this package."""
     # torch 2.6 cannot tell export from compilation, which then run torch's cells alike.
     is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return is_exporting() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
+    # torch gives this one no types, and means to give up its `jit`.
+    is_tracing: Callable[[], bool] = getattr(torch.jit, "is_tracing", bool)
+    return is_exporting() or is_tracing() or torch.onnx.is_in_onnx_export()

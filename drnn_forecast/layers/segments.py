@@ -48,4 +48,6 @@ class SegmentEmbedding(nn.Module):
             )
         time, batch, features = input.shape
         steps = input.reshape(time // self.length, self.length, batch, features).transpose(1, 2)
-        return self.linear(steps.reshape(len(steps), batch, self.length * features))
+        joined = steps.reshape(len(steps), batch, self.length * features)
+        segments: Tensor = self.linear(joined)
+        return segments

@@ -1,4 +1,7 @@
-"""Forecasts: fans over the horizon, windows, and errors by step."""
+"""Forecasts: fans over the horizon, windows, and errors by step.
+
+Every function raises an `ImportError` where matplotlib is not installed.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,6 @@ def fan_charts(
         unit: Of the target, for the axis.
         title: Of the figure.
         columns: Panels side by side.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     names = list(forecasts["series"].unique())
     rows = -(-len(names) // columns)
@@ -69,9 +69,6 @@ def error_by_horizon(
         unit: Of the error, for the axis.
         step: What a step is, for the axis, such as `"hours ahead"`.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     figure = new_figure(10, 5.5)
     axis = figure.subplots()
@@ -113,9 +110,6 @@ def window_chart(
         actual: `(steps,)`; None: not drawn.
         title: Of the figure.
         axis: Where to draw; None: a figure of its own.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     if axis is None:
         axis = new_figure(8, 3.5).subplots()

@@ -1,4 +1,7 @@
-"""What a forecast leans on: maps of saliency, bars, and quantities by lag."""
+"""What a forecast leans on: maps of saliency, bars, and quantities by lag.
+
+Every function raises an `ImportError` where matplotlib is not installed.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,7 @@ if TYPE_CHECKING:
 def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
     """Return a figure of how much each step of a forecast leans on each step of the past.
 
-    Args:
-        saliency: `(steps, encoder steps)`, the last column directly before the first step.
-        title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
+    `saliency` is `(steps, encoder steps)`, the last column directly before the first step.
     """
     steps, length = saliency.shape
     figure = new_figure(10, 4.5)
@@ -38,16 +36,7 @@ def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
 
 
 def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
-    """Return a figure with one horizontal bar per name, the first one on top.
-
-    Args:
-        values: By name.
-        title: Of the figure.
-        label: Of the axis of values.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure with one horizontal bar per name, the first one on top."""
     figure = new_figure(7, 1 + 0.35 * len(values))
     axis = figure.subplots()
     axis.barh(list(values), list(values.values()), color=COLOURS["forecast"])
@@ -61,16 +50,7 @@ def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
 def lag_chart(
     by_lag: NDArray[np.floating], *, title: str, axis: Axes | None = None
 ) -> Figure | SubFigure:
-    """Return a figure of a quantity by lag, the first one being lag 1.
-
-    Args:
-        by_lag: `(lags,)`.
-        title: Of the figure.
-        axis: Where to draw; None: a figure of its own.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of a quantity by lag, the first one being lag 1; its own without `axis`."""
     axis = new_figure(10, 3.5).subplots() if axis is None else axis
     axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
     axis.set_xlabel("lag, time steps")

@@ -1,4 +1,7 @@
-"""Recurrent architectures: the unrolled network, and mean recurrent length by depth."""
+"""Recurrent architectures: the unrolled network, and mean recurrent length by depth.
+
+Every function raises an `ImportError` where matplotlib is not installed.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,6 @@ def unrolled_network(
         distance: The last time step; the first is 0.
         labels: Of the nodes, from the input up.
         title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
     """
     figure = new_figure(min(5 + 0.4 * distance, 16), 1.8 + 0.8 * len(labels))
     axis = figure.subplots()
@@ -73,15 +73,7 @@ def unrolled_network(
 
 
 def length_by_depth(lengths: Mapping[str, Mapping[int, float]], *, title: str) -> Figure:
-    """Return a figure of mean recurrent length against depth, a line for each kind of network.
-
-    Args:
-        lengths: By kind, and by number of layers.
-        title: Of the figure.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of mean recurrent length by number of layers, a line for each kind."""
     figure = new_figure(8, 4.8)
     axis = figure.subplots()
     colours = (COLOURS["forecast"], COLOURS["actual"], COLOURS["history"])

@@ -27,10 +27,7 @@ def error_by_series(errors: pd.DataFrame, *, label: str, title: str) -> Figure:
     Of more than 30 series it shows a box per model instead: quartiles, whiskers at the 5th and
     95th percentile, and the mean as a dot.
 
-    Args:
-        errors: Indexed by series, a column per model; what is not a number is not drawn.
-        label: Of the axis of errors.
-        title: Of the figure.
+    `errors` are indexed by series, a column per model; what is not a number is not drawn.
     """
     if len(errors) > MOST_SERIES:
         return _boxes(errors, label, title)
@@ -51,11 +48,7 @@ def error_by_fold(
 ) -> Figure:
     """Return a figure with a line per model over the folds, and bars where a spread is given.
 
-    Args:
-        errors: Indexed by fold, a column per model.
-        spread: The standard deviation of each error, of the same shape; None: not drawn.
-        label: Of the axis of errors.
-        title: Of the figure.
+    `errors` are indexed by fold, a column per model, and so is their standard deviation, `spread`.
     """
     figure = new_figure(8, 4.8)
     axis = figure.subplots()
@@ -72,9 +65,7 @@ def error_by_fold(
 def calibration_chart(observed: pd.DataFrame, *, title: str) -> Figure:
     """Return a figure of how often actuals lay at or below each quantile, against its level.
 
-    Args:
-        observed: Shares between 0 and 1, indexed by level, a column per model.
-        title: Of the figure.
+    `observed` are shares between 0 and 1, indexed by level, a column per model.
     """
     figure = new_figure(8, 6)
     axis = figure.subplots()
@@ -92,10 +83,7 @@ def calibration_chart(observed: pd.DataFrame, *, title: str) -> Figure:
 def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
     """Return a figure of each model's error against its time, with the spread of the error.
 
-    Args:
-        costs: Indexed by model: `seconds`, `error` and `spread`, which may be not a number.
-        label: Of the axis of errors.
-        title: Of the figure.
+    `costs`, indexed by model, has `seconds`, `error` and `spread`, which may be not a number.
     """
     figure = new_figure(8, 4.8)
     axis = figure.subplots()

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from pytorch_forecasting import GroupNormalizer, TimeSeriesDataSet
 
-import drnn_forecast.data.frames as frames
 from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.roles import Roles
 
@@ -74,10 +73,6 @@ def labels(dataset: TimeSeriesDataSet, x: dict, part: str, name: str) -> np.ndar
     """Return a categorical covariate decoded, (windows, steps)."""
     codes = x[f"{part}_cat"][..., dataset.flat_categoricals.index(name)].numpy()
     return dataset.transform_values(name, codes, inverse=True)
-
-
-def test_the_public_names_are_these():
-    assert frames.__all__ == ["ForecastData", "Roles", "read_table", "write_table"]
 
 
 def test_roles_survive_json():

@@ -241,25 +241,6 @@ def test_without_a_normaliser_each_window_is_standardised_by_its_context():
     assert abs(context.std() - 1) < 1e-5
 
 
-class OtherDataSet(TimeSeriesDataSet):
-    """A dataset class of the user's."""
-
-
-def test_all_datasets_are_of_the_class_that_was_asked_for():
-    data = probe(40)
-    splits = data.split(
-        horizon=3,
-        context_length=5,
-        validation_windows=1,
-        test_windows=1,
-        dataset_class=OtherDataSet,
-    )
-    parameters = splits.training.get_parameters()
-    forecast = data.before(3).forecast_dataset(parameters, dataset_class=OtherDataSet)
-    made = [splits.training, splits.validation, splits.test, forecast]
-    assert {type(dataset) for dataset in made} == {OtherDataSet}
-
-
 def test_options_reach_the_dataset_and_may_replace_encoders_and_scalers():
     splits = probe(40).split(
         horizon=3,

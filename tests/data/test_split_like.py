@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pytorch_forecasting import GroupNormalizer, TimeSeriesDataSet
+from pytorch_forecasting import GroupNormalizer
 from torch.testing import assert_close
 
 from drnn_forecast.data import BatchedTimeSeriesDataSet, ForecastData
@@ -130,7 +130,6 @@ def forecast_twice(data):
 MADE = {
     "split": lambda data: parts(trained(data)[1]),
     "split like a model": lambda data: parts(data.split(like=trained(data)[0], **WINDOWS)),
-    "of pytorch-forecasting": lambda data: parts(trained(data, dataset_class=TimeSeriesDataSet)[1]),
     "past the end": forecast_twice,
 }
 COPIES = {
@@ -150,10 +149,9 @@ def test_datasets_of_a_frame_carry_its_roles(made, copied, tmp_path):
         assert COPIES[copied](dataset, str(tmp_path / "data.pt")).roles == data.roles.to_dict()
 
 
-@pytest.mark.parametrize("made", ["split", "of pytorch-forecasting"])
-def test_a_dataset_made_from_another_has_its_roles(made):
+def test_a_dataset_made_from_another_has_its_roles():
     data = sales("a", "b")
-    training = MADE[made](data)[0]
+    training = trained(data)[1].training
     rows = pd.DataFrame({"shop": "a", "time_idx": np.arange(12), "sold": 1.0, "price": 2.0})
     rows["calendar_weekday"], rows["calendar_year_sin"], rows["calendar_year_cos"] = "Monday", 0, 1
     made_from = BatchedTimeSeriesDataSet.from_dataset(training, rows)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from drnn_forecast.layers.paths.costs import parameter_count, receptive_field, serial_steps
-from drnn_forecast.layers.paths.graph import Edge, path_lengths, shortest_path, stack_edges
+from drnn_forecast.layers.paths.graph import Edge, shortest_path, stack_edges
 from drnn_forecast.layers.paths.length import graph_recurrent_length, mean_recurrent_length
 from drnn_forecast.layers.paths.recommendation import recommend_dilations
 from drnn_forecast.layers.stack import DilatedRNN
@@ -92,10 +92,16 @@ def test_a_free_schedule_is_better_than_the_geometric_one_and_the_best_of_all():
     assert mean_recurrent_length((1, 8, 13, 64)) == pytest.approx(8.234, abs=1e-3)
 
 
+def lengths_of_paths(edges, distance):
+    """Return the edges of a shortest path over 0, 1, ..., `distance` steps; infinite for none."""
+    paths = [shortest_path(edges, steps) for steps in range(distance + 1)]
+    return [len(path) - 1 if path else math.inf for path in paths]
+
+
 def test_distances_that_no_path_bridges_are_infinitely_long():
     assert mean_recurrent_length((2, 4, 8)) == math.inf
     edges = stack_edges([2, 4])
-    assert path_lengths(edges, 5) == [2, math.inf, 3, math.inf, 3, math.inf]
+    assert lengths_of_paths(edges, 5) == [2, math.inf, 3, math.inf, 3, math.inf]
     assert shortest_path(edges, 5) == []
 
 
@@ -169,7 +175,7 @@ def test_any_set_of_edges_has_the_shortest_paths_of_its_unrolled_graph(seed):
                 length[after] = min(length[after], length[node, time] + 1)
     expected = [length[top, time] for time in range(distance + 1)]
 
-    assert path_lengths(edges, distance) == expected
+    assert lengths_of_paths(edges, distance) == expected
     assert graph_recurrent_length(edges, period=distance) == sum(expected[1:]) / distance
 
 
@@ -185,7 +191,10 @@ def test_a_shortest_path_is_one_of_the_edges_and_as_long_as_it_should_be(distanc
         (source, target, end - start) for (source, start), (target, end) in itertools.pairwise(path)
     }
     assert hops <= set(edges)
-    assert len(path) - 1 == path_lengths(edges, distance)[distance]
+    total = sum(lengths_of_paths(edges, distance)[1:])
+    assert total == pytest.approx(
+        distance and distance * graph_recurrent_length(edges, period=distance)
+    )
 
 
 def test_a_kernel_shortens_paths_and_fusion_bridges_what_a_divisor_leaves_out():
@@ -280,7 +289,7 @@ def test_what_is_given_of_a_schedule_is_kept(options, expected):
         (lambda: graph_recurrent_length([(1, 0, 2)]), ValueError, "none may enter the input"),
         (lambda: graph_recurrent_length([(2, 1, 0)]), ValueError, "must lead upwards"),
         (lambda: graph_recurrent_length([(0, 1, 0)]), ValueError, "spans a time step"),
-        (lambda: path_lengths([(0, 1, 1)], -1), ValueError, "`distance` must be at least 0"),
+        (lambda: shortest_path([(0, 1, 1)], -1), ValueError, "`distance` must be at least 0"),
         (
             lambda: stack_edges([1], input_kernel_size=0),
             ValueError,

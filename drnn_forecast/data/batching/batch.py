@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,9 +10,31 @@ from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError
 from drnn_forecast.data.batching.layout import Layout, TargetColumns
+from drnn_forecast.data.batching.scales import WindowScale, fit_windows
 from drnn_forecast.data.batching.sides import Side, open_sides, take
 from drnn_forecast.data.batching.spans import Spans
-from drnn_forecast.data.batching.window_scales import WindowScale, fit_windows
+from drnn_forecast.data.batching.window_index import IntArray
+
+
+class WindowBatch(Sequence[Any]):
+    """The windows that a loader asked for: gathered already, and one by one on demand.
+
+    The dataset's collate function hands on `gathered`. A collate function of the user's
+    own sees a sequence of the samples that pytorch-forecasting would have given it.
+    """
+
+    def __init__(self, gathered: Any, dataset: Any, chosen: IntArray) -> None:
+        self.gathered = gathered
+        self._dataset = dataset
+        self._chosen = chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self._dataset[int(window)] for window in self._chosen[position]]
+        return self._dataset[int(self._chosen[position])]
 
 
 def gather_batch(
@@ -24,12 +46,8 @@ def gather_batch(
 ) -> tuple[dict[str, Any], tuple[Any, Tensor | None]]:
     """Return what pytorch-forecasting's collate function would, `(x, (target, weight))`.
 
-    Args:
-        dataset: A `TimeSeriesDataSet`.
-        spans: Where the windows of the batch lie.
-        layout: What is done to its columns.
-        tensors: The dataset's data, on the device where the batch is wanted.
-        scales: Center and scale of each target, `(batch, 2)`; None where the window decides.
+    `tensors` are the dataset's data, on the device where the batch is wanted; `scales` center and
+    scale of each target, `(batch, 2)`, None where the window decides.
     """
     encoder, decoder = open_sides(spans, tensors)
     sides = (encoder, decoder)

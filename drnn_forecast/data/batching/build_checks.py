@@ -22,20 +22,10 @@ from drnn_forecast.data.batching.errors import (
     require,
     shown,
 )
+from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.host import TIME_COLUMN, HostDataset
 
-COLUMN_ARGUMENTS = (
-    "time_idx",
-    "target",
-    "group_ids",
-    "weight",
-    "static_categoricals",
-    "static_reals",
-    "time_varying_known_categoricals",
-    "time_varying_known_reals",
-    "time_varying_unknown_categoricals",
-    "time_varying_unknown_reals",
-)
+COLUMN_ARGUMENTS = ("time_idx", "target", "group_ids", "weight", *KINDS)
 
 
 def check_frame(data: Any) -> None:
@@ -46,12 +36,7 @@ def check_frame(data: Any) -> None:
 
 
 def check_columns(data: pd.DataFrame, arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that name columns the frame lacks, or make columns it has.
-
-    Args:
-        data: The frame.
-        arguments: The arguments of `TimeSeriesDataSet`, by name.
-    """
+    """Refuse arguments that name columns the frame lacks, or make columns it has."""
     adds_length = arguments.get("add_encoder_length", "auto")
     require(
         isinstance(adds_length, bool) or adds_length == "auto",
@@ -254,13 +239,7 @@ def check_rows_left(dataset: HostDataset, data: pd.DataFrame) -> None:
 
 
 def check_gaps(dataset: HostDataset, data: pd.DataFrame, steps: npt.NDArray[np.integer]) -> None:
-    """Refuse series that lack or repeat time steps, unless the dataset allows it.
-
-    Args:
-        dataset: The dataset.
-        data: Its encoded rows.
-        steps: Time steps from each row to the next of its series, `(rows - 1,)`.
-    """
+    """Refuse series that lack or repeat time steps, unless the dataset allows it."""
     if dataset.allow_missing_timesteps or (steps == 1).all():
         return
     row = int(np.flatnonzero(steps != 1)[0])

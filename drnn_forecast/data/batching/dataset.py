@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drnn_forecast.data.batching import build_checks, use_checks
-from drnn_forecast.data.batching.batch import gather_batch
+from drnn_forecast.data.batching.batch import WindowBatch, gather_batch
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
-from drnn_forecast.data.batching.series_scales import series_scales
+from drnn_forecast.data.batching.scales import is_elementwise, series_scales
 from drnn_forecast.data.batching.spans import find_spans
-from drnn_forecast.data.batching.window_batch import WindowBatch
 from drnn_forecast.data.batching.window_index import (
     IntArray,
     SeriesRows,
@@ -31,7 +30,6 @@ from drnn_forecast.data.batching.window_index import (
     find_windows,
     step_lengths,
 )
-from drnn_forecast.data.batching.window_scales import is_elementwise
 from drnn_forecast.host import TIME_COLUMN, HostDataset, Tensors
 
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
@@ -100,7 +98,7 @@ class BatchedTimeSeriesDataSet(HostDataset):
         class.
         """
         kwargs.setdefault("device", getattr(dataset, "device", None))
-        made = super().from_dataset(dataset, data, *args, **kwargs)
+        made: BatchedTimeSeriesDataSet = super().from_dataset(dataset, data, *args, **kwargs)
         made.roles = getattr(dataset, "roles", None)
         return made
 
@@ -124,7 +122,7 @@ class BatchedTimeSeriesDataSet(HostDataset):
 
     def get_parameters(self) -> dict[str, Any]:
         """Return the arguments that build an equal `TimeSeriesDataSet`, all but data and device."""
-        parameters = super().get_parameters()
+        parameters: dict[str, Any] = super().get_parameters()
         del parameters["device"]
         return parameters
 
@@ -147,10 +145,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
         """
         if self._assigned_index is not None:
             return self._assigned_index
-        if "index" not in self._derived:
-            time = self.data["time"].numpy()
-            self._derived["index"] = self._windows.to_frame(time, self._series)
-        return self._derived["index"]
+        time = self.data["time"].numpy()
+        return self._derive("index", lambda: self._windows.to_frame(time, self._series))
 
     @index.setter
     def index(self, index: WindowIndex | pd.DataFrame) -> None:
@@ -173,9 +169,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
     @property
     def layout(self) -> Layout:
         """What is done to the columns of every batch."""
-        if "layout" not in self._derived:
-            self._derived["layout"] = Layout.from_dataset(self)
-        return self._derived["layout"]
+        layout: Layout = self._derive("layout", lambda: Layout.from_dataset(self))
+        return layout
 
     def __len__(self) -> int:
         return len(self._windows)
@@ -188,7 +183,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
         """
         use_checks.check_window_numbers(np.asarray([idx]), len(self))
         with as_dataset_errors():
-            return super().__getitem__(idx)
+            sample: tuple[dict[str, Any], Any] = super().__getitem__(idx)
+        return sample
 
     def __getitems__(self, indices: Any) -> WindowBatch:
         """Return a batch of windows, gathered at once; torch's loaders call this.
@@ -216,7 +212,7 @@ class BatchedTimeSeriesDataSet(HostDataset):
         batch_size: int = 64,
         batch_sampler: Any = None,
         **kwargs: Any,
-    ) -> DataLoader:
+    ) -> DataLoader[Any]:
         """Return a loader of batches, as `TimeSeriesDataSet.to_dataloader` does.
 
         Raises:
@@ -224,7 +220,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
                 the loader has workers or pins memory.
         """
         use_checks.check_loader(self.device, batch_sampler, kwargs)
-        return super().to_dataloader(train, batch_size, batch_sampler, **kwargs)
+        loader: DataLoader[Any] = super().to_dataloader(train, batch_size, batch_sampler, **kwargs)
+        return loader
 
     def filter(
         self, filter_func: Callable[[pd.DataFrame], Any], copy: bool = True
@@ -253,11 +250,6 @@ class BatchedTimeSeriesDataSet(HostDataset):
         self, values: float | Tensor, variable: str, target: str = "decoder"
     ) -> None:
         """Overwrite the values of a variable in every batch, until `reset_overwrite_values`.
-
-        Args:
-            values: One number, or one per time step.
-            variable: A variable that is neither target nor weight.
-            target: The part of a window to overwrite, "encoder", "decoder" or "all".
 
         Raises:
             DatasetError: `target` is something else, or the variable cannot be overwritten.
@@ -291,11 +283,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
     ) -> BatchedTimeSeriesDataSet:
         """Return a copy with other data, in which each series is one window.
 
-        Args:
-            tensors: The rows, as `data` holds them.
-            series: Where each series lies.
-            order: The series in the order of the windows, `(series,)`.
-            layout: That of a dataset with the same variables, which takes its time to find.
+        `order` are the series in the order of the windows, `(series,)`; `layout`, which takes its
+        time to find, is that of a dataset with the same variables.
         """
         new = shallow_copy(self)
         new.data, new._series, new._derived = tensors, series, {"layout": layout}
@@ -311,10 +300,9 @@ class BatchedTimeSeriesDataSet(HostDataset):
         build_checks.check_rows(self, data)
 
     def make_index(self, data: pd.DataFrame, is_predicting: bool) -> Any:
-        """Return the windows in compact arrays.
+        """Return the windows in compact arrays, or pytorch-forecasting's frame of them.
 
-        They are pytorch-forecasting's frame where series repeat a time step, which its scan
-        treats in an order of its own.
+        Its scan treats series that repeat a time step in an order of its own.
         """
         time = data[TIME_COLUMN].to_numpy(np.int64)
         self._series = series = SeriesRows.from_groups(data[list(self.series_columns.values())])
@@ -350,15 +338,23 @@ class BatchedTimeSeriesDataSet(HostDataset):
 
     @property
     def _scale_tables(self) -> list[Tensor | None]:
-        if "scales" not in self._derived:
-            groups = self.data["groups"][torch.from_numpy(self._series.first)]
-            self._derived["scales"] = series_scales(self, groups)
-        return self._derived["scales"]
+        groups = self.data["groups"]
+        first = self._series.first
+        tables: list[Tensor | None] = self._derive(
+            "scales", lambda: series_scales(self, groups[torch.from_numpy(first)])
+        )
+        return tables
 
     @property
-    def _tensors(self) -> dict[str, Any]:
-        if self.device.type == "cpu":
-            return self.data
-        if "tensors" not in self._derived:
-            self._derived["tensors"] = move_data_to_device(self.data, self.device)
-        return self._derived["tensors"]
+    def _tensors(self) -> Tensors:
+        """The data on the device."""
+        tensors: Tensors = self.data
+        if self.device.type != "cpu":
+            tensors = self._derive("tensors", lambda: move_data_to_device(self.data, self.device))
+        return tensors
+
+    def _derive(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what is made of the data once, and not saved with them."""
+        if name not in self._derived:
+            self._derived[name] = make()
+        return self._derived[name]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-_NAMES_SHOWN = 10
+NAMES_SHOWN = 10
 
 
 class DatasetError(ValueError, AssertionError):
@@ -55,18 +55,14 @@ def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
         name: dataset.transform_values(name, rows[encoded], inverse=True, group_id=True)
         for name, encoded in dataset.series_columns.items()
     }
-    return pd.DataFrame(decoded).to_dict(orient="records")
+    names: list[dict[str, Any]] = pd.DataFrame(decoded).to_dict(orient="records")
+    return names
 
 
 def shown(names: Any, total: int | None = None) -> str:
-    """Return the first ten names in a line, and how many more there are.
-
-    Args:
-        names: The names; strings stand as they are.
-        total: How many there are, where `names` holds the first of them only.
-    """
-    line = ", ".join(str(name) for name in list(names)[:_NAMES_SHOWN])
-    hidden = (len(names) if total is None else total) - _NAMES_SHOWN
+    """Return the first ten names in a line, and how many more there are."""
+    line = ", ".join(str(name) for name in list(names)[:NAMES_SHOWN])
+    hidden = (len(names) if total is None else total) - NAMES_SHOWN
     return f"{line} and {hidden} more" if hidden > 0 else line
 
 

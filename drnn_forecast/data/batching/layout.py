@@ -10,21 +10,13 @@ from pytorch_forecasting.data.encoders import EncoderNormalizer
 
 @dataclass(frozen=True)
 class TargetColumns:
-    """A target that an `EncoderNormalizer` scales, and where it stands among the reals.
-
-    Args:
-        number: Which target it is.
-        name: Its name.
-        normalizer: Its normaliser.
-        value: Column of the scaled target among the reals; None if it is no input.
-        has_scales: Whether center and scale are inputs as well.
-    """
+    """A target that an `EncoderNormalizer` scales, and where it stands among the reals."""
 
     number: int
     name: str
     normalizer: EncoderNormalizer
-    value: int | None
-    has_scales: bool
+    value: int | None  # column of the scaled target; None if it is no input
+    has_scales: bool  # whether center and scale are inputs as well
 
 
 @dataclass(frozen=True)

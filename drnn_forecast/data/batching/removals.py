@@ -7,11 +7,9 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from drnn_forecast.data.batching.errors import decode_series, require, shown
+from drnn_forecast.data.batching.errors import NAMES_SHOWN, decode_series, require, shown
 from drnn_forecast.data.batching.window_index import SeriesRows, WindowIndex, WindowRule
 from drnn_forecast.host import TIME_COLUMN, HostDataset
-
-SERIES_SHOWN = 10
 
 
 def explain_removals(
@@ -21,25 +19,14 @@ def explain_removals(
     rule: WindowRule,
     windows: WindowIndex,
 ) -> None:
-    """Warn of the series that have no window, and refuse a dataset where none has.
-
-    Args:
-        dataset: The dataset.
-        data: Its encoded rows.
-        series: Where each series lies.
-        rule: What made a stretch of a series a window.
-        windows: The windows.
-
-    Raises:
-        DatasetError: There is no window.
-    """
+    """Warn of the series that have no window, and refuse a dataset where none has."""
     is_kept = np.zeros(len(series.first), dtype=bool)
     is_kept[series.find(windows.first_row)] = True
     if is_kept.all():
         return
     time = data[TIME_COLUMN].to_numpy()
     first, last = series.first[~is_kept], series.last[~is_kept]
-    names = decode_series(dataset, data.iloc[first[:SERIES_SHOWN]])
+    names = decode_series(dataset, data.iloc[first[:NAMES_SHOWN]])
     reasons = [
         f"{name} ({_reason(int(time[begin]), int(time[end]), rule)})"
         for name, begin, end in zip(names, first, last, strict=False)

@@ -25,9 +25,7 @@ def renewable(dataset: Any) -> BatchedTimeSeriesDataSet | None:
 
     That is where the rows of a frame depend on one another, as lags do, and for several targets,
     weights, groups of variables and normalisers of other classes.
-
-    Args:
-        dataset: Made with `predict=True`.
+    The dataset is one made with `predict=True`.
     """
     is_plain = (
         type(dataset) is BatchedTimeSeriesDataSet
@@ -47,15 +45,6 @@ def renewed(
     """Return what `from_parameters(parameters, DataFrame(columns), predict=True)` would.
 
     Its batches are the same to the bit.
-
-    Args:
-        dataset: What `renewable` returned for a dataset of the same parameters.
-        columns: Every column of the frame, `(rows,)` each: one series after the other, complete
-            and in order of time, each no longer than a window.
-        parameters: `get_parameters()` of the training dataset.
-
-    Raises:
-        DatasetError: A value is not finite once it is scaled.
     """
     group = dataset.group_ids[0]
     labels = columns[group]

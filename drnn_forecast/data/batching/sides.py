@@ -15,29 +15,17 @@ from drnn_forecast.data.batching.window_index import IntArray
 
 @dataclass
 class Side:
-    """The encoder or the decoder part of a batch.
+    """The encoder or the decoder part of a batch, `(batch, time)` but for the lengths."""
 
-    Args:
-        lengths: Time steps, `(batch,)`.
-        position: Time steps since the first step of the decoder, `(batch or 1, time)`.
-        offset: Time steps since the first row of the window, `(batch or 1, time)`.
-        rows: Data row of every step, `(batch, time)`; a padded step has some row of its window.
-        is_padding: `(batch, time)`; None where all windows are equally long.
-        is_filled: Steps that the data lack, `(batch, time)`; None where no window has a gap.
-        reals: `(batch, time, reals)`.
-        categoricals: `(batch, time, categoricals)`.
-        targets: One `(batch, time)` per target.
-    """
-
-    lengths: Tensor
-    position: Tensor
-    offset: Tensor
-    rows: Tensor
-    is_padding: Tensor | None
-    is_filled: Tensor | None
-    reals: Tensor
-    categoricals: Tensor
-    targets: list[Tensor]
+    lengths: Tensor  # (batch,), time steps
+    position: Tensor  # time steps since the first step of the decoder; batch may be 1
+    offset: Tensor  # time steps since the first row of the window; batch may be 1
+    rows: Tensor  # data rows; a padded step has some row of its window
+    is_padding: Tensor | None  # None where all windows are equally long
+    is_filled: Tensor | None  # steps that the data lack; None where no window has a gap
+    reals: Tensor  # (batch, time, reals)
+    categoricals: Tensor  # (batch, time, categoricals)
+    targets: list[Tensor]  # one for each target
 
 
 def open_sides(spans: Spans, tensors: Mapping[str, Any]) -> tuple[Side, Side]:

@@ -15,23 +15,13 @@ from drnn_forecast.data.batching.window_index import BoolArray, IntArray, Window
 
 @dataclass(frozen=True)
 class Spans:
-    """Where the windows of a batch lie; every field is `(batch,)`, on the CPU.
-
-    Args:
-        first_row: First data row.
-        last_row: Last data row.
-        first_time: Time index of the first data row.
-        length: Time steps from the first to the last row, both counted.
-        skipped: Time steps before the encoder begins, 0 unless lengths are randomised.
-        encoder_length: Time steps of the encoder.
-        decoder_length: Time steps of the decoder.
-    """
+    """Where the windows of a batch lie; every field is `(batch,)`, on the CPU."""
 
     first_row: IntArray
     last_row: IntArray
     first_time: IntArray
-    length: IntArray
-    skipped: IntArray
+    length: IntArray  # time steps from the first to the last row, both counted
+    skipped: IntArray  # time steps before the encoder begins, 0 unless lengths are randomised
     encoder_length: IntArray
     decoder_length: IntArray
 
@@ -42,16 +32,7 @@ class Spans:
 
 
 def find_spans(dataset: Any, windows: WindowIndex, chosen: IntArray) -> Spans:
-    """Return the spans of some windows, with lengths randomised where the dataset asks for it.
-
-    Args:
-        dataset: A `TimeSeriesDataSet`.
-        windows: All its windows.
-        chosen: Numbers of the windows in the batch, `(batch,)`.
-
-    Raises:
-        DatasetError: A window is shorter than the dataset's lengths now allow.
-    """
+    """Return the spans of some windows, with lengths randomised where the dataset asks for it."""
     time = dataset.data["time"].numpy()
     first_row = windows.first_row[chosen].astype(np.int64)
     last_row = windows.last_row[chosen].astype(np.int64)

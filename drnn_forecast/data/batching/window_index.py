@@ -15,17 +15,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SeriesRows:
-    """Where each series lies in the sorted data.
-
-    Args:
-        first: First data row of every series, `(series,)`, increasing.
-        last: Last data row of every series, `(series,)`.
-        sequence_id: Number of every series in the order of its encoded group ids, `(series,)`.
-    """
+    """The first and last data row of every series, `(series,)` each, in the sorted data."""
 
     first: IntArray
     last: IntArray
-    sequence_id: IntArray
+    sequence_id: IntArray  # numbers in the order of the encoded group ids
 
     @classmethod
     def from_groups(cls, groups: pd.DataFrame) -> SeriesRows:
@@ -53,31 +47,20 @@ class SeriesRows:
 
 @dataclass(frozen=True)
 class WindowRule:
-    """What makes a stretch of a series a window; every length in time steps.
-
-    Args:
-        min_length: Shortest encoder plus shortest decoder.
-        max_length: Longest encoder plus longest decoder.
-        min_last_time: Earliest time index a window may end on.
-        is_predicting: Keep a single window per series, its longest that reaches the end.
-    """
+    """What makes a stretch of a series a window; encoder plus decoder, in time steps."""
 
     min_length: int
     max_length: int
-    min_last_time: int
-    is_predicting: bool
+    min_last_time: int  # earliest time index that a window may end on
+    is_predicting: bool  # keep one window per series, the longest that reaches the end
 
 
 @dataclass(frozen=True)
 class WindowIndex:
-    """First and last data row of every window, both inclusive, each `(windows,)`.
-
-    `labels` are the row labels of the public index frame; None stands for 0, 1, 2, ...
-    """
+    """First and last data row of every window, both inclusive, each `(windows,)`."""
 
     first_row: IntArray
     last_row: IntArray
-    labels: pd.Index | None = None
 
     def __len__(self) -> int:
         return len(self.first_row)
@@ -92,9 +75,7 @@ class WindowIndex:
             "time": start_time,
             "sequence_id": series.sequence_id[series.find(self.first_row)],
         }
-        return pd.DataFrame(
-            {name: values.astype(np.int32) for name, values in columns.items()}, index=self.labels
-        )
+        return pd.DataFrame({name: values.astype(np.int32) for name, values in columns.items()})
 
 
 def step_lengths(time: IntArray, series: SeriesRows) -> IntArray:
@@ -113,11 +94,7 @@ def find_windows(
     the windows that end at a row where no longest window ends (the growing ones at the beginning
     of a series, or after a gap).
 
-    Args:
-        time: Time index of every data row, `(rows,)`, increasing within a series.
-        steps: What `step_lengths` returned for it.
-        series: Where each series lies.
-        rule: What makes a stretch a window.
+    `time` is the index of every data row, increasing within a series, `steps` its `step_lengths`.
     """
     longest = _find_longest(time, steps, series, rule)
     every_row = np.arange(len(time), dtype=longest.dtype)

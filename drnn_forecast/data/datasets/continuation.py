@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.layers import checked_integer
 
 

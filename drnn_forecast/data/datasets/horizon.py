@@ -3,10 +3,9 @@
 from typing import Any
 
 import pandas as pd
-from pytorch_forecasting import TimeSeriesDataSet
 
-from drnn_forecast.data.batching import BatchedTimeSeriesDataSet, renewed
-from drnn_forecast.data.datasets.roles import with_roles
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.renewal import renewed
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.horizon import check_lengths, check_variables, window_columns
@@ -22,7 +21,7 @@ def past_the_end(
     *,
     future: pd.DataFrame | None,
     like: BatchedTimeSeriesDataSet | None,
-) -> tuple[TimeSeriesDataSet, dict[str, Any]]:
+) -> tuple[BatchedTimeSeriesDataSet, dict[str, Any]]:
     """Return the windows past the end of some data, and the columns that name their targets.
 
     Those of a user's frame are those of `forecast_dataset` and `target_rows` of a `ForecastData`,
@@ -33,7 +32,7 @@ def past_the_end(
         panel, later = data.panel, data.future
     else:
         panel, later = take_in(data, roles, fill_gaps=False, future=future)
-    dataset = make_forecast_dataset(panel, later, parameters, None, like)
+    dataset = make_forecast_dataset(panel, later, parameters, like)
     return dataset, target_columns(panel, dataset)
 
 
@@ -41,23 +40,12 @@ def make_forecast_dataset(
     panel: Panel,
     future: pd.DataFrame | None,
     parameters: dict[str, Any],
-    dataset_class: type[TimeSeriesDataSet] | None,
     like: BatchedTimeSeriesDataSet | None,
-) -> TimeSeriesDataSet:
+) -> BatchedTimeSeriesDataSet:
     """Return one window per series whose targets are the steps after its last observation.
 
     Targets and observed covariates, which nobody knows there, hold the last observed value.
-
-    Args:
-        panel: The history.
-        future: Rows with the known covariates.
-        parameters: `get_parameters()` of the training dataset.
-        dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
-        like: What `renewable` returned for a dataset of the same parameters.
-
-    Raises:
-        ValueError: A variable of training is lacking, a series is too short, or known covariates
-            do not reach to the end of the horizon.
+    The arguments are those of `ForecastData.forecast_dataset`, and the history and its future rows.
     """
     check_variables(panel, parameters)
     lags = parameters.get("lags") or {}
@@ -74,7 +62,8 @@ def make_forecast_dataset(
         dataset = renewed(like, columns, parameters)
     else:
         frame = pd.DataFrame(columns)
-        dataset = (dataset_class or BatchedTimeSeriesDataSet).from_parameters(
+        dataset = BatchedTimeSeriesDataSet.from_parameters(
             parameters, frame, predict=True, min_prediction_idx=int(frame[TIME_INDEX].min())
         )
-    return with_roles(dataset, panel)
+    dataset.roles = panel.roles.to_dict()
+    return dataset

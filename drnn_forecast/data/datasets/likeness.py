@@ -9,17 +9,7 @@ from drnn_forecast.layers import checked_integer
 
 
 def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of the dataset that a model was made from.
-
-    Args:
-        model: The model.
-        panel: The history that is to be split.
-        options: What the user asks of the datasets, None for nothing.
-
-    Raises:
-        TypeError: `model` is none, or an option is given.
-        ValueError: The history lacks a variable of training, or has it in another part.
-    """
+    """Return the arguments of the dataset that a model was made from."""
     parameters = getattr(model, "dataset_parameters", None)
     if not isinstance(parameters, Mapping):
         raise TypeError(
@@ -40,11 +30,7 @@ def lengths_like(
     context_length: int | None,
     min_context_length: int | None,
 ) -> dict[str, int]:
-    """Return horizon and contexts (time steps), those of training where one is None.
-
-    Raises:
-        ValueError: `horizon` is longer than that of training.
-    """
+    """Return horizon and contexts (time steps), those of training where one is None."""
     longest = parameters["max_prediction_length"]
     horizon = longest if horizon is None else checked_integer("horizon", horizon, minimum=1)
     if horizon > longest:

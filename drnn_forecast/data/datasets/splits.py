@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pytorch_forecasting import EncoderNormalizer, TimeSeriesDataSet
+from pytorch_forecasting import EncoderNormalizer
 
-from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
-from drnn_forecast.data.datasets.roles import with_roles
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
 from drnn_forecast.data.frames.columns import model_frame, variables
@@ -56,9 +55,9 @@ class Splits:
             or "test".
     """
 
-    training: TimeSeriesDataSet
-    validation: TimeSeriesDataSet
-    test: TimeSeriesDataSet | None
+    training: BatchedTimeSeriesDataSet
+    validation: BatchedTimeSeriesDataSet
+    test: BatchedTimeSeriesDataSet | None
     origins: pd.DataFrame
 
 
@@ -67,27 +66,17 @@ def make_splits(
     windows: WindowPlan,
     *,
     drop_short: bool,
-    dataset_class: type[TimeSeriesDataSet] | None,
     parameters: dict[str, Any],
 ) -> Splits:
     """Return the datasets; whatever is not fitted yet is fitted on the training rows only.
 
-    Args:
-        panel: The history.
-        windows: Lengths and places of the windows.
-        drop_short: Whether to leave out series that are too short.
-        dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
-        parameters: Arguments of that class, all but frame and lengths.
-
-    Raises:
-        ValueError: A series is too short, the normaliser needs longer windows, or the frame lacks
-            the column of weights.
+    `parameters` are the arguments of a dataset, all but frame and lengths.
     """
     check_weight(parameters.get("weight"), panel)
     check_normalizer(parameters["target_normalizer"], windows)
     kept = long_enough(panel, windows, drop_short=drop_short)
     weight = [parameters["weight"]] if parameters.get("weight") else []
-    frame = model_frame(panel.history, panel.positions, panel, extra=weight)
+    frame = model_frame(panel.rows.frame, panel.positions, panel, extra=weight)
     rows = frame[kept & (panel.steps_to_end >= windows.steps_after_training)]
     lengths = {
         "max_encoder_length": windows.context_length,
@@ -96,8 +85,8 @@ def make_splits(
         "min_prediction_length": windows.horizon,
         "min_prediction_idx": int(rows[TIME_INDEX].min()),
     }
-    made = (dataset_class or BatchedTimeSeriesDataSet).from_parameters
-    training = with_roles(made({**parameters, **lengths}, rows), panel)
+    training = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
+    training.roles = panel.roles.to_dict()
     hold = partial(hold_out, training, frame[kept], panel, windows)
     validation = hold(count=windows.validation, steps_after=windows.steps_after_validation)
     test = hold(count=windows.test, steps_after=0) if windows.test else None
@@ -107,11 +96,7 @@ def make_splits(
 def new_parameters(
     panel: Panel, target_normalizer: Any, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the arguments of datasets whose encoders and scalers are still to be fitted.
-
-    Raises:
-        TypeError: An option is one that the roles and windows decide.
-    """
+    """Return the arguments of datasets whose encoders and scalers are still to be fitted."""
     for name in options:
         if name in OWN_OPTIONS:
             raise TypeError(
@@ -127,7 +112,7 @@ def new_parameters(
     }
 
 
-def origins_of(panel: Panel, **parts: TimeSeriesDataSet | None) -> pd.DataFrame:
+def origins_of(panel: Panel, **parts: BatchedTimeSeriesDataSet | None) -> pd.DataFrame:
     """Return series and first target time of the windows of every part, under its name."""
     origins = {
         part: target_rows(panel, dataset, steps=1)
@@ -145,30 +130,24 @@ def with_transformers(listed: dict[str, list[str]], options: Mapping[str, Any]) 
 
 
 def hold_out(
-    training: TimeSeriesDataSet,
+    training: BatchedTimeSeriesDataSet,
     frame: pd.DataFrame,
     panel: Panel,
     windows: WindowPlan,
     *,
     count: int,
     steps_after: int,
-) -> TimeSeriesDataSet:
+) -> BatchedTimeSeriesDataSet:
     """Return the dataset of `count` windows per series, with the transformers of `training`.
 
-    Args:
-        training: The fitted dataset.
-        frame: The model frame of whole series.
-        panel: The history.
-        windows: Lengths and stride.
-        count: Windows per series.
-        steps_after: Time steps between the last target and the end of the series.
+    `steps_after` time steps lie between the last target and the end of each series.
     """
     last = pd.Series(panel.positions[panel.last_rows], index=pd.Index(panel.labels, dtype=object))
     last_target = frame[panel.roles.group].map(last) - steps_after
     first_target = last_target - (count - 1) * windows.stride - windows.horizon + 1
     first_row = first_target - windows.context_length - windows.lag
     rows = frame[frame[TIME_INDEX].between(first_row, last_target)]
-    dataset = type(training).from_parameters(
+    dataset = BatchedTimeSeriesDataSet.from_parameters(
         training.get_parameters(),
         rows,
         stop_randomization=True,
@@ -182,24 +161,22 @@ def hold_out(
         is_longest = index["time_idx_first"] == same_targets["time_idx_first"].transform("min")
         return is_longest & (steps % windows.stride == 0) & (steps < count * windows.stride)
 
-    return with_roles(dataset.filter(is_wanted), panel)
+    held_out: BatchedTimeSeriesDataSet = dataset.filter(is_wanted)
+    held_out.roles = panel.roles.to_dict()
+    return held_out
 
 
 def long_enough(panel: Panel, windows: WindowPlan, *, drop_short: bool) -> NDArray[np.bool_]:
-    """Return which rows belong to series that have a training window and every held-out one.
-
-    Raises:
-        ValueError: A series is too short and not to be dropped, or all are.
-    """
+    """Return which rows belong to series that have a training window and every held-out one."""
     is_short = panel.sizes < windows.shortest_series
     if not is_short.any():
-        return np.ones(len(panel.codes), dtype=bool)
+        return np.ones(len(panel.rows.codes), dtype=bool)
     short = panel.describe_sizes(is_short)
     if drop_short and not is_short.all():
         logger.warning(
             "Left out %s too short for the split: %s.", counted(is_short.sum(), "series"), short
         )
-        return ~is_short[panel.codes]
+        return ~is_short[panel.rows.codes]
     remedy = "`drop_short` would leave none" if drop_short else "or give `drop_short=True`"
     raise ValueError(
         f"Every series needs at least {windows.shortest_series} rows: a context of "
@@ -225,9 +202,9 @@ def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
 
 def check_weight(weight: str | None, panel: Panel) -> None:
     """Raise where the frame lacks the column of weights."""
-    if weight is not None and weight not in panel.history.columns:
+    if weight is not None and weight not in panel.rows.frame.columns:
         raise ValueError(
             f"The `weight` column {weight!r} is not in the frame"
-            f"{closest(weight, list(panel.history.columns))}; its columns are "
-            f"{some(panel.history.columns, limit=20)}."
+            f"{closest(weight, list(panel.rows.frame.columns))}; its columns are "
+            f"{some(panel.rows.frame.columns, limit=20)}."
         )

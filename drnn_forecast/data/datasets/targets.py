@@ -5,27 +5,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pytorch_forecasting import TimeSeriesDataSet
 
-from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.frames.panel import Panel
 
 
 def target_rows(
-    panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
+    panel: Panel, dataset: BatchedTimeSeriesDataSet, *, steps: int | None = None
 ) -> pd.DataFrame:
-    """Return series and time of every target, window by window, as a frame.
-
-    Args:
-        panel: The history that the dataset was made from.
-        dataset: A dataset of its windows.
-        steps: How many of each window's targets; None: all.
-    """
+    """Return series and time of every target, window by window, as a frame."""
     return pd.DataFrame(target_columns(panel, dataset, steps=steps))
 
 
 def target_columns(
-    panel: Panel, dataset: TimeSeriesDataSet, *, steps: int | None = None
+    panel: Panel, dataset: BatchedTimeSeriesDataSet, *, steps: int | None = None
 ) -> dict[str, Any]:
     """Return the columns of `target_rows`, in the history's own dtypes."""
     codes, first, lengths = target_spans(panel, dataset)
@@ -42,16 +35,13 @@ def target_columns(
 
 
 def target_spans(
-    panel: Panel, dataset: TimeSeriesDataSet
+    panel: Panel, dataset: BatchedTimeSeriesDataSet
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return of every window the series' code, the position of its first target, and how many.
 
     The dataset's `decoded_index` says the same in ten times the time.
     """
-    if isinstance(dataset, BatchedTimeSeriesDataSet):
-        begin, end = dataset.window_rows
-    else:
-        begin, end = (dataset.index[name].to_numpy() for name in ("index_start", "index_end"))
+    begin, end = dataset.window_rows
     time = dataset.data["time"].numpy()
     last = time[end]
     lengths = dataset.calculate_decoder_length(last, last - time[begin] + 1)

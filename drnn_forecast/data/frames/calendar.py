@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,13 +25,9 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class LocalTimes:
-    """Time stamps by the clock and the calendar of their zone, as arrays; pandas' fields are slow.
+    """Time stamps by the clock and calendar of their zone, as arrays; pandas' fields are slow."""
 
-    Attributes:
-        stamps: Local time, without a zone.
-    """
-
-    stamps: NDArray[np.datetime64]
+    stamps: NDArray[np.datetime64]  # local time, without a zone
 
     @cached_property
     def days(self) -> NDArray[np.datetime64]:
@@ -69,7 +66,9 @@ class LocalTimes:
         years = self.days.astype("M8[Y]")
         first, next_first = years.astype("M8[D]"), (years + 1).astype("M8[D]")
         days = (self.days - first).astype(np.int64)
-        return (days + self.share_of_day) / (next_first - first).astype(np.int64)
+        days_of_year = (next_first - first).astype(np.int64)
+        share: NDArray[np.float64] = (days + self.share_of_day) / days_of_year
+        return share
 
 
 CODES: dict[str, Callable[[LocalTimes], NDArray[np.int64]]] = {
@@ -99,12 +98,12 @@ def calendar_reals(freq: str) -> list[str]:
 
 def calendar_features(
     times: pd.DatetimeIndex | NDArray[np.datetime64], freq: str
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """Return the features of each stamp, by name; an array is local time."""
     if not isinstance(times, np.ndarray):
         times = times.tz_localize(None).to_numpy()
     local = LocalTimes(times)
-    features: dict[str, NDArray] = {
+    features: dict[str, NDArray[Any]] = {
         name: np.array(VOCABULARIES[name], dtype=object)[CODES[name](local)]
         for name in calendar_categoricals(freq)
     }

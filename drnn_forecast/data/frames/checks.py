@@ -167,8 +167,8 @@ def check_finite(rows: Rows, roles: Roles, column: str, what: str, where: str, r
     if wrong.any():
         raise ValueError(
             f"{what} must have a finite value in every {where}, but "
-            f"{counted(wrong.sum(), 'value')} {verb(wrong)} empty, infinite or beyond float32, "
-            f"first {first_place(rows, roles, wrong)}; {remedy}."
+            f"{counted(wrong.sum(), 'value')} {'is' if wrong.sum() == 1 else 'are'} empty, "
+            f"infinite or beyond float32, first {first_place(rows, roles, wrong)}; {remedy}."
         )
 
 
@@ -176,13 +176,10 @@ def not_finite(values: pd.Series) -> NDArray[np.bool_]:
     """Return where values are missing, infinite or too large for a dataset."""
     if is_real(values):
         # Datasets hold float32, in which larger numbers are infinite.
-        return ~(np.abs(as_numbers(values)) <= np.finfo(np.float32).max)
-    return values.isna().to_numpy()
-
-
-def verb(wrong: NDArray[np.bool_]) -> str:
-    """Return the verb for as many values as are marked."""
-    return "is" if wrong.sum() == 1 else "are"
+        is_finite: NDArray[np.bool_] = np.abs(as_numbers(values)) <= np.finfo(np.float32).max
+        return ~is_finite
+    is_missing: NDArray[np.bool_] = values.isna().to_numpy()
+    return is_missing
 
 
 def check_static(rows: Rows, roles: Roles) -> None:

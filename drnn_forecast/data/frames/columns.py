@@ -46,14 +46,7 @@ def variables(panel: Panel) -> dict[str, list[str]]:
 def model_frame(
     rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel, extra: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Return the columns that a dataset needs, one row for each of `rows`.
-
-    Args:
-        rows: Rows with every column that has a role.
-        positions: The position of each row on the grid (time steps).
-        panel: Where the roles and the frequency come from.
-        extra: Further columns to carry over as they are.
-    """
+    """Return the columns that a dataset needs, one row for each of `rows`."""
     roles = panel.roles
     group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
     columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
@@ -67,13 +60,7 @@ def model_columns(
     times: pd.DatetimeIndex | NDArray[np.datetime64],
     panel: Panel,
 ) -> dict[str, Any]:
-    """Return target, covariates and calendar features of rows, by name.
-
-    Args:
-        rows: Target and covariates.
-        times: The stamp of each row.
-        panel: Where the roles, the frequency and the kinds of the columns come from.
-    """
+    """Return target, covariates and calendar features of rows, by name."""
     roles = panel.roles
     columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:

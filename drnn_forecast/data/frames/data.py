@@ -23,9 +23,7 @@ from drnn_forecast.data.frames.windows import plan_windows
 from drnn_forecast.layers import checked_integer
 
 if TYPE_CHECKING:
-    from pytorch_forecasting import TimeSeriesDataSet
-
-    from drnn_forecast.data.batching import BatchedTimeSeriesDataSet
+    from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
     from drnn_forecast.data.datasets.splits import Splits
 
 
@@ -109,7 +107,7 @@ class ForecastData:
                 series, a static covariate varies, or a known covariate is not known ahead.
         """
         panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
-        history = panel.history.reset_index(drop=True)
+        history = panel.rows.frame.reset_index(drop=True)
         return cls(history, history.iloc[:0] if later is None else later, panel.roles)
 
     @property
@@ -152,10 +150,10 @@ class ForecastData:
         Raises:
             ValueError: It is no time stamp, or a series has no row before it or ends earlier.
         """
-        times = self.panel.times
+        times = self.panel.rows.times
         start = _time_stamp(origin, times.tz)
         cut = np.asarray(times >= start)
-        kept = np.bincount(self.panel.codes[~cut], minlength=len(self.panel.names))
+        kept = np.bincount(self.panel.rows.codes[~cut], minlength=len(self.panel.names))
         if (kept == 0).any():
             raise ValueError(
                 f"`origin` must leave rows in every series, got {origin!r} with "
@@ -202,7 +200,6 @@ class ForecastData:
         min_context_length: int | None = None,
         drop_short: bool = False,
         target_normalizer: Any = None,
-        dataset_class: type[TimeSeriesDataSet] | None = None,
         like: Any = None,
         **dataset_options: Any,
     ) -> Splits:
@@ -224,10 +221,9 @@ class ForecastData:
             drop_short: Whether to leave out series that are too short, with a log message.
             target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
                 which standardises each window by its own context, and so serves new series too.
-            dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
             like: A model trained on datasets of `split`, whose codes and scales these datasets
                 have, to evaluate it or train it on; new series get the label of the unknown.
-            **dataset_options: Further arguments of that class.
+            **dataset_options: Further arguments of `BatchedTimeSeriesDataSet`.
 
         Raises:
             TypeError: A number is no whole number, a dataset option is derived here, or `like` is
@@ -235,12 +231,8 @@ class ForecastData:
             ValueError: A number is out of range, a series is too short, or a variable of `like`
                 is lacking.
         """
-        from drnn_forecast.data.datasets import (
-            lengths_like,
-            make_splits,
-            new_parameters,
-            parameters_like,
-        )
+        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like
+        from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
         panel = self.panel
         lengths: dict[str, Any] = {
@@ -261,21 +253,14 @@ class ForecastData:
             stride=stride,
             lags=parameters.get("lags"),
         )
-        return make_splits(
-            panel,
-            windows,
-            drop_short=drop_short,
-            dataset_class=dataset_class,
-            parameters=parameters,
-        )
+        return make_splits(panel, windows, drop_short=drop_short, parameters=parameters)
 
     def forecast_dataset(
         self,
         parameters: dict[str, Any],
         *,
-        dataset_class: type[TimeSeriesDataSet] | None = None,
         like: BatchedTimeSeriesDataSet | None = None,
-    ) -> TimeSeriesDataSet:
+    ) -> BatchedTimeSeriesDataSet:
         """Return one window per series whose targets are the steps after its last observation.
 
         The horizon, the contexts, encoders and scalers are those of training. New series and
@@ -284,7 +269,6 @@ class ForecastData:
 
         Args:
             parameters: `get_parameters()` of the training dataset.
-            dataset_class: The class to make; None: `BatchedTimeSeriesDataSet`.
             like: What `batching.renewable` returned for an earlier dataset of the same parameters;
                 the same windows are then made in a tenth of the time.
 
@@ -292,18 +276,18 @@ class ForecastData:
             ValueError: A variable of training is lacking, a series is too short, or known
                 covariates do not reach to the end of the horizon.
         """
-        from drnn_forecast.data.datasets import make_forecast_dataset
+        from drnn_forecast.data.datasets.horizon import make_forecast_dataset
 
-        return make_forecast_dataset(self.panel, self.future, parameters, dataset_class, like)
+        return make_forecast_dataset(self.panel, self.future, parameters, like)
 
-    def target_rows(self, dataset: TimeSeriesDataSet) -> pd.DataFrame:
+    def target_rows(self, dataset: BatchedTimeSeriesDataSet) -> pd.DataFrame:
         """Return series and time of every target of a dataset, window by window.
 
         Args:
             dataset: A dataset that `split` or `forecast_dataset` of this object made, or a filter
                 of it. With a horizon of h, row i * h + j is step j of window i, both from 0.
         """
-        from drnn_forecast.data.datasets import target_rows
+        from drnn_forecast.data.datasets.targets import target_rows
 
         return target_rows(self.panel, dataset)
 

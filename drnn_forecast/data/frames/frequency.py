@@ -1,5 +1,6 @@
 """The regular grid that the time stamps of a frame lie on."""
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,12 +24,10 @@ SPARSE = 0.25
 
 @dataclass(frozen=True)
 class Grid:
-    """Time stamps numbered in steps of one frequency.
+    """Time stamps numbered in steps of one frequency, the origin at position 0.
 
-    Attributes:
-        origin: The stamp at position 0.
-        freq: pandas frequency alias. Hours and shorter steps are counted in elapsed time, days and
-            longer ones by the calendar of the origin's time zone.
+    Hours and shorter steps are counted in elapsed time, days and longer ones by the calendar of the
+    origin's time zone.
     """
 
     origin: pd.Timestamp
@@ -50,11 +49,7 @@ class Grid:
         return elapsed_step(self.freq)
 
     def positions(self, times: Stamps) -> NDArray[np.int64]:
-        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid.
-
-        Args:
-            times: Stamps that are not before the origin, in its time zone.
-        """
+        """Return the position of each stamp; `OFF_GRID` where it does not lie on the grid."""
         if len(times) == 0:
             return np.empty(0, dtype=np.int64)
         if self.step is not None:
@@ -88,7 +83,7 @@ class Grid:
 
     def in_utc(self, positions: NDArray[np.int64], step: np.timedelta64) -> NDArray[np.datetime64]:
         """Return the stamp at each position in UTC, in the unit of the origin."""
-        origin = self.origin.asm8
+        origin: np.datetime64 = self.origin.asm8
         return (origin + np.asarray(positions) * step).astype(origin.dtype)
 
     def by_calendar(self, **extent: Any) -> pd.DatetimeIndex:
@@ -96,9 +91,6 @@ class Grid:
 
         Where a stamp falls into the hour that a change of clocks skips, it is the end of that hour;
         where it falls into the hour that is repeated, it is the first.
-
-        Args:
-            **extent: `end` or `periods` of `pandas.date_range`; `end` is local time.
         """
         local = pd.date_range(self.origin.tz_localize(None), freq=self.offset, **extent)
         return local.tz_localize(
@@ -119,16 +111,6 @@ def resolve_frequency(
     Without `freq`, it is the frequency of the longest series: the one on whose grid all its stamps
     lie with the fewest missing. Gaps are therefore no obstacle, as long as half of the steps are
     there.
-
-    Args:
-        times: Stamps, sorted within each series and unique there.
-        codes: The number of each stamp's series; an index into `names`.
-        names: The name of each series, for messages.
-        column: The time column, for messages.
-        freq: The user's alias, or None.
-
-    Raises:
-        ValueError: `freq` is no alias, none can be inferred, or it differs between series.
     """
     if freq is not None:
         return parse_frequency(freq)
@@ -143,15 +125,17 @@ def resolve_frequency(
             "grid of which at least half is present (three stamps are the least); give `freq`, "
             f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
         )
-    for code in poor_fits(times, codes, best.freq, len(names)):
-        own = better_fit(times[codes == code], best.freq, origin=times.min())
-        if own is not None and own.freq != best.freq:
+    shared, _ = best
+    for code in poor_fits(times, codes, shared, len(names)):
+        stamps = times[codes == code]
+        own, missing = best_fit(stamps) or (shared, math.inf)
+        if own != shared and missing < missing_steps(stamps, shared, origin=times.min()):
             raise ValueError(
                 f"All series must share one frequency, but that of time column {column!r} is "
-                f"{best.freq!r} in series {shown(names[longest])} and {own.freq!r} in series "
+                f"{shared!r} in series {shown(names[longest])} and {own!r} in series "
                 f"{shown(names[code])}; resample one of them, forecast them apart, or give `freq`."
             )
-    return best.freq
+    return shared
 
 
 @cache
@@ -164,11 +148,7 @@ def elapsed_step(freq: str) -> np.timedelta64 | None:
 
 @cache
 def parse_frequency(freq: str) -> str:
-    """Return the alias as pandas spells it.
-
-    Raises:
-        ValueError: pandas does not know the alias, or it does not go forward.
-    """
+    """Return the alias as pandas spells it."""
     try:
         offset = to_offset(freq)
     except ValueError as error:
@@ -178,7 +158,8 @@ def parse_frequency(freq: str) -> str:
         ) from error
     if offset.n < 1:
         raise ValueError(f"`freq` must step forward, got {freq!r}.")
-    return offset.freqstr
+    alias: str = offset.freqstr
+    return alias
 
 
 @cache
@@ -186,25 +167,18 @@ def step_in_days(freq: str) -> float:
     """Return the length of a step in days (the first whole one of the year 2001)."""
     offset = to_offset(freq)
     start = offset.rollforward(pd.Timestamp("2001-01-01"))
-    return (start + offset - start) / pd.Timedelta(days=1)
+    days: float = (start + offset - start) / pd.Timedelta(days=1)
+    return days
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A frequency on whose grid all stamps of a series lie, and the steps missing between them."""
-
-    freq: str
-    missing: int
-
-
-def best_fit(times: pd.DatetimeIndex) -> Fit | None:
-    """Return the frequency with the fewest missing steps, or None where none fits."""
-    best: Fit | None = None
+def best_fit(times: pd.DatetimeIndex) -> tuple[str, float] | None:
+    """Return the frequency with the fewest missing steps, and those, or None where none fits."""
+    best: tuple[str, float] | None = None
     for freq in dict.fromkeys(candidates(times)):
-        found = fit(times, freq, origin=times[0])
-        if found and found.missing <= len(times) and (not best or found.missing < best.missing):
-            best = found
-        if best and best.missing == 0:
+        missing = missing_steps(times, freq, origin=times[0])
+        if missing <= len(times) and (best is None or missing < best[1]):
+            best = freq, missing
+        if missing == 0:
             break
     return best
 
@@ -230,12 +204,12 @@ def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
     yield from ("MS", "ME", "B")
 
 
-def fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
-    """Return the fit of a frequency to one series, or None where a stamp is off its grid."""
+def missing_steps(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> float:
+    """Return the steps missing between the stamps of a series, infinite where one is off grid."""
     positions = Grid(origin, freq).positions(times)
     if (positions == OFF_GRID).any():
-        return None
-    return Fit(freq, int(positions[-1] - positions[0] + 1 - len(positions)))
+        return math.inf
+    return int(positions[-1] - positions[0] + 1 - len(positions))
 
 
 def zone_hint(times: pd.DatetimeIndex) -> str:
@@ -243,13 +217,6 @@ def zone_hint(times: pd.DatetimeIndex) -> str:
     if times.tz is None:
         return ""
     return f", or use `Series.dt.tz_convert` if days do not begin at midnight of {times.tz}"
-
-
-def better_fit(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> Fit | None:
-    """Return the best fit of a series, or None where `freq` leaves no more steps missing."""
-    own, shared = best_fit(times), fit(times, freq, origin=origin)
-    is_better = own is not None and (shared is None or own.missing < shared.missing)
-    return own if is_better else None
 
 
 def poor_fits(

@@ -10,16 +10,7 @@ from numpy.typing import NDArray
 from drnn_forecast.data.frames.columns import model_columns, variables
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, series_place
-from drnn_forecast.data.frames.roles import TIME_INDEX
-
-KINDS = (
-    "static_categoricals",
-    "static_reals",
-    "time_varying_known_categoricals",
-    "time_varying_known_reals",
-    "time_varying_unknown_categoricals",
-    "time_varying_unknown_reals",
-)
+from drnn_forecast.data.frames.roles import KINDS, TIME_INDEX
 
 
 def window_columns(
@@ -29,31 +20,25 @@ def window_columns(
 
     One series follows the other, complete and in order of time. The rows ahead repeat the last one
     but for time and known covariates.
-
-    Args:
-        panel: The history.
-        future: Rows with the known covariates.
-        context: Steps of the history, at most.
-        horizon: Steps ahead.
-        extra: Further columns to carry over as they are.
+    `future` has the known covariates; `extra` are further columns to carry over as they are.
     """
     roles, history = panel.roles, panel.rows
     recent = np.flatnonzero(panel.steps_to_end < context)
     last = np.repeat(panel.last_rows, horizon)
     ahead = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
     rows = np.concatenate([recent, last])
-    order = np.argsort(panel.codes[rows], kind="stable")
+    order = np.argsort(panel.rows.codes[rows], kind="stable")
     rows, positions = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
     values = {name: history[name].array[rows] for name in (roles.target, *roles.covariates)}
     if roles.known:
         future = history.frame.iloc[:0] if future is None else future
-        found = known_rows(panel, future, panel.codes[last], ahead)
+        found = known_rows(panel, future, panel.rows.codes[last], ahead)
         for name in roles.known:
             parts = [history[name].iloc[recent], future[name].iloc[found]]
             values[name] = pd.concat(parts).array[order]
     return {
         TIME_INDEX: positions,
-        roles.group: panel.labels[panel.codes[rows]],
+        roles.group: panel.labels[panel.rows.codes[rows]],
         **model_columns(values, panel.grid.column(positions), panel),
         **{name: history[name].to_numpy()[rows] for name in extra},
     }
@@ -62,14 +47,10 @@ def window_columns(
 def known_rows(
     panel: Panel, future: pd.DataFrame, codes: NDArray[np.int64], positions: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return which row of `future` holds each step ahead.
-
-    Raises:
-        ValueError: There is none for a step.
-    """
+    """Return which row of `future` holds each step ahead."""
     given = panel.grid.positions(pd.DatetimeIndex(future[panel.roles.time]))
     rows = pd.MultiIndex.from_arrays([panel.code_of(future), given])
-    found = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
+    found: NDArray[np.int64] = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
     check_reach(panel, positions, found < 0)
     return found
 

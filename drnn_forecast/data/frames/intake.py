@@ -24,12 +24,7 @@ logger = logging.getLogger("drnn_forecast.data")
 def take_in(
     frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
 ) -> tuple[Panel, pd.DataFrame | None]:
-    """Return the history, under roles with their frequency, and the future rows, if any.
-
-    Raises:
-        TypeError: A column has a dtype that its role does not allow.
-        ValueError: The frame breaks another rule; the message names it.
-    """
+    """Return the history, under roles with their frequency, and the future rows, if any."""
     rows = read_rows(frame, roles, roles.columns, "frame")
     checks.check_dtypes(rows, roles)
     checks.check_unique(rows, roles)
@@ -66,7 +61,7 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
 
 def is_ascending(names: Names) -> bool:
     """Return whether each name sorts behind the one before it."""
-    return pd.Index(names, dtype=names.dtype).is_monotonic_increasing
+    return bool(pd.Index(names, dtype=names.dtype).is_monotonic_increasing)
 
 
 def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
@@ -189,13 +184,8 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gap
 
 
 def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the history with the missing rows: numbers linear in time, the rest from before.
-
-    Args:
-        panel: The history as it is.
-        missing: How many steps are missing before each row.
-    """
-    history, roles = panel.history, panel.roles
+    """Return the history with the missing rows: numbers linear in time, the rest from before."""
+    history, roles = panel.rows.frame, panel.roles
     present = np.arange(len(history)) + np.cumsum(missing)
     source = np.zeros(present[-1] + 1, dtype=np.int64)
     source[present] = np.arange(len(history))

@@ -26,7 +26,8 @@ def is_category(values: pd.Series) -> bool:
 
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:
     """Return numbers, not a number where a value is missing."""
-    return values.to_numpy(np.float64, na_value=np.nan)
+    numbers: NDArray[np.float64] = values.to_numpy(np.float64, na_value=np.nan)
+    return numbers
 
 
 def stamps_of(values: pd.Series) -> pd.arrays.DatetimeArray:
@@ -39,4 +40,5 @@ def stamps_of(values: pd.Series) -> pd.arrays.DatetimeArray:
 def as_text(values: Column) -> NDArray[np.object_]:
     """Return the values as text; equal values give equal text."""
     codes, categories = pd.factorize(values)
-    return np.array([str(category) for category in categories], dtype=object)[codes]
+    texts: NDArray[np.object_] = np.array([str(own) for own in categories], dtype=object)[codes]
+    return texts

@@ -16,47 +16,27 @@ from drnn_forecast.data.frames.rows import Rows
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """A history whose series are sorted, complete on one grid and told apart by a code.
-
-    Attributes:
-        rows: The rows, sorted by series and time.
-        roles: What the columns are, with `freq` given.
-    """
+    """A history whose series are sorted, complete on one grid and told apart by a code."""
 
     rows: Rows
     roles: Roles
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """The rows as a frame."""
-        return self.rows.frame
-
-    @property
-    def times(self) -> pd.arrays.DatetimeArray:
-        """The stamp of each row."""
-        return self.rows.times
-
-    @property
-    def codes(self) -> NDArray[np.int64]:
-        """The number of each row's series, in the order of the rows."""
-        return self.rows.codes
 
     @cached_property
     def grid(self) -> Grid:
         """The grid that starts at the earliest stamp of all series."""
         if self.roles.freq is None:
             raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
-        return Grid.of(self.times, self.roles.freq)
+        return Grid.of(self.rows.times, self.roles.freq)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
         """The position of each row on the grid (time steps)."""
-        return self.grid.positions(self.times)
+        return self.grid.positions(self.rows.times)
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
         """The number of rows of each series."""
-        return np.bincount(self.codes)
+        return np.bincount(self.rows.codes)
 
     @cached_property
     def last_rows(self) -> NDArray[np.int64]:
@@ -66,7 +46,7 @@ class Panel:
     @cached_property
     def steps_to_end(self) -> NDArray[np.int64]:
         """How many time steps each row is before the last observation of its series."""
-        return self.last_rows[self.codes] - np.arange(len(self.codes))
+        return self.last_rows[self.rows.codes] - np.arange(len(self.rows.codes))
 
     @cached_property
     def names(self) -> tuple[Hashable, ...]:
@@ -82,7 +62,9 @@ class Panel:
         """Return the code of the series of each row; -1 where the history lacks it."""
         if self.roles.series is None:
             return np.zeros(len(rows), dtype=np.int64)
-        return pd.Index(self.names).get_indexer(pd.Index(rows[self.roles.series].tolist()))
+        given = pd.Index(rows[self.roles.series].tolist())
+        codes: NDArray[np.int64] = pd.Index(self.names).get_indexer(given)
+        return codes
 
     def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
         """Return the marked series with their numbers of rows, for a message."""

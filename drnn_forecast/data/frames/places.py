@@ -13,10 +13,8 @@ from drnn_forecast.data.frames.rows import Rows
 
 def place(rows: Rows, roles: Roles, row: int) -> str:
     """Return where a row is, as "series 'AT' at 2018-01-01 05:00:00"."""
-    stamp = f"at {rows[roles.time].iloc[row]}"
-    return (
-        stamp if roles.series is None else f"series {shown(rows[roles.series].iloc[row])} {stamp}"
-    )
+    name = None if roles.series is None else rows[roles.series].iloc[row]
+    return series_place(name, rows[roles.time].iloc[row])
 
 
 def first_place(rows: Rows, roles: Roles, mask: NDArray[np.bool_]) -> str:

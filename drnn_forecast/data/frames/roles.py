@@ -9,6 +9,15 @@ CALENDAR_PREFIX = "calendar_"
 TIME_INDEX = "time_idx"
 ONLY_SERIES = "series"
 ONLY_SERIES_COLUMN = "single_series_id"
+KINDS = (
+    "static_categoricals",
+    "static_reals",
+    "time_varying_known_categoricals",
+    "time_varying_known_reals",
+    "time_varying_unknown_categoricals",
+    "time_varying_unknown_reals",
+)
+"""The arguments of `TimeSeriesDataSet` that list variables."""
 RESERVED = frozenset({TIME_INDEX, ONLY_SERIES_COLUMN, "encoder_length", "relative_time_idx"})
 
 

@@ -17,18 +17,11 @@ Names: TypeAlias = NDArray[Any] | ExtensionArray
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of a frame, with the series and the stamp of each; a column is read by its name.
+    """Rows of a frame, with the series and the stamp of each; a column is read by its name."""
 
-    Attributes:
-        frame: The rows, with whatever index.
-        codes: The number of each row's series, in order of appearance.
-        names: The name of each series.
-        times: The stamp of each row.
-    """
-
-    frame: pd.DataFrame
-    codes: NDArray[np.int64]
-    names: Names
+    frame: pd.DataFrame  # with whatever index
+    codes: NDArray[np.int64]  # of each row's series, in order of appearance
+    names: Names  # of each series
     times: pd.arrays.DatetimeArray
     _columns: dict[str, pd.Series] = field(default_factory=dict, init=False, repr=False)
 

@@ -15,10 +15,6 @@ def parse_times(values: pd.Series, name: str) -> pd.arrays.DatetimeArray:
     """Return the column as time stamps; those with differing UTC offsets come back in UTC.
 
     Text must be in the ISO 8601 form: where day and month are ambiguous, guessing would be silent.
-
-    Raises:
-        TypeError: The column holds neither text nor dates.
-        ValueError: A value is empty, or no ISO 8601 time stamp.
     """
     where = f"Time column {values.name!r} of `{name}`"
     if types.is_datetime64_any_dtype(values.dtype):

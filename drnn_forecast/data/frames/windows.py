@@ -10,23 +10,16 @@ from drnn_forecast.layers import checked_integer
 class WindowPlan:
     """How many windows are held out and where they lie, counted back from the end of a series.
 
-    Attributes:
-        horizon: Targets of a window (time steps).
-        stride: Time steps between the starts of neighbouring windows.
-        context_length: The most time steps that a window looks back.
-        min_context_length: The fewest.
-        validation: Number of validation windows.
-        test: Number of test windows.
-        lag: The largest lag: as many time steps again are needed before a window.
+    All but the numbers of validation and test windows are time steps.
     """
 
     horizon: int
-    stride: int
-    context_length: int
+    stride: int  # between the starts of neighbouring windows
+    context_length: int  # the most that a window looks back
     min_context_length: int
     validation: int
     test: int = 0
-    lag: int = 0
+    lag: int = 0  # the largest lag: as many steps again are needed before a window
 
     @property
     def steps_after_validation(self) -> int:

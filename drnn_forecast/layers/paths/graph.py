@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -62,13 +61,7 @@ def stack_edges(
 
 
 def checked_edges(edges: Iterable[Sequence[int]]) -> frozenset[Edge]:
-    """Return the edges of an architecture whose signals can be computed step by step.
-
-    Raises:
-        ValueError: There is none, a number is negative, an edge enters the input, or an edge of
-            no time steps does not lead upwards.
-        TypeError: An edge is no triple of integers.
-    """
+    """Return the edges of an architecture whose signals can be computed step by step."""
     checked = set()
     for edge in edges:
         if not isinstance(edge, Sequence) or isinstance(edge, str) or len(edge) != 3:
@@ -85,35 +78,6 @@ def checked_edges(edges: Iterable[Sequence[int]]) -> frozenset[Edge]:
     if not checked:
         raise ValueError("`edges` must hold at least one edge, got none.")
     return frozenset(checked)
-
-
-def path_lengths(edges: Iterable[Sequence[int]], distance: int) -> list[float]:
-    """Return the fewest edges from an input to the output 0, 1, ..., `distance` steps later.
-
-    The output is the highest node. Infinite where no path leads there.
-
-    Args:
-        edges: (source, target, steps), as in `Edge`.
-        distance: The longest distance, time steps.
-
-    Raises:
-        ValueError: The edges are no architecture, or the distance is negative.
-        TypeError: An edge is no triple of integers, or the distance is not an integer.
-
-    Example:
-        >>> path_lengths(stack_edges([1, 4]), 6)
-        [2, 3, 4, 5, 3, 4, 5]
-    """
-    known = checked_edges(edges)
-    last = checked_integer("distance", distance, minimum=0)
-    output = max(edge.target for edge in known)
-    lengths = [math.inf] * (last + 1)
-    for length, wave in enumerate(waves(known, last)):
-        bits = bin(wave.get(output, 0))[:1:-1]  # time step 0 first
-        for step, bit in enumerate(bits):
-            if bit == "1":
-                lengths[step] = length
-    return lengths
 
 
 def shortest_path(edges: Iterable[Sequence[int]], distance: int) -> list[tuple[int, int]]:

@@ -139,7 +139,8 @@ def elementwise(
 
             return types.void(types.intp, sources, targets), generate
 
-        return loop
+        made: Callable[..., None] = loop
+        return made
 
     return decorate
 

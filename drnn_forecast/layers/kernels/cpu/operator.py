@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -55,13 +54,6 @@ def is_faster(
     compiled kernel itself, and wins where its product is all there is to do and vectors are not
     full. Torch's backward passes are slower than its forward ones. Measured by
     `benchmarks/backend_rule.py`.
-
-    Args:
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
-        lanes: Sequences side by side, the dilation times the batch.
-        hidden: Units.
-        dtype: Of all tensors.
-        training: Whether a backward pass may follow.
     """
     if cell_type != "LSTM" or dtype == torch.float64:
         return hidden <= max(64, 32 * lanes) * (2 if training else 1)
@@ -80,12 +72,6 @@ def are_ready(dtype: torch.dtype, *, training: bool) -> bool:
     if torch.compiler.is_compiling():
         return True
     return _compilation().is_ready(DTYPES[dtype], training=training)
-
-
-def are_compiling() -> bool:
-    """Return whether another process compiles kernels for this one."""
-    module = sys.modules.get(f"{__package__}.compilation")
-    return module is not None and module.compilation.is_running()
 
 
 def compile_kernels(*dtypes: torch.dtype) -> None:
@@ -108,15 +94,7 @@ def compiled_recurrence(
     *,
     dilation: int,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the output `(time, batch, hidden)` and the state after the last step.
-
-    Args:
-        cell_type: `"RNN"`, `"GRU"` or `"LSTM"`.
-        input: `(time, batch, features)`, at least one step, float32 or float64.
-        state: h, and for an LSTM also c, each `(dilation, batch, hidden)`, oldest first.
-        weights: The two weights and the two biases, as torch lays them out.
-        dilation: s, time steps.
-    """
+    """Return the output `(time, batch, hidden)` and the state after the last step."""
     time, batch, features = input.shape
     hidden = weights[1].shape[1]
     parts = [part.reshape(dilation * batch, hidden) for part in state]

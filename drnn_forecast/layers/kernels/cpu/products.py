@@ -7,7 +7,8 @@ three bands that read different columns.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import numba
 
@@ -18,8 +19,10 @@ RNN: Final = 0
 GRU: Final = 1
 LSTM: Final = 2
 
-compiled: Final = numba.njit(nogil=True, error_model="numpy")
-inlined: Final = numba.njit(nogil=True, error_model="numpy", inline="always")
+F = TypeVar("F", bound=Callable[..., Any])
+
+compiled: Final[Callable[[F], F]] = numba.njit(nogil=True, error_model="numpy")
+inlined: Final[Callable[[F], F]] = numba.njit(nogil=True, error_model="numpy", inline="always")
 wide_block: Final = block_product(BLOCK_ROWS, 2)
 wide_row: Final = block_product(1, 2)
 narrow_block: Final = block_product(BLOCK_ROWS, 1)

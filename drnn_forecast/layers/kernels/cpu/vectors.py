@@ -73,7 +73,8 @@ def block_product(rows: int, vectors: int) -> Callable[..., None]:
 
         return signature, generate
 
-    return product
+    made: Callable[..., None] = product
+    return made
 
 
 @intrinsic
@@ -154,7 +155,8 @@ def mover(strip: bool) -> Callable[..., None]:
 
         return types.void(target, types.intp, source, types.intp), generate
 
-    return move
+    made: Callable[..., None] = move
+    return made
 
 
 def fused(builder: Any, one: Any, other: Any, term: Any) -> Any:

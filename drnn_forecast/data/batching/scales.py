@@ -1,4 +1,4 @@
-"""An `EncoderNormalizer` fitted on the encoders of a whole batch at once."""
+"""Center and scale of the targets: of every series as fitted before, or of a batch of windows."""
 
 from __future__ import annotations
 
@@ -6,23 +6,42 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from pytorch_forecasting.data.encoders import EncoderNormalizer
+from pytorch_forecasting.data.encoders import EncoderNormalizer, NaNLabelEncoder, TorchNormalizer
 from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError
-from drnn_forecast.host import quantile_fractions
+from drnn_forecast.host import quantile_fractions, scales_by_series
+
+
+def series_scales(dataset: Any, groups: Tensor) -> list[Tensor | None]:
+    """Return a table of center and scale per series for each target, `(series, 2)`.
+
+    An `EncoderNormalizer` has None: its scale belongs to the window.
+    """
+    return [
+        None if isinstance(part, EncoderNormalizer) else _table(part, groups, dataset.group_ids)
+        for part in dataset.target_normalizers
+    ]
+
+
+def _table(normalizer: Any, groups: Tensor, group_ids: list[str]) -> Tensor:
+    table = scales_by_series(normalizer, groups.numpy(), group_ids)
+    if table is not None:
+        return torch.from_numpy(table.astype(np.float32))
+    is_one = type(normalizer) in (TorchNormalizer, NaNLabelEncoder)
+    rows = groups[:1] if is_one else groups
+    parameters = [normalizer.get_parameters(row, group_ids) for row in rows]
+    # As the collate function of pytorch-forecasting stacks them.
+    if isinstance(parameters[0], Tensor):
+        return torch.stack(parameters).expand(len(groups), -1)
+    return torch.from_numpy(np.array(parameters, dtype=np.float32)).expand(len(groups), -1)
 
 
 @dataclass(frozen=True)
 class WindowScale:
-    """An `EncoderNormalizer` fitted on the encoder of every window of a batch.
-
-    Args:
-        normalizer: What was fitted; it stays as it is.
-        center: Center of every window, `(batch,)`.
-        scale: Scale of every window, `(batch,)`.
-    """
+    """An `EncoderNormalizer` fitted on the encoder of every window; center and scale `(batch,)`."""
 
     normalizer: EncoderNormalizer
     center: Tensor
@@ -30,7 +49,7 @@ class WindowScale:
 
     def transform(self, values: Tensor) -> Tensor:
         """Return values normalised, `(batch, time)`; padding is arbitrary."""
-        raw = self.normalizer.preprocess(values)
+        raw: Tensor = self.normalizer.preprocess(values)
         return ((raw - self.center[:, None]) / self.scale[:, None]).to(raw.dtype)
 
 
@@ -53,13 +72,7 @@ def fit_windows(normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor)
     Sums are in double precision, so that center and scale are those of pytorch-forecasting, which
     sums float32 in an order of its own, but for that order's rounding.
 
-    Args:
-        normalizer: What to fit.
-        encoder: Encoder values, `(batch, time)`, padded on the right.
-        lengths: Encoder lengths in time steps, `(batch,)`.
-
-    Raises:
-        DatasetError: The values are integers, or an encoder is empty and needs quantiles.
+    `encoder` is `(batch, time)`, padded on the right, `lengths` `(batch,)` in time steps.
     """
     values = normalizer.preprocess(encoder)
     if not values.is_floating_point():
