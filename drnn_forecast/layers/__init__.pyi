@@ -21,6 +21,9 @@ from .paths.length import (
     mean_recurrent_length as mean_recurrent_length,
 )
 from .paths.recommendation import recommend_dilations as recommend_dilations
-from .recurrence import compile_kernels as compile_kernels
+from .recurrence import (
+    compile_kernels as compile_kernels,
+    kernels_are_compiling as kernels_are_compiling,
+)
 from .segments import SegmentEmbedding as SegmentEmbedding
 from .stack import DilatedRNN as DilatedRNN

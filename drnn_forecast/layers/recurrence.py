@@ -135,6 +135,11 @@ def compile_kernels() -> None:
     cpu.compile_kernels(*cpu.DTYPES)
 
 
+def kernels_are_compiling() -> bool:
+    """Return whether kernels are being compiled for this process, while torch's cells run."""
+    return cpu.are_compiling()
+
+
 def settle_backend(input: Tensor, backends: Collection[str]) -> None:
     """Wait for the kernels that `"auto"` may run on this input, `(time, batch, features)`.
 

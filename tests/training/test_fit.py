@@ -264,3 +264,10 @@ def test_a_loss_that_is_never_finite_is_an_error_with_a_remedy(datasets):
             gradient_clip_val=None,
             **QUICK,
         )
+
+
+def test_the_progress_says_that_kernels_are_being_compiled(datasets, monkeypatch, capsys):
+    monkeypatch.setattr("drnn_forecast.training.fitting.kernels_are_compiling", lambda: True)
+    fit(build(datasets[0]), *datasets, max_epochs=1, steps_per_epoch=2, batch_size=16)
+
+    assert "Epoch 0 (compiling kernels)" in "".join(capsys.readouterr())

@@ -93,6 +93,10 @@ class Compilation:
                     self._compile(name, dtype)
         return getattr(passes, name)
 
+    def is_running(self) -> bool:
+        """Return whether another process compiles for this one."""
+        return any(process.poll() is None for process in list(self.processes.values()))
+
     def let_go(self) -> None:
         """Let the processes outlive this one, for the next to find their work, without a word."""
         for process in self.processes.values():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -72,6 +73,12 @@ def are_ready(dtype: torch.dtype, *, training: bool) -> bool:
     if torch.compiler.is_compiling():
         return True
     return _compilation().is_ready(DTYPES[dtype], training=training)
+
+
+def are_compiling() -> bool:
+    """Return whether another process compiles kernels for this one."""
+    module = sys.modules.get(f"{__package__}.compilation")
+    return module is not None and bool(module.compilation.is_running())
 
 
 def compile_kernels(*dtypes: torch.dtype) -> None:
