@@ -133,22 +133,22 @@ def backtest_blocks(
 
 def observed(data: ForecastData) -> pd.DataFrame:
     """Return `series`, `time` and `actual` of every observation."""
-    return _plain(data.history, data)[["series", "time", "actual"]]
+    return plainly_named(data.history, data)[["series", "time", "actual"]]
 
 
-def window_series(targets: pd.DataFrame) -> NDArray[Any]:
-    """Return the series of every window, `(windows,)`."""
-    series: NDArray[Any] = targets.loc[targets["step"] == 1, "series"].to_numpy()
-    return series
-
-
-def _plain(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
+def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     """Return the frame with its roles as column names: `series`, `time` and `actual`."""
     roles = data.roles
     names = {roles.time: "time", roles.target: "actual"}
     if roles.series is None:
         return frame.rename(columns=names).assign(series=data.series_names[0])
     return frame.rename(columns={**names, roles.series: "series"})
+
+
+def window_series(targets: pd.DataFrame) -> NDArray[Any]:
+    """Return the series of every window, `(windows,)`."""
+    series: NDArray[Any] = targets.loc[targets["step"] == 1, "series"].to_numpy()
+    return series
 
 
 def _targets(
@@ -158,7 +158,9 @@ def _targets(
     keys, steps = list(data.roles.keys), dataset.max_prediction_length
     rows = data.target_rows(dataset)
     # The merge keeps the order of the left side, and every target was observed.
-    rows = _plain(rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data)
+    rows = plainly_named(
+        rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data
+    )
     windows = len(rows) // steps
     first = rows.iloc[::steps]
     rank = first.groupby("series", observed=True)["time"].rank().to_numpy(int) - 1
