@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import LightningModule
+
 from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import (
     backtest_blocks,
@@ -41,7 +43,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     drop_short: bool = False,
     folder: Path | str | None = None,
     announce: Callable[[str], None] | None = None,
-    on_fit: Callable[[str, int, FitResult], None] | None = None,
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None = None,
     **fit_options: Any,
 ) -> Backtest:
     """Return how every model would have forecast from origins that move through each series.

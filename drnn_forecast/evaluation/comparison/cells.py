@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
@@ -73,7 +74,7 @@ class Outcome:
 
     facts: Facts
     forecasts: pd.DataFrame | None = None
-    fit: FitResult | None = None
+    fit: FitResult[LightningModule] | None = None
 
 
 def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]) -> Outcome:
@@ -114,7 +115,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
 
 def train(
     model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
-) -> FitResult:
+) -> FitResult[LightningModule]:
     """Return a model trained on the training windows of a block."""
     training, validation = block.splits.training, block.splits.validation
     return fit(partial(model.build, training), training, validation, seed=seed, **fit_options)
@@ -126,7 +127,7 @@ def failure_text(error: Exception) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _training_facts(model: NeuralModel, result: FitResult) -> Facts:
+def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> Facts:
     """Return how a training run went, with the learning rate that it began with, where known."""
     rate = model.options.get("learning_rate", result.model.hparams.get("learning_rate"))
     return Facts(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 
 from drnn_forecast.data import ForecastData, default_seasons
 from drnn_forecast.evaluation.comparison.blocks import Block
@@ -59,7 +60,7 @@ class Plan:
     calibrated: bool
     store: Store
     announce: Callable[[str], None]
-    on_fit: Callable[[str, int, FitResult], None]
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None]
 
     @property
     def baselines(self) -> list[str]:
@@ -98,7 +99,7 @@ def make_plan(
     calibrated: bool,
     folder: Path | str | None,
     announce: Callable[[str], None] | None,
-    on_fit: Callable[[str, int, FitResult], None] | None,
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None,
     fit_options: Mapping[str, Any],
 ) -> Plan:
     """Return the plan, with what was left to be derived.

@@ -186,7 +186,8 @@ def statsforecast_models() -> ModuleType:
         raise ImportError(
             "Classical models need statsforecast: pip install 'drnn-forecast[classical]'"
         ) from error
-    return models
+    module: ModuleType = models
+    return module
 
 
 def _model(

@@ -155,7 +155,8 @@ def _nhits(training: TimeSeriesDataSet, **options: Any) -> LightningModule:
     """Return a `NHiTS`."""
     if {*_varying(training, "known"), *_varying(training, "unknown")} <= {training.target}:
         options = {"static_categoricals": [], "static_reals": [], **options}
-    return NHiTS.from_dataset(training, **options)
+    model: LightningModule = NHiTS.from_dataset(training, **options)
+    return model
 
 
 def _check_stepwise(name: str, training: TimeSeriesDataSet) -> None:

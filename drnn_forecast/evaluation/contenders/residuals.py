@@ -47,4 +47,6 @@ def residual_quantiles(
     past_scale = np.array([scales[name] for name in past_series])[:, None]
     spread = np.quantile(residuals / past_scale, quantiles, axis=0)  # (quantiles, steps)
     scale = np.array([scales[name] for name in series])[:, None, None]
-    return (points[..., None] + scale * spread.T[None]).astype(np.float32)
+    quantiles_around: NDArray[np.float32]
+    quantiles_around = (points[..., None] + scale * spread.T[None]).astype(np.float32)
+    return quantiles_around

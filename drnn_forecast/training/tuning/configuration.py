@@ -199,8 +199,8 @@ def _lowest(name: str, values: Any) -> Any:
 def _holds(values: Any, value: Any) -> bool:
     """Return whether a range or some choices hold a value."""
     if isinstance(values, Range):
-        return values.low <= value <= values.high
-    return value in values if isinstance(values, tuple) else value == values
+        return bool(values.low <= value <= values.high)
+    return value in values if isinstance(values, tuple) else bool(value == values)
 
 
 def _whole_numbers(values: Any) -> tuple[int, ...]:

@@ -144,7 +144,7 @@ def _twin(trial: Trial, configuration: dict[str, Any]) -> FrozenTrial | None:
 
 
 def _keep_the_better(
-    result: FitResult, earlier: Sequence[dict[str, float]], checkpoint: Path
+    result: FitResult[LightningModule], earlier: Sequence[dict[str, float]], checkpoint: Path
 ) -> None:
     """Move the new run's checkpoint into place, or delete it where an earlier seed did better."""
     if result.checkpoint is None:
@@ -155,7 +155,7 @@ def _keep_the_better(
         result.checkpoint.unlink()
 
 
-def _numbers(result: FitResult) -> dict[str, float]:
+def _numbers(result: FitResult[LightningModule]) -> dict[str, float]:
     """Return the numbers of a training run."""
     return {
         "validation_loss": result.validation_loss,
