@@ -56,9 +56,11 @@ def test_seasons_are_those_of_the_frequency_that_fit_into_the_context(freq, cont
 def test_dilated_models_are_anchored_on_the_seasons_and_know_the_roles(context, seasons):
     (model,) = named_models(["dilated_gru"], data(), context_length=context)
 
-    assert model.options["season_length"] == seasons
-    assert model.options["cell_type"] == "GRU"
-    assert model.options["roles"] == data().roles.to_dict()
+    splits = data().split(horizon=12, context_length=context, validation_windows=1)
+    built = model.build(splits.training)
+    assert built.hparams.season_length == seasons
+    assert built.hparams.cell_type == "GRU"
+    assert built.hparams.roles == data().roles.to_dict()
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
