@@ -19,7 +19,7 @@ from drnn_forecast.evaluation.comparison.blocks import (
 from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Backtest
-from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 

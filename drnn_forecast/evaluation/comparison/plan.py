@@ -17,14 +17,10 @@ from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text
 from drnn_forecast.evaluation.comparison.identity import described
 from drnn_forecast.evaluation.comparison.store import Store
-from drnn_forecast.evaluation.contenders import (
-    MODEL_NAMES,
-    ClassicalModel,
-    Model,
-    NeuralModel,
-    SeasonalNaive,
-    named_models,
-)
+from drnn_forecast.evaluation.contenders.classical import ClassicalModel
+from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
+from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, Model, named_models
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_needed
 from drnn_forecast.training import FitResult, check_settings, fit
@@ -102,14 +98,7 @@ def make_plan(
     on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None,
     fit_options: Mapping[str, Any],
 ) -> Plan:
-    """Return the plan, with what was left to be derived.
-
-    Raises:
-        TypeError: An argument has the wrong type, or `fit` has no such option.
-        ValueError: An argument is out of range.
-        ImportError: A classical model lacks statsforecast.
-        NotADirectoryError: `folder` is a file.
-    """
+    """Return the plan, with what was left to be derived."""
     if scale_season is None:
         scale_season = min(default_seasons(data.freq), default=1)
     return Plan(
@@ -126,11 +115,7 @@ def make_plan(
 
 
 def check_block(plan: Plan, block: Block) -> None:
-    """Refuse what cannot be scored, and announce what cannot be scored in part.
-
-    Raises:
-        ValueError: The season is too long, or there are too few windows to calibrate on.
-    """
+    """Refuse what cannot be scored, and announce what cannot be scored in part."""
     sizes = block.history.groupby("series", observed=True).size()
     short = sizes[sizes <= plan.scale_season]
     if len(short):
@@ -159,12 +144,7 @@ def check_block(plan: Plan, block: Block) -> None:
 
 
 def refusals(plan: Plan, block: Block) -> dict[str, str]:
-    """Return why a model cannot work on such data, by the name of every model that cannot.
-
-    Raises:
-        ImportError: A model lacks its extra.
-        ValueError: No model can.
-    """
+    """Return why a model cannot work on such data, by the name of every model that cannot."""
     found = {}
     for model in plan.models:
         try:

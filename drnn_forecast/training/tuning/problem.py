@@ -29,12 +29,8 @@ SPACE = tuple(field.name for field in fields(SearchSpace))
 class Problem:
     """Everything that decides the value of a configuration; see `tune`.
 
-    Attributes:
-        training: Windows to learn from.
-        validation: Windows that are judged by.
-        space: What is drawn, with the contexts of these windows.
-        options: Hyperparameters of the forecaster that are not in the space.
-        callback_states: What the callbacks keep in checkpoints, as it is before the first run.
+    `options` are hyperparameters that are not in the space, `callback_states` what the callbacks
+    keep in checkpoints, as it is before the first run.
     """
 
     training: TimeSeriesDataSet

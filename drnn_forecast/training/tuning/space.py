@@ -23,13 +23,7 @@ MINIMA = {
 
 @dataclass(frozen=True)
 class Range:
-    """Every number between two ends, both included.
-
-    Attributes:
-        low: The lower end.
-        high: The upper end.
-        log: Whether equal ratios are equally likely, in place of equal differences.
-    """
+    """Every number between two ends, both included; `log`: equal ratios are equally likely."""
 
     low: float
     high: float
