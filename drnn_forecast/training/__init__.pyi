@@ -1,5 +1,9 @@
 from .fitting import FitResult as FitResult, check_settings as check_settings, fit as fit
 from .running import train as train
-from .tuning.space import SearchSpace as SearchSpace, seasonal_dilations as seasonal_dilations
+from .tuning.space import (
+    SearchSpace as SearchSpace,
+    checked_seeds as checked_seeds,
+    seasonal_dilations as seasonal_dilations,
+)
 from .tuning.tuner import tune as tune
 from .updating import UpdateReport as UpdateReport, update as update

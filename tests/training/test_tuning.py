@@ -527,6 +527,7 @@ def test_progress_shows_the_best_value_so_far(datasets, tmp_path, capfd):
         ({"max_seconds": 0}, ValueError, "`max_seconds` must be above 0, got 0"),
         ({"n_trials": 1, "seeds": ()}, ValueError, "`seeds` must hold at least one seed"),
         ({"n_trials": 1, "seeds": (1, 1)}, ValueError, r"`seeds` .* each once, got \(1, 1\)"),
+        ({"n_trials": 1, "seeds": 3}, TypeError, "`seeds` must be a list of whole numbers, got 3"),
         ({"n_trials": 1, "max_epochs": 0}, ValueError, "`max_epochs` must be at least 1"),
         ({"n_trials": 1, "patience": 0}, ValueError, "`patience` must be at least 1"),
         ({"n_trials": 1, "steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be at least 1"),

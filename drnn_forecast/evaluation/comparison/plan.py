@@ -23,7 +23,7 @@ from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, Model, named_models
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_needed
-from drnn_forecast.training import FitResult, check_settings, fit
+from drnn_forecast.training import FitResult, check_settings, checked_seeds, fit
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
 """What the search tries by default."""
@@ -104,7 +104,7 @@ def make_plan(
     return Plan(
         models=_checked_models(models, data, context_length),
         scale_season=checked_integer("scale_season", scale_season, minimum=1),
-        seeds=_checked_seeds(seeds),
+        seeds=checked_seeds(seeds),
         learning_rates=_checked_rates(learning_rates),
         fit_options=_checked_options(fit_options),
         calibrated=calibrated,
@@ -207,16 +207,6 @@ def _checked_models(
     if not names or len(set(names)) < len(names):
         raise ValueError(f"`models` must be models of different names, got {names}.")
     return chosen
-
-
-def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    """Return the seeds, each once."""
-    if isinstance(seeds, int | str):
-        raise TypeError(f"`seeds` must be a list of whole numbers, got {seeds!r}.")
-    checked = tuple(checked_integer("seeds", seed, minimum=0) for seed in seeds)
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"`seeds` must be different whole numbers, got {list(seeds)}.")
-    return checked
 
 
 def _checked_rates(rates: Sequence[float]) -> tuple[float, ...]:

@@ -48,7 +48,6 @@ class Problem:
 
     def __post_init__(self) -> None:
         check_settings(self.max_epochs, None, self.steps_per_epoch, 1, self.patience, None)
-        _check_seeds(self.seeds)
         _check_objectives(self.objectives)
         _check_datasets(self.training, self.validation)
         states = tuple(copy.deepcopy(callback.state_dict()) for callback in self.callbacks)
@@ -161,14 +160,6 @@ def _hyperparameter_names() -> set[str]:
     classes = (DilatedRNNForecaster, BaseModel)
     names = {name for owner in classes for name in inspect.signature(owner.__init__).parameters}
     return names - {"self", "kwargs", "dataset_parameters"}
-
-
-def _check_seeds(seeds: tuple[int, ...]) -> None:
-    """Refuse no seeds, the same seed twice, and what is no seed."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"`seeds` must hold at least one seed, each once, got {seeds}.")
-    for seed in seeds:
-        checked_integer("seeds", seed, minimum=0)
 
 
 def _check_objectives(objectives: tuple[str, ...]) -> None:
