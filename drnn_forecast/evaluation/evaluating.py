@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from drnn_forecast.data import ForecastData, Roles, default_seasons
+from drnn_forecast.evaluation.comparison.blocks import observed, plainly_named
 from drnn_forecast.evaluation.scores import METRICS, scores_by_series
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, Forecaster, quantile_columns
@@ -30,39 +31,39 @@ def evaluate(
             frequency, or 1.
 
     Raises:
-        ValueError: The data are refused, or the model lacks a quantile.
+        TypeError: `windows` or `scale_season` is no whole number.
+        ValueError: The data are refused or too short, or the model lacks a quantile.
     """
     count = checked_integer("windows", windows, minimum=1)
-    roles = Roles.from_dict(model.hparams["roles"])
     if not isinstance(data, ForecastData):
-        data = ForecastData.from_roles(data, roles)
-    horizon = model.hparams["max_prediction_length"]
-    names = {roles.time: "time", roles.target: "actual"}
-    if roles.series is not None:
-        names[roles.series] = "series"
-    observed = data.history.rename(columns=names).assign(
-        **({} if roles.series is not None else {"series": roles.target})
-    )[["series", "time", "actual"]]
-    parts = []
-    for window in range(count, 0, -1):
-        forecast = model.forecast(data.before(window * horizon)).rename(columns=names)
-        if roles.series is None:
-            forecast = forecast.assign(series=roles.target)
-        parts.append(forecast.merge(observed, on=["series", "time"]))
-    rows = pd.concat(parts, ignore_index=True)
-    missing = [name for name in quantile_columns(QUANTILE_LEVELS) if name not in rows]
-    if missing:
+        data = ForecastData.from_roles(data, Roles.from_dict(model.hparams["roles"]))
+    if scale_season is None:
+        scale_season = max(default_seasons(data.freq), default=1)
+    horizon, shortest = model.hparams["max_prediction_length"], int(data.panel.sizes.min())
+    if count * horizon >= shortest:
         raise ValueError(
-            f"`model` must have the quantiles {list(QUANTILE_LEVELS)} to be scored, {missing} are "
-            "missing. Train it with `loss=quantile_loss()`."
+            f"`windows` must leave history before the first, got {count} of {horizon} time steps "
+            f"with a series of {shortest}. Lower it, or leave out short series."
         )
+    actual, parts = observed(data), []
+    for window in range(count, 0, -1):
+        forecast = plainly_named(model.forecast(data.before(window * horizon)), data)
+        missing = [name for name in quantile_columns(QUANTILE_LEVELS) if name not in forecast]
+        if missing:
+            raise ValueError(
+                f"`model` must have the quantiles {list(QUANTILE_LEVELS)} to be scored, {missing} "
+                "are missing. Train it with `loss=quantile_loss()`."
+            )
+        parts.append(forecast.merge(actual, on=["series", "time"]))
+    rows = pd.concat(parts, ignore_index=True)
+    origins = rows.groupby("series", observed=True)["time"].min().rename("origin")
     scores = scores_by_series(
         rows,
         QUANTILE_LEVELS,
-        history=observed.merge(
-            rows.groupby("series")["time"].min().rename("first"), on="series"
-        ).query("time < first")[["series", "time", "actual"]],
-        scale_season=scale_season or max(default_seasons(data.freq), default=1),
+        history=actual.merge(origins, on="series").query("time < origin").drop(columns="origin"),
+        scale_season=checked_integer("scale_season", scale_season, minimum=1),
     )
-    table = scores.pivot_table(index="series", columns="metric", values="value", dropna=False)
+    table = scores.pivot_table(
+        index="series", columns="metric", values="value", dropna=False, observed=True
+    )
     return table[list(METRICS)]

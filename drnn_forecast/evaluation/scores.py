@@ -114,27 +114,17 @@ def scores(
 
 
 def undefined_series(scores: pd.DataFrame) -> int:
-    """Return how many series lack a scaled error, and so are left out of its mean.
-
-    Args:
-        scores: `series`, `metric` and `value`.
-    """
+    """Return how many series lack a scaled error, and so are left out of its mean."""
     is_undefined = scores["metric"].isin(["MASE", "RMSSE"]) & scores["value"].isna()
     return int(scores.loc[is_undefined, "series"].nunique())
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Wilcoxon's signed-rank test of the scores of two models on the same series, two-sided.
+    """Wilcoxon's signed-rank test of two models' scores, lower being better, two-sided.
 
-    Attributes:
-        model: The one.
-        baseline: The other.
-        metric: What was compared; lower is better.
-        statistic: The smaller sum of ranks; NaN where there is no test.
-        p_value: NaN where there is no test.
-        series: Pairs: series with a score of both models.
-        note: Why there is no test; empty where there is one.
+    `series` have a score of both models; `statistic` is the smaller sum of ranks. Where there is no
+    test, that and the p-value are NaN and `note` says why.
     """
 
     model: str
@@ -151,12 +141,6 @@ def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) ->
 
     The mean over seeds and folds is one observation of a series: seeds of one series are not
     independent of one another. Series without a defined score are left out.
-
-    Args:
-        scores: `model`, `series`, `metric` and `value`, with one row or several per series.
-        model: A name in the column `model`.
-        baseline: Another.
-        metric: An error, lower being better; not a coverage.
 
     Raises:
         ValueError: A model or the metric is not among the scores, or the models are one.
@@ -185,10 +169,6 @@ def calibration(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.Serie
     """Return the share of actuals at or below each quantile, a mean over series, by level.
 
     Where a model is calibrated the share equals the level.
-
-    Args:
-        forecasts: `series`, `actual` and a column `q...` for each quantile.
-        quantiles: Levels.
     """
     columns = {f"{level:g}": f"q{level:g}" for level in quantiles}
     shares = losses.calibration(forecasts, columns, **_ROLES).set_index("series").mean()

@@ -3,6 +3,7 @@ from .running import train as train
 from .tuning.space import (
     Range as Range,
     SearchSpace as SearchSpace,
+    checked_seeds as checked_seeds,
     seasonal_dilations as seasonal_dilations,
 )
 from .tuning.tuner import tune as tune

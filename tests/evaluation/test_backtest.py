@@ -137,12 +137,12 @@ def test_training_validation_and_test_follow_one_another_in_every_block(
     for block in blocks:
         training = data_end(block, block.splits.training)
         assert (training == block.history.groupby("series")["time"].max()).all()
-        test = block.targets("test")
+        test = block.targets["test"]
         starts = test[test["step"] == 1].groupby("fold")["time"].first()
         steps = pd.Timedelta(hours=step)
         last = pd.Timestamp("2024-01-01") + pd.Timedelta(hours=LENGTH - 12)
         assert all(starts[fold] == last - (2 - fold) * steps for fold in block.folds)
-        validation = block.targets("validation")
+        validation = block.targets["validation"]
         assert training.max() < validation["time"].min()
         assert validation["time"].max() < test["time"].min()
 

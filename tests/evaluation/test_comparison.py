@@ -315,8 +315,8 @@ REFUSED = [
     ({"models": []}, "`models` must be models of different names"),
     ({"models": [SeasonalNaive(24)] * 2}, "`models` must be models of different names"),
     ({"models": ["lstm", "oracle"]}, r"of which \['oracle'\] are unknown"),
-    ({"seeds": []}, "`seeds` must be different whole numbers"),
-    ({"seeds": [1, 1]}, "`seeds` must be different whole numbers"),
+    ({"seeds": []}, "`seeds` must hold at least one seed, each once"),
+    ({"seeds": [1, 1]}, "`seeds` must hold at least one seed, each once"),
     ({"learning_rates": []}, "`learning_rates` must be different numbers above 0"),
     ({"learning_rates": [0.1, -1]}, "`learning_rates` must be different numbers above 0"),
     (

@@ -37,28 +37,37 @@ def test_every_name_makes_a_model_of_its_own():
 
 
 @pytest.mark.parametrize(
-    ("freq", "context", "season", "names"),
+    ("freq", "context", "names"),
     [
-        ("h", 48, None, ["Seasonal naive (24)", "AutoETS (24)", "MSTL (24)", "AutoTheta (24)"]),
-        ("h", 168, 24, ["Seasonal naive (24)", "AutoETS (24)", "MSTL (24, 168)", "AutoTheta (24)"]),
-        ("D", 30, None, ["Seasonal naive (7)", "AutoETS (7)", "MSTL (7)", "AutoTheta (7)"]),
-        ("D", 5, 3, ["Seasonal naive (3)", "AutoETS (3)", "MSTL (3)", "AutoTheta (3)"]),
+        ("h", 48, ["Seasonal naive (24)", "AutoETS (24)", "MSTL (24)", "AutoTheta (24)"]),
+        ("h", 168, ["Seasonal naive (168)", "AutoETS (24)", "MSTL (24, 168)", "AutoTheta (168)"]),
+        ("D", 30, ["Seasonal naive (7)", "AutoETS (7)", "MSTL (7)", "AutoTheta (7)"]),
     ],
 )
-def test_seasons_are_those_of_the_frequency_that_fit_into_the_context(freq, context, season, names):
+def test_seasons_are_those_of_the_frequency_that_fit_into_the_context(freq, context, names):
     chosen = ["seasonal_naive", "auto_ets", "mstl", "auto_theta"]
-    models = named_models(chosen, data(freq), context_length=context, season_length=season)
+    models = named_models(chosen, data(freq), context_length=context)
 
     assert [model.name for model in models] == names
+
+
+def test_without_a_season_models_repeat_the_last_value_and_mstl_is_refused():
+    models = named_models(["seasonal_naive", "auto_ets"], data("D"), context_length=5)
+
+    assert [model.name for model in models] == ["Seasonal naive (1)", "AutoETS (1)"]
+    with pytest.raises(ValueError, match="Leave MSTL out where the data have no season"):
+        named_models(["mstl"], data("D"), context_length=5)
 
 
 @pytest.mark.parametrize(("context", "seasons"), [(168, (24, 168)), (24, (24,)), (12, None)])
 def test_dilated_models_are_anchored_on_the_seasons_and_know_the_roles(context, seasons):
     (model,) = named_models(["dilated_gru"], data(), context_length=context)
 
-    assert model.options["season_length"] == seasons
-    assert model.options["cell_type"] == "GRU"
-    assert model.options["roles"] == data().roles.to_dict()
+    splits = data().split(horizon=12, context_length=context, validation_windows=1)
+    built = model.build(splits.training)
+    assert built.hparams.season_length == seasons
+    assert built.hparams.cell_type == "GRU"
+    assert built.hparams.roles == data().roles.to_dict()
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)

@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 import drnn_forecast
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, tune
+from drnn_forecast.model import Recipe
 from drnn_forecast.training.tuning.space import Range, SearchSpace
 from series import make_dataset, planted_frame
 
@@ -163,7 +164,9 @@ def test_one_seed_draws_and_trains_the_same_again_whatever_calls_it_takes(datase
     columns = ["validation_loss", "dilations", "hidden_size", "learning_rate"]
     pd.testing.assert_frame_equal(once.table[columns], twice.table[columns])
     other = tune(datasets, n_trials=3, folder=tmp_path / "c", seeds=(1,), **SMALL)
-    assert (other.table["learning_rate"] != once.table["learning_rate"]).all()
+    # The first trial has the recipe's rate under every seed.
+    assert once.table["learning_rate"][0] == other.table["learning_rate"][0] == Recipe.learning_rate
+    assert (other.table["learning_rate"] != once.table["learning_rate"])[1:].all()
 
 
 def test_the_random_state_of_the_caller_is_left_as_it_was(datasets, tmp_path):
@@ -399,6 +402,19 @@ def test_a_frame_with_roles_gives_a_model_that_forecasts_frames(tmp_path, count)
     assert found.study.user_attrs["setup"]["datasets"][2] == 2 * count
 
 
+def test_windows_that_are_not_asked_for_are_the_recipe_s(tmp_path):
+    frame = planted_frame(num_series=2, length=360)
+    frame["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["time_idx"], unit="h")
+    data = ForecastData.from_frame(frame, series="name", time="time", target="target")
+    found = tune(data, 12, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
+
+    setup, wanted = found.study.user_attrs["setup"], Recipe.of("h", 12).dataset
+    variables, _, windows = setup["datasets"]
+    assert variables["max_encoder_length"] == wanted["context_length"]
+    assert setup["search_space"]["context_length"][-1] == wanted["context_length"]
+    assert windows == 2 * wanted["validation_windows"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "name"),
     [((12,), {}, "horizon"), ((), {"context_length": 3}, "context_length")],
@@ -511,6 +527,7 @@ def test_progress_shows_the_best_value_so_far(datasets, tmp_path, capfd):
         ({"max_seconds": 0}, ValueError, "`max_seconds` must be above 0, got 0"),
         ({"n_trials": 1, "seeds": ()}, ValueError, "`seeds` must hold at least one seed"),
         ({"n_trials": 1, "seeds": (1, 1)}, ValueError, r"`seeds` .* each once, got \(1, 1\)"),
+        ({"n_trials": 1, "seeds": 3}, TypeError, "`seeds` must be a list of whole numbers, got 3"),
         ({"n_trials": 1, "max_epochs": 0}, ValueError, "`max_epochs` must be at least 1"),
         ({"n_trials": 1, "patience": 0}, ValueError, "`patience` must be at least 1"),
         ({"n_trials": 1, "steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be at least 1"),

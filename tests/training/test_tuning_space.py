@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from optuna.trial import FixedTrial
 
 from drnn_forecast import dilation_schedule, mean_recurrent_length
+from drnn_forecast.model import Recipe
 from drnn_forecast.training.tuning.configuration import (
     draw,
     first_trial,
@@ -87,10 +88,47 @@ def test_the_recommended_draw_has_the_shortest_memory_paths_of_the_space(lists):
     assert found["context_length"] == 60
 
 
-def test_what_is_fixed_is_not_first_trial():
+OF_RECIPE = {"hidden_size", "cell_type", "dropout", "learning_rate", "batch_size"}
+
+
+def test_the_first_trial_has_the_recipe_s_settings_where_the_space_holds_them():
+    first = first_trial(fit_space(SearchSpace(), 60))
+
+    assert {name: first[name] for name in OF_RECIPE} == {
+        name: getattr(Recipe, name) for name in OF_RECIPE
+    }
+    assert first["dilation_base"] == Recipe.dilation_base
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("hidden_size", Range(3, Recipe.hidden_size - 1)),
+        ("cell_type", ("RNN", "GRU")),
+        ("dropout", (0.1, 0.2)),
+        ("learning_rate", Range(Recipe.learning_rate * 1.1, 1.0, log=True)),
+        ("batch_size", (16, 32)),
+    ],
+)
+def test_optuna_draws_in_the_first_trial_what_the_space_does_not_hold(name, values):
+    first = first_trial(fit_space(SearchSpace(**{name: values}), 60))
+    assert OF_RECIPE - set(first) == {name}
+
+
+@pytest.mark.parametrize(
+    ("values", "base"),
+    [(Range(2, 4), 4), (Range(4, 4), 4), ((3, 4), 4), (4, 4), (4.0, 4), (2, 2), ((2, 3), 3)],
+)
+def test_the_first_schedule_has_the_recipe_s_base_where_the_space_holds_it(values, base):
+    space = fit_space(SearchSpace(dilation_base=values), 60)
+    assert draw(FixedTrial(POINT | first_trial(space)), space)["dilation_base"] == base
+
+
+def test_what_is_fixed_is_not_in_the_first_trial():
     space = SearchSpace(
-        dilation_base=(2, 3), start_exponent=0, layers_below_longest=1, context_length=60
-    )
+        dilation_base=(2, 3), start_exponent=0, layers_below_longest=1, context_length=60,
+        hidden_size=40, cell_type="LSTM", dropout=(0.0,), learning_rate=3e-3, batch_size=64,
+    )  # fmt: skip
     assert set(first_trial(fit_space(space, 60))) == {"dilation_base"}
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import LightningModule
+
 from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import (
     backtest_blocks,
@@ -17,7 +19,7 @@ from drnn_forecast.evaluation.comparison.blocks import (
 from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Backtest
-from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 
@@ -41,7 +43,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     drop_short: bool = False,
     folder: Path | str | None = None,
     announce: Callable[[str], None] | None = None,
-    on_fit: Callable[[str, int, FitResult], None] | None = None,
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None = None,
     **fit_options: Any,
 ) -> Backtest:
     """Return how every model would have forecast from origins that move through each series.

@@ -22,12 +22,9 @@ PARTS = ("validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Test windows that are forecast by one training, made from the history before them.
+    """Test windows that are forecast by one training, and the data up to the end of the last.
 
-    Attributes:
-        data: The series up to the end of the last test window.
-        windows: Lengths and numbers of the windows.
-        folds: The fold of each test window of a series, in order of time.
+    `folds` has the fold of each test window of a series, in order of time.
     """
 
     data: ForecastData
@@ -55,16 +52,12 @@ class Block:
         """`series`, `time` and `actual` before the first validation target."""
         return observed(self.data.before(self.windows.steps_after_training))
 
-    def targets(self, part: str) -> pd.DataFrame:
-        """Return `fold`, `series`, `window`, `step`, `time` and `actual` of every held-out target.
-
-        Args:
-            part: `"validation"`, whose windows all belong to the first fold, or `"test"`.
-        """
-        return self._targets[part]
-
     @cached_property
-    def _targets(self) -> dict[str, pd.DataFrame]:
+    def targets(self) -> dict[str, pd.DataFrame]:
+        """`fold`, `series`, `window`, `step`, `time` and `actual` of every target, by part.
+
+        The validation windows all belong to the first fold.
+        """
         folds = {"validation": self.folds[:1], "test": self.folds}
         return {
             part: _targets(self.data, getattr(self.splits, part), folds[part]) for part in PARTS
@@ -86,15 +79,8 @@ def series_that_hold(
 ) -> ForecastData:
     """Return the data of the series that hold all windows.
 
-    Args:
-        data: The series.
-        windows: Of all the work.
-        count: The argument that says how many test windows there are.
-        drop_short: Whether to leave out the others.
-        window_length: Time steps of history that a training has; None: all.
-
-    Raises:
-        ValueError: A series does not hold them, and is not to be left out; or none does.
+    `count` is the argument that says how many test windows there are, `window_length` the time
+    steps of history that a training has; None: all.
     """
     needed = _needed(windows, window_length)
     is_long = _by_series(data)[data.roles.time].transform("size") >= needed
@@ -111,14 +97,7 @@ def series_that_hold(
 def backtest_blocks(
     data: ForecastData, windows: WindowPlan, per_training: int, window_length: int | None
 ) -> Iterator[Block]:
-    """Return the blocks of a backtest in order of time, `per_training` folds each.
-
-    Args:
-        data: Series that hold all folds.
-        windows: Of the whole backtest, `test` being the number of folds.
-        per_training: Folds that share a training.
-        window_length: See `series_that_hold`.
-    """
+    """Return the blocks of a backtest in order of time, `per_training` folds each."""
     for first in range(0, windows.test, per_training):
         folds = tuple(range(first, min(first + per_training, windows.test)))
         own = replace(windows, test=len(folds))
@@ -133,22 +112,22 @@ def backtest_blocks(
 
 def observed(data: ForecastData) -> pd.DataFrame:
     """Return `series`, `time` and `actual` of every observation."""
-    return _plain(data.history, data)[["series", "time", "actual"]]
+    return plainly_named(data.history, data)[["series", "time", "actual"]]
 
 
-def window_series(targets: pd.DataFrame) -> NDArray[Any]:
-    """Return the series of every window, `(windows,)`."""
-    series: NDArray[Any] = targets.loc[targets["step"] == 1, "series"].to_numpy()
-    return series
-
-
-def _plain(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
+def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     """Return the frame with its roles as column names: `series`, `time` and `actual`."""
     roles = data.roles
     names = {roles.time: "time", roles.target: "actual"}
     if roles.series is None:
         return frame.rename(columns=names).assign(series=data.series_names[0])
     return frame.rename(columns={**names, roles.series: "series"})
+
+
+def window_series(targets: pd.DataFrame) -> NDArray[Any]:
+    """Return the series of every window, `(windows,)`."""
+    series: NDArray[Any] = targets.loc[targets["step"] == 1, "series"].to_numpy()
+    return series
 
 
 def _targets(
@@ -158,7 +137,9 @@ def _targets(
     keys, steps = list(data.roles.keys), dataset.max_prediction_length
     rows = data.target_rows(dataset)
     # The merge keeps the order of the left side, and every target was observed.
-    rows = _plain(rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data)
+    rows = plainly_named(
+        rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data
+    )
     windows = len(rows) // steps
     first = rows.iloc[::steps]
     rank = first.groupby("series", observed=True)["time"].rank().to_numpy(int) - 1

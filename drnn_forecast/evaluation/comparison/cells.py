@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, window_series
-from drnn_forecast.evaluation.contenders import (
-    ClassicalModel,
-    Model,
-    NeuralModel,
-    residual_quantiles,
-)
+from drnn_forecast.evaluation.contenders.classical import ClassicalModel
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
+from drnn_forecast.evaluation.contenders.registry import Model
+from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
 from drnn_forecast.model import QUANTILE_LEVELS, predict_points, predict_quantiles, tidy_forecasts
 from drnn_forecast.training import FitResult, fit
 
@@ -31,19 +30,7 @@ Values = dict[str, NDArray[np.float32]]
 class Facts:
     """How the work on one model went, in plain values: the columns of `Results.runs`.
 
-    Attributes:
-        quantiles_from: `"model"`, or `"residuals"` of the validation windows.
-        learning_rate: None where nothing is trained by gradients.
-        validation_loss: The lowest, in the model's own loss.
-        epochs: Epochs begun.
-        steps: Optimiser steps.
-        stopped_by: The rule that ended training (`FitResult`), or `"nothing to train"`.
-        training_seconds: Wall-clock time, validation included.
-        prediction_seconds: Wall-clock time for all test windows.
-        validation_seconds: Wall-clock time for the forecasts of the validation windows; no column.
-        parameters: Trainable numbers.
-        peak_memory_mb: See `with_peak_memory`.
-        failure: Why it failed, in one line; None where it did not.
+    `validation_seconds`, for the forecasts of the validation windows, is no column.
     """
 
     quantiles_from: str | None = None
@@ -62,18 +49,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the work on one model, seed and block gave.
+    """What the work on one model, seed and block gave; no forecasts where it failed.
 
-    Attributes:
-        facts: How it went.
-        forecasts: `part` ("validation" or "test"), `fold`, `series`, `window`, `step`, `time`,
-            `actual` and a column per quantile; None where it failed.
-        fit: The training run, where there was one just now.
+    They have the columns of `Results.forecasts` and `part`, "validation" or "test". `fit` is the
+    training run, where there was one just now.
     """
 
     facts: Facts
     forecasts: pd.DataFrame | None = None
-    fit: FitResult | None = None
+    fit: FitResult[LightningModule] | None = None
 
 
 def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]) -> Outcome:
@@ -114,7 +98,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
 
 def train(
     model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
-) -> FitResult:
+) -> FitResult[LightningModule]:
     """Return a model trained on the training windows of a block."""
     training, validation = block.splits.training, block.splits.validation
     return fit(partial(model.build, training), training, validation, seed=seed, **fit_options)
@@ -126,7 +110,7 @@ def failure_text(error: Exception) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
-def _training_facts(model: NeuralModel, result: FitResult) -> Facts:
+def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> Facts:
     """Return how a training run went, with the learning rate that it began with, where known."""
     rate = model.options.get("learning_rate", result.model.hparams.get("learning_rate"))
     return Facts(
@@ -142,11 +126,11 @@ def _training_facts(model: NeuralModel, result: FitResult) -> Facts:
 
 def _with_residual_quantiles(block: Block, points: Values) -> Values:
     """Return quantiles around the points of every part, from residuals on validation windows."""
-    past = block.targets("validation")
+    past = block.targets["validation"]
     return {
         part: residual_quantiles(
             points[part],
-            window_series(block.targets(part)),
+            window_series(block.targets[part]),
             past_points=points["validation"],
             past_actuals=past["actual"].to_numpy().reshape(points["validation"].shape),
             past_series=window_series(past),
@@ -159,7 +143,7 @@ def _tidy(block: Block, values: Values) -> pd.DataFrame:
     """Return the forecasts of every part beside what came."""
     parts = []
     for part in PARTS:
-        tidy = tidy_forecasts(block.targets(part), values[part], QUANTILE_LEVELS)
+        tidy = tidy_forecasts(block.targets[part], values[part], QUANTILE_LEVELS)
         tidy.insert(0, "part", part)
         parts.append(tidy)
     return pd.concat(parts, ignore_index=True)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import LightningModule
+
 from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import Block, series_that_hold
 from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
 from drnn_forecast.evaluation.comparison.results import Comparison
-from drnn_forecast.evaluation.contenders import Model
+from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.training import FitResult
 
@@ -32,7 +34,7 @@ def compare(
     drop_short: bool = False,
     folder: Path | str | None = None,
     announce: Callable[[str], None] | None = None,
-    on_fit: Callable[[str, int, FitResult], None] | None = None,
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None = None,
     **fit_options: Any,
 ) -> Comparison:
     """Return how every model forecasts the same test windows, over seeds.

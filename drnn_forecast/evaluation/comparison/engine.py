@@ -17,7 +17,8 @@ from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals
 from drnn_forecast.evaluation.comparison.results import Results, significance
 from drnn_forecast.evaluation.comparison.search import search_learning_rate
-from drnn_forecast.evaluation.contenders import Model, NeuralModel
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
+from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.model import QUANTILE_LEVELS
 
 PACKAGES = ("torch", "lightning", "pytorch-forecasting", "drnn-forecast")
@@ -36,20 +37,10 @@ def work(
     windows: WindowPlan,
     **settings: Any,
 ) -> ResultsT:
-    """Return the results of every model and seed on every block.
+    """Return the results of every model and seed on every block, as a `kind` of results.
 
-    Args:
-        plan: What is asked for.
-        blocks: In order of time; each is let go of when it is done.
-        kind: The class to make.
-        total: How many blocks there are.
-        history: Everything observed.
-        windows: To be shown.
-        **settings: More to be shown, plain values.
-
-    Raises:
-        ValueError: The data do not suit the plan; nothing was trained.
-        KeyboardInterrupt: The user stopped the work; the message says what is kept.
+    `total` is how many blocks there are, each let go of when it is done; `history`, `windows` and
+    `settings` are to be shown.
     """
     started = time.perf_counter()
     engine = _Engine(plan, total)
@@ -80,13 +71,7 @@ def work(
 
 
 class _Engine:
-    """Works on one block after another.
-
-    Attributes:
-        ledger: What came out so far.
-        searches: `losses` and `failures` by learning rate, by model.
-        seconds: Wall-clock time so far, without work that was found finished.
-    """
+    """Works on one block after another; `seconds` leaves out work that was found finished."""
 
     def __init__(self, plan: Plan, blocks: int) -> None:
         self.plan = plan

@@ -16,9 +16,8 @@ PROCESS = Path("/proc/self")
 def with_peak_memory(work: Callable[[], Result]) -> tuple[Result, float | None]:
     """Return what `work` gives, and by how many MB the process's resident memory rose in it.
 
-    That is the highest resident memory in the work, as the kernel counts it, less that at its
-    start; memory that is free by then has been given back before. Libraries that are loaded in the
-    work count too. None where the system does not tell (anything but Linux).
+    Memory that is free by then has been given back before; libraries that are loaded in the work
+    count too. None where the system does not tell (anything but Linux).
     """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

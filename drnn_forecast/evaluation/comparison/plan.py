@@ -10,23 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch import LightningModule
 
 from drnn_forecast.data import ForecastData, default_seasons
 from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text
 from drnn_forecast.evaluation.comparison.identity import described
 from drnn_forecast.evaluation.comparison.store import Store
-from drnn_forecast.evaluation.contenders import (
-    MODEL_NAMES,
-    ClassicalModel,
-    Model,
-    NeuralModel,
-    SeasonalNaive,
-    named_models,
-)
+from drnn_forecast.evaluation.contenders.classical import ClassicalModel
+from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
+from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, Model, named_models
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_needed
-from drnn_forecast.training import FitResult, check_settings, fit
+from drnn_forecast.training import FitResult, check_settings, checked_seeds, fit
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
 """What the search tries by default."""
@@ -59,7 +56,7 @@ class Plan:
     calibrated: bool
     store: Store
     announce: Callable[[str], None]
-    on_fit: Callable[[str, int, FitResult], None]
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None]
 
     @property
     def baselines(self) -> list[str]:
@@ -98,23 +95,16 @@ def make_plan(
     calibrated: bool,
     folder: Path | str | None,
     announce: Callable[[str], None] | None,
-    on_fit: Callable[[str, int, FitResult], None] | None,
+    on_fit: Callable[[str, int, FitResult[LightningModule]], None] | None,
     fit_options: Mapping[str, Any],
 ) -> Plan:
-    """Return the plan, with what was left to be derived.
-
-    Raises:
-        TypeError: An argument has the wrong type, or `fit` has no such option.
-        ValueError: An argument is out of range.
-        ImportError: A classical model lacks statsforecast.
-        NotADirectoryError: `folder` is a file.
-    """
+    """Return the plan, with what was left to be derived."""
     if scale_season is None:
         scale_season = min(default_seasons(data.freq), default=1)
     return Plan(
         models=_checked_models(models, data, context_length),
         scale_season=checked_integer("scale_season", scale_season, minimum=1),
-        seeds=_checked_seeds(seeds),
+        seeds=checked_seeds(seeds),
         learning_rates=_checked_rates(learning_rates),
         fit_options=_checked_options(fit_options),
         calibrated=calibrated,
@@ -125,11 +115,7 @@ def make_plan(
 
 
 def check_block(plan: Plan, block: Block) -> None:
-    """Refuse what cannot be scored, and announce what cannot be scored in part.
-
-    Raises:
-        ValueError: The season is too long, or there are too few windows to calibrate on.
-    """
+    """Refuse what cannot be scored, and announce what cannot be scored in part."""
     sizes = block.history.groupby("series", observed=True).size()
     short = sizes[sizes <= plan.scale_season]
     if len(short):
@@ -158,12 +144,7 @@ def check_block(plan: Plan, block: Block) -> None:
 
 
 def refusals(plan: Plan, block: Block) -> dict[str, str]:
-    """Return why a model cannot work on such data, by the name of every model that cannot.
-
-    Raises:
-        ImportError: A model lacks its extra.
-        ValueError: No model can.
-    """
+    """Return why a model cannot work on such data, by the name of every model that cannot."""
     found = {}
     for model in plan.models:
         try:
@@ -226,16 +207,6 @@ def _checked_models(
     if not names or len(set(names)) < len(names):
         raise ValueError(f"`models` must be models of different names, got {names}.")
     return chosen
-
-
-def _checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    """Return the seeds, each once."""
-    if isinstance(seeds, int | str):
-        raise TypeError(f"`seeds` must be a list of whole numbers, got {seeds!r}.")
-    checked = tuple(checked_integer("seeds", seed, minimum=0) for seed in seeds)
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"`seeds` must be different whole numbers, got {list(seeds)}.")
-    return checked
 
 
 def _checked_rates(rates: Sequence[float]) -> tuple[float, ...]:

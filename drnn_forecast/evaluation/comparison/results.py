@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from drnn_forecast.evaluation.scores import METRICS, paired_test, undefined_series
 
 TESTED = ("MASE", "WQL")
 """The scores that models are tested against the best baseline on."""
-
-_NO_SCORES = pd.DataFrame(index=pd.Index([], name="model"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,15 +66,13 @@ class Results:
     def _score_columns(self) -> list[pd.Series]:
         """Return mean and deviation of every score, by model."""
         cells = self.scores.groupby(["model", "metric", "seed", "fold"])["value"].mean()
-        seeds = cells.groupby(["model", "metric", "seed"]).mean().reset_index()
-        spread = seeds.pivot_table(
-            index="model", columns="metric", values="value", aggfunc=["mean", "std"]
-        )
-        means, deviations = spread.get("mean", _NO_SCORES), spread.get("std", _NO_SCORES)
-        extra = [name for name in means.columns if name not in METRICS]
+        seeds = cells.groupby(["model", "metric", "seed"]).mean().dropna()
+        spread = seeds.astype(float).groupby(["metric", "model"]).agg(["mean", "std"])
+        known = spread.index.unique("metric")
         columns = []
-        for metric in (*METRICS, *extra):
-            columns += [_column(means, metric, metric), _column(deviations, metric, f"{metric} ±")]
+        for metric in (*METRICS, *known.difference(METRICS)):
+            found = spread.xs(metric) if metric in known else spread.iloc[:0].droplevel("metric")
+            columns += [found["mean"].rename(metric), found["std"].rename(f"{metric} ±")]
         return columns
 
     def _cost_columns(self) -> list[pd.Series]:
@@ -113,13 +108,7 @@ class Backtest(Results):
 def significance(
     scores: pd.DataFrame, models: Sequence[str], baselines: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the tests of every model against the baseline with the lowest mean score.
-
-    Args:
-        scores: See `Results`.
-        models: In the order of the result.
-        baselines: Which of them are no dilated networks.
-    """
+    """Return the tests of every model against the baseline with the lowest mean score."""
     rows = []
     means = scores.groupby(["metric", "model"])["value"].mean().dropna()
     for metric in TESTED if "MASE" in means.index else ("MAE", "WQL"):
@@ -132,9 +121,3 @@ def significance(
         rows += [vars(paired_test(scores, name, best, metric)) for name in others]
     columns = ["model", "baseline", "metric", "statistic", "p_value", "series", "note"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _column(table: pd.DataFrame, metric: str, name: str) -> pd.Series:
-    """Return a column under another name; empty where there is none."""
-    values = table[metric] if metric in table else pd.Series(np.nan, index=table.index)
-    return values.rename(name)

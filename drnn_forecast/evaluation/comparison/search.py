@@ -8,24 +8,20 @@ from typing import Any
 
 from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text, train
-from drnn_forecast.evaluation.contenders import NeuralModel
+from drnn_forecast.evaluation.contenders.neural import NeuralModel
 
 
 def search_budget(fit_options: Mapping[str, Any], rates: int) -> dict[str, Any]:
     """Return what one learning rate gets: the budget of a training run over the number of rates.
 
     So the search takes as long as one training run, and no part of that run's budget.
-
-    Example:
-        >>> search_budget({"max_seconds": 60, "max_epochs": 100}, rates=3)
-        {'max_seconds': 20.0, 'max_epochs': 34}
     """
-    shared = dict(fit_options)
-    if shared.get("max_seconds") is not None:
-        shared["max_seconds"] = shared["max_seconds"] / rates
-    if "max_epochs" in shared:
-        shared["max_epochs"] = math.ceil(shared["max_epochs"] / rates)
-    return shared
+    seconds = fit_options["max_seconds"]
+    return {
+        **fit_options,
+        "max_seconds": None if seconds is None else seconds / rates,
+        "max_epochs": math.ceil(fit_options["max_epochs"] / rates),
+    }
 
 
 def search_learning_rate(

@@ -23,11 +23,12 @@ class Work(NamedTuple):
 
 
 class Store:
-    """A folder of finished work: a zip file each, with `work.json` and `forecasts.parquet`.
+    """A folder of finished work, made when something is kept; None: nothing is kept.
 
-    `work.json` holds in full what determined the work; a digest of that is in the file's name, so
-    that work under other settings is not found. A file appears whole or not at all, and zip keeps
-    checksums: one that was cut or changed counts as work that is not finished.
+    Each piece is a zip file with `work.json` and `forecasts.parquet`. What determined the work is
+    in the first in full and in the file's name as a digest, so that work under other settings is
+    not found. A file appears whole or not at all, and zip keeps checksums: one that was cut or
+    changed counts as work that is not finished.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -63,14 +64,7 @@ class Store:
         facts: Mapping[str, Any],
         forecasts: pd.DataFrame | None = None,
     ) -> None:
-        """Keep finished work.
-
-        Args:
-            name: For people who look into the folder.
-            identity: Everything that determined it, as plain values.
-            facts: What came out, as plain values.
-            forecasts: What came out, as a table.
-        """
+        """Keep finished work; `name` is for people who look into the folder."""
         if self.folder is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

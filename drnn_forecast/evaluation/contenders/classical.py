@@ -32,11 +32,8 @@ SEASONS_READ = 8
 class ClassicalModel:
     """A model of statsforecast.
 
-    Attributes:
-        name: As shown in tables.
-        estimate: Returns statsforecast's model fitted to values, `(time,)`.
-        seasons: Time steps, shortest first.
-        history_length: The most time steps before the first window that are read.
+    `estimate` returns the library's model fitted to values, `(time,)`. `seasons`, shortest first,
+    and `history_length`, the most that is read before the first window, are time steps.
     """
 
     name: str
@@ -45,58 +42,39 @@ class ClassicalModel:
     history_length: int
 
     def check(self, data: ForecastData, dataset: TimeSeriesDataSet) -> None:
-        """Raise unless statsforecast is there, and every series can be fitted.
+        """Refuse series with less than two of the longest season before their first window.
 
-        Args:
-            data: What `dataset` was made from.
-            dataset: The windows to forecast.
+        `dataset` has the windows to forecast, made from `data`, here and below.
 
         Raises:
             ImportError: statsforecast is not installed.
-            ValueError: A series has less than two of the longest season before its first window.
+            ValueError: A series is too short.
         """
         statsforecast_models()
         needed = max(2 * self.seasons[-1], 12)
-        values = _values_by_series(data)
-        for series, origin in _first_origins(_origins(data, dataset)).items():
-            length = len(_before(values[series], origin))
-            if length < needed:
+        for series, past in _pasts(data, dataset).items():
+            if len(past) < needed:
                 raise ValueError(
-                    f"{self.name} needs {needed} time steps before the first window, got {length} "
-                    f"in series {series!r}. Ask for fewer windows, or choose a shorter season."
+                    f"{self.name} needs {needed} time steps before the first window, got "
+                    f"{len(past)} in series {series!r}. Ask for fewer windows, or choose a shorter "
+                    "season."
                 )
 
     def fit(self, data: ForecastData, dataset: TimeSeriesDataSet) -> FittedClassical:
-        """Return the model fitted to every series, on values before its first window.
-
-        Args:
-            data: What `dataset` was made from.
-            dataset: The windows to forecast, or the first of them.
-
-        Raises:
-            ImportError: statsforecast is not installed.
-            ValueError: A series is too short (see `check`).
-        """
+        """Return the model fitted to every series, on values before its first window."""
         self.check(data, dataset)
         by_series, starts = {}, {}
-        values = _values_by_series(data)
-        for series, origin in _first_origins(_origins(data, dataset)).items():
-            before = _before(values[series], origin)[-self.history_length :]
+        for series, past in _pasts(data, dataset).items():
+            read = past[-self.history_length :]
             with _library_alone():
-                by_series[series] = self.estimate(before.to_numpy())
-            starts[series] = before.index[0]
+                by_series[series] = self.estimate(read.to_numpy())
+            starts[series] = read.index[0]
         return FittedClassical(self.name, by_series, starts)
 
 
 @dataclass(frozen=True)
 class FittedClassical:
-    """A model of statsforecast with its parameters for every series.
-
-    Attributes:
-        name: As shown in tables.
-        by_series: statsforecast's fitted model of each series.
-        starts: The time of the first value that each of them has read.
-    """
+    """A model of statsforecast fitted to every series, with the time of each first value read."""
 
     name: str
     by_series: Mapping[Hashable, Any]
@@ -111,11 +89,6 @@ class FittedClassical:
         """Return quantiles of every window, `(windows, steps, quantiles)`, in target units.
 
         A window's forecast rests on the values before its first target, and on no others.
-
-        Args:
-            data: What `dataset` was made from.
-            dataset: The windows to forecast.
-            quantiles: Levels between 0 and 1; 0.5 is the point forecast.
 
         Raises:
             ValueError: A series was not fitted, or a forecast is not finite.
@@ -175,18 +148,15 @@ def auto_theta(season_length: int, name: str | None = None) -> ClassicalModel:
 
 
 def statsforecast_models() -> ModuleType:
-    """Return the module with statsforecast's models.
-
-    Raises:
-        ImportError: statsforecast is not installed.
-    """
+    """Return the module with statsforecast's models, or name the command that installs it."""
     try:
         from statsforecast import models
     except ImportError as error:
         raise ImportError(
             "Classical models need statsforecast: pip install 'drnn-forecast[classical]'"
         ) from error
-    return models
+    module: ModuleType = models
+    return module
 
 
 def _model(
@@ -281,11 +251,9 @@ def _origins(data: ForecastData, dataset: TimeSeriesDataSet) -> list[tuple[Hasha
     return list(zip(names, rows[roles.time], strict=True))
 
 
-def _first_origins(
-    origins: Sequence[tuple[Hashable, pd.Timestamp]],
-) -> dict[Hashable, pd.Timestamp]:
-    """Return the earliest origin of every series."""
-    first: dict[Hashable, pd.Timestamp] = {}
-    for series, origin in origins:
-        first[series] = min(first.get(series, origin), origin)
-    return first
+def _pasts(data: ForecastData, dataset: TimeSeriesDataSet) -> dict[Hashable, pd.Series]:
+    """Return the values of every series before its first window."""
+    values = _values_by_series(data)
+    origins = pd.DataFrame(_origins(data, dataset), columns=["series", "time"])
+    first = origins.groupby("series", sort=False)["time"].min()
+    return {series: _before(values[series], origin) for series, origin in first.items()}

@@ -1,8 +1,9 @@
 """The models that are trained, each with what it asks of a dataset.
 
-Left to themselves the makers set sizes of one order, 56 to 82 thousand parameters on the sample;
-NHiTS, whose first layer reads the whole window at once, has 800 thousand. Every option can be set
-otherwise. No learning rate is set: each model then has its own default.
+Every maker takes a name, as shown in tables, and arguments of the model's own `from_dataset`; the
+models but ours are pytorch-forecasting's. Left to themselves the makers set sizes of one order, 56
+to 82 thousand parameters on the sample; NHiTS, whose first layer reads the whole window at once,
+has 800 thousand. No learning rate is set: each model then has its own default.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ class NeuralModel:
 
     Attributes:
         name: As shown in tables.
-        from_dataset: Makes the model from a dataset and keyword arguments.
-        options: Arguments of `from_dataset`, the learning rate among them.
+        from_dataset: Makes the model from a dataset and `options`, the learning rate among them.
         is_point: Whether it gives one number per step, so that quantiles have to be added.
         check: Raises a `ValueError` for a dataset that the model cannot learn from.
     """
@@ -50,11 +50,7 @@ class NeuralModel:
     check: Callable[[TimeSeriesDataSet], None] = accept
 
     def build(self, training: TimeSeriesDataSet) -> LightningModule:
-        """Return an untrained model for the windows of `training`.
-
-        Raises:
-            ValueError: The model cannot learn from such a dataset (see `check`).
-        """
+        """Return an untrained model for the windows of `training`, which `check` accepts."""
         self.check(training)
         # A loss is a module with a state, so two models must not share it.
         return self.from_dataset(training, **copy.deepcopy(dict(self.options)))
@@ -65,12 +61,7 @@ class NeuralModel:
 
 
 def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
-    """Return our forecaster with the settings of its recipe; the seasons follow from the data.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `DilatedRNNForecaster.from_dataset`.
-    """
+    """Return our forecaster with the settings of its recipe; the seasons follow from the data."""
     settings = Recipe().model
     del settings["season_length"]
     if options.get("dilations") is not None:
@@ -79,32 +70,17 @@ def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
 
 
 def lstm(name: str = "LSTM", **options: Any) -> NeuralModel:
-    """Return pytorch-forecasting's `RecurrentNetwork`: two layers of 64 LSTM cells, point loss.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `RecurrentNetwork.from_dataset`. Quantile losses are refused there.
-    """
+    """Return `RecurrentNetwork` with two layers of 64 LSTM cells; it refuses quantile losses."""
     return _recurrent(name, {"cell_type": "LSTM", **options})
 
 
 def gru(name: str = "GRU", **options: Any) -> NeuralModel:
-    """Return pytorch-forecasting's `RecurrentNetwork`: two layers of 64 GRU cells, point loss.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `RecurrentNetwork.from_dataset`. Quantile losses are refused there.
-    """
+    """Return `RecurrentNetwork` with two layers of 64 GRU cells; it refuses quantile losses."""
     return _recurrent(name, {"cell_type": "GRU", **options})
 
 
 def deepar(name: str = "DeepAR", **options: Any) -> NeuralModel:
-    """Return pytorch-forecasting's `DeepAR`: two layers of 64 LSTM cells, normal distribution.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `DeepAR.from_dataset`.
-    """
+    """Return `DeepAR` with two layers of 64 LSTM cells and a normal distribution."""
     defaults = {"loss": NormalDistributionLoss(quantiles=list(QUANTILE_LEVELS)), **STACK}
     return NeuralModel(
         name, DeepAR.from_dataset, {**defaults, **options}, check=partial(_check_stepwise, name)
@@ -112,13 +88,9 @@ def deepar(name: str = "DeepAR", **options: Any) -> NeuralModel:
 
 
 def nhits(name: str = "NHiTS", **options: Any) -> NeuralModel:
-    """Return pytorch-forecasting's `NHiTS`: three stacks of 64 units, quantile loss.
+    """Return `NHiTS` with three stacks of 64 units and a quantile loss.
 
     Without any covariate that varies in time it reads no static ones either: upstream fails there.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `NHiTS.from_dataset`.
     """
     defaults = {"hidden_size": 64, "dropout": 0.0, "loss": quantile_loss(), **PLATEAU}
     return NeuralModel(
@@ -127,12 +99,7 @@ def nhits(name: str = "NHiTS", **options: Any) -> NeuralModel:
 
 
 def tft(name: str = "TFT", **options: Any) -> NeuralModel:
-    """Return pytorch-forecasting's `TemporalFusionTransformer`: 32 units, 4 heads, quantile loss.
-
-    Args:
-        name: As shown in tables.
-        **options: Arguments of `TemporalFusionTransformer.from_dataset`.
-    """
+    """Return `TemporalFusionTransformer` with 32 units, 4 heads and a quantile loss."""
     defaults = {
         "hidden_size": 32,
         "hidden_continuous_size": 16,
@@ -159,7 +126,8 @@ def _nhits(training: TimeSeriesDataSet, **options: Any) -> LightningModule:
     """Return a `NHiTS`."""
     if {*_varying(training, "known"), *_varying(training, "unknown")} <= {training.target}:
         options = {"static_categoricals": [], "static_reals": [], **options}
-    return NHiTS.from_dataset(training, **options)
+    model: LightningModule = NHiTS.from_dataset(training, **options)
+    return model
 
 
 def _check_stepwise(name: str, training: TimeSeriesDataSet) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -33,33 +32,17 @@ LONGEST_SMOOTHED = 24
 """The longest season of AutoETS, time steps: each of them has a state that is estimated."""
 
 
-@dataclass(frozen=True)
-class _Facts:
-    """What models need to know about the data: all seasons, and that of a model of one."""
-
-    seasons: tuple[int, ...]
-    season_length: int
-
-
 def named_models(
     names: Sequence[str],
     data: ForecastData,
     *,
     context_length: int,
-    season_length: int | None = None,
 ) -> list[Model]:
     """Return the models of these names, with sizes by default and seasons from the data.
 
-    The dilated models are anchored on the usual seasons of the data's frequency that fit into the
-    context, and MSTL takes these apart; the seasonal naive method repeats `season_length`;
-    AutoTheta and AutoETS have it too, AutoETS where it is at most 24 and else the longest usual
-    season that is.
-
-    Args:
-        names: Among `MODEL_NAMES`.
-        data: What the models are for.
-        context_length: Time steps that every trained model reads.
-        season_length: Time steps; None: the longest usual season that fits into the context, or 1.
+    MSTL takes apart the usual seasons of the frequency that fit into the context; the seasonal
+    naive method repeats the longest of them, which AutoTheta has too, and AutoETS where it is at
+    most 24, and else the longest that is.
 
     Raises:
         ValueError: A name is unknown or given twice, or there is none.
@@ -71,39 +54,32 @@ def named_models(
             f"`models` must be different names among {', '.join(MODEL_NAMES)}; got {list(names)}"
             f"{f', of which {unknown} are unknown' if unknown else ''}."
         )
-    seasons = tuple(s for s in default_seasons(data.freq) if s <= context_length)
-    facts = _Facts(
-        seasons=seasons,
-        season_length=season_length or max(seasons, default=1),
-    )
-    made = [_MAKERS[name](facts) for name in names]
+    fitting = tuple(s for s in default_seasons(data.freq) if s <= context_length)
+    made = [_MAKERS[name](fitting or (1,)) for name in names]
     if any(isinstance(model, ClassicalModel) for model in made):
         statsforecast_models()
     return made
 
 
-def _dilated(cell_type: str, facts: _Facts) -> Model:
+def _dilated(cell_type: str, seasons: tuple[int, ...]) -> Model:
     return dilated_rnn(f"DilatedRNN ({cell_type})", cell_type=cell_type)
 
 
-def _smoothed(facts: _Facts) -> Model:
-    candidates = [s for s in (facts.season_length, *facts.seasons) if s <= LONGEST_SMOOTHED]
-    return auto_ets(max(candidates, default=1))
-
-
-_MAKERS: Mapping[str, Callable[[_Facts], Model]] = {
+_MAKERS: Mapping[str, Callable[[tuple[int, ...]], Model]] = {
     "dilated_lstm": partial(_dilated, "LSTM"),
     "dilated_gru": partial(_dilated, "GRU"),
     "dilated_rnn": partial(_dilated, "RNN"),
-    "lstm": lambda facts: lstm(),
-    "gru": lambda facts: gru(),
-    "deepar": lambda facts: deepar(),
-    "nhits": lambda facts: nhits(),
-    "tft": lambda facts: tft(),
-    "seasonal_naive": lambda facts: seasonal_naive(facts.season_length),
-    "auto_ets": _smoothed,
-    "mstl": lambda facts: mstl(facts.seasons or (facts.season_length,)),
-    "auto_theta": lambda facts: auto_theta(facts.season_length),
+    "lstm": lambda seasons: lstm(),
+    "gru": lambda seasons: gru(),
+    "deepar": lambda seasons: deepar(),
+    "nhits": lambda seasons: nhits(),
+    "tft": lambda seasons: tft(),
+    "seasonal_naive": lambda seasons: seasonal_naive(seasons[-1]),
+    "auto_ets": lambda seasons: auto_ets(
+        max((season for season in seasons if season <= LONGEST_SMOOTHED), default=1)
+    ),
+    "mstl": mstl,
+    "auto_theta": lambda seasons: auto_theta(seasons[-1]),
 }
 
 MODEL_NAMES = tuple(_MAKERS)

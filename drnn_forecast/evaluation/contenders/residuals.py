@@ -22,16 +22,9 @@ def residual_quantiles(
 ) -> NDArray[np.float32]:
     """Return quantiles around point forecasts, `(windows, steps, quantiles)`, in target units.
 
-    The residuals of earlier windows, divided by their series' mean absolute residual, are pooled
-    over series; their quantiles at each step, times the series' scale, surround its forecast.
-
-    Args:
-        points: Forecasts, `(windows, steps)`.
-        series: The series of each of them, `(windows,)`.
-        past_points: Forecasts of earlier windows, not used in training, `(past windows, steps)`.
-        past_actuals: What came, of the same shape.
-        past_series: The series of each earlier window, `(past windows,)`.
-        quantiles: Levels between 0 and 1.
+    The residuals of earlier windows, which no training has seen, are divided by their series' mean
+    absolute residual and pooled over series; their quantiles at each step, times the series' scale,
+    surround its forecast. Points and actuals are `(windows, steps)`, series `(windows,)`.
 
     Raises:
         ValueError: A series has no earlier window.
@@ -47,4 +40,6 @@ def residual_quantiles(
     past_scale = np.array([scales[name] for name in past_series])[:, None]
     spread = np.quantile(residuals / past_scale, quantiles, axis=0)  # (quantiles, steps)
     scale = np.array([scales[name] for name in series])[:, None, None]
-    return (points[..., None] + scale * spread.T[None]).astype(np.float32)
+    quantiles_around: NDArray[np.float32]
+    quantiles_around = (points[..., None] + scale * spread.T[None]).astype(np.float32)
+    return quantiles_around

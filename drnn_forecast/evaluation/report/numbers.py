@@ -34,15 +34,10 @@ def is_ranked(metric: str) -> bool:
     return not metric.startswith("width") and not metric.endswith("before")
 
 
-def distance_from_best(values: pd.Series, metric: str) -> pd.Series:
-    """Return how far values are from the best possible one: the promised coverage, or 0."""
-    promise = re.match(r"coverage (\d+) %", metric)
-    return (values - int(promise[1]) / 100).abs() if promise else values.abs()
-
-
 def best_model(table: pd.DataFrame, metric: str) -> str | None:
-    """Return the model that is best by a metric; None where no model has it."""
-    distances = distance_from_best(table[metric], metric).dropna()
+    """Return the model nearest to the promised coverage, or to 0; None where no model has any."""
+    promise = re.match(r"coverage (\d+) %", metric)
+    distances = (table[metric] - (int(promise[1]) / 100 if promise else 0)).abs().dropna()
     return None if distances.empty else str(distances.idxmin())
 
 
@@ -52,10 +47,7 @@ def by_series(results: Results, metric: str) -> pd.DataFrame:
 
 
 def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return a metric by fold and model, a mean over series and seeds, and its spread over seeds.
-
-    The spread is a standard deviation, 0 for a single seed.
-    """
+    """Return a metric by fold and model, and its deviation over seeds, 0 for a single one."""
     of_seeds = _wide(results, metric, ["fold", "seed"]).groupby(level="fold", sort=False)
     return of_seeds.mean(), of_seeds.std().fillna(0.0)
 
@@ -86,14 +78,7 @@ def costs(results: Results, metric: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class ShownWindow:
-    """One window of one series, for a fan chart.
-
-    Attributes:
-        series: Its name.
-        place: Why it is shown, such as `"lowest MASE"`.
-        fold: Of the forecast.
-        window: Number of the window.
-    """
+    """One window of one series for a fan chart, and why it is shown, such as "lowest MASE"."""
 
     series: object
     place: str

@@ -32,15 +32,7 @@ HISTORY_SHOWN = 3
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, and what it shows.
-
-    Attributes:
-        name: Of its file, without suffix.
-        section: `"errors"` or `"forecasts"`.
-        title: In a few words.
-        caption: What is drawn, and how it was calculated.
-        figure: For matplotlib to save.
-    """
+    """A figure of a section ("errors" or "forecasts"), its file's name and what it shows."""
 
     name: str
     section: str
@@ -50,15 +42,7 @@ class Picture:
 
 
 def pictures(results: Results, *, unit: str) -> Iterator[Picture]:
-    """Yield the pictures of the results, those of all models first.
-
-    Args:
-        results: With forecasts of at least one model.
-        unit: Of the target.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Yield the pictures of the results, those of all models first; none without forecasts."""
     if results.forecasts.empty:
         return
     metric = numbers.headline(results)

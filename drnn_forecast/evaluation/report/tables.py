@@ -16,14 +16,7 @@ P_VALUES = ("p value", "p vs best baseline")
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.
-
-    Attributes:
-        text: As shown.
-        value: What it sorts by; None sorts last.
-        is_best: Whether it is the best of its column.
-        is_text: Whether it is no number.
-    """
+    """One cell as shown, and what it sorts by; None sorts last."""
 
     text: str
     value: float | str | None = None
@@ -33,15 +26,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ShownTable:
-    """A table that a page sorts by any column.
-
-    Attributes:
-        name: Of its CSV file, without suffix.
-        title: In a few words.
-        note: What its numbers are.
-        columns: Headers, the first one names the row.
-        rows: Cells, as many as columns.
-    """
+    """A table that a page sorts by any column: the first header names the rows."""
 
     name: str
     title: str

@@ -45,10 +45,5 @@ def number_text(value: float) -> str:
 
 
 def _decimals(value: float) -> int:
-    """Return how many decimals show three significant digits.
-
-    Example:
-        >>> [_decimals(value) for value in (1234.5, 12.34, 1.234, 0.01234, 0.0)]
-        [0, 1, 2, 4, 2]
-    """
+    """Return how many decimals show three significant digits."""
     return 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))

@@ -58,10 +58,6 @@ def draw(trial: BaseTrial, space: SearchSpace) -> dict[str, Any]:
     Its `dilations` are those of the schedule or list drawn; `num_layers`, `dilation_base` and
     `start_exponent` say where they come from, the last two None for a list. Every parameter is
     drawn in every trial, so that all stay in Optuna's joint search space.
-
-    Args:
-        trial: Optuna's.
-        space: As `fit_space` returns it.
     """
     values = {"dilations": _drawn(trial, "dilations", _families(space))}
     for name in _names_in_use(space):
@@ -82,12 +78,7 @@ def hyperparameters(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fit_space(space: SearchSpace, length: int) -> SearchSpace:
-    """Return the space with the contexts of windows of `length` time steps.
-
-    Raises:
-        ValueError: A context is longer than the windows, or a list of dilations or the smallest
-            schedule of a base does not fit into the longest context.
-    """
+    """Return the space with the contexts of windows of `length` time steps, where it fits them."""
     if space.context_length is None:
         choices = tuple(sorted({max(length // 2, 1), max(length, 1)}))
         space = replace(space, context_length=choices if len(choices) > 1 else choices[0])
@@ -199,8 +190,8 @@ def _lowest(name: str, values: Any) -> Any:
 def _holds(values: Any, value: Any) -> bool:
     """Return whether a range or some choices hold a value."""
     if isinstance(values, Range):
-        return values.low <= value <= values.high
-    return value in values if isinstance(values, tuple) else value == values
+        return bool(values.low <= value <= values.high)
+    return value in values if isinstance(values, tuple) else bool(value == values)
 
 
 def _whole_numbers(values: Any) -> tuple[int, ...]:

@@ -29,11 +29,7 @@ TRIALS_FOR_IMPORTANCES = 5
 
 
 def study_figures(study: Study, objectives: tuple[str, ...]) -> dict[str, Figure]:
-    """Return the figures of a study by name; at least one of its trials is complete.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return the figures of a study by name; at least one of its trials is complete."""
     from optuna.visualization import matplotlib as drawings
 
     with quiet_optuna():
@@ -73,11 +69,7 @@ def _figure(draw: Callable[[Study], Any], study: Study) -> Figure:
 
 
 def _resolved_study(study: Study) -> Study:
-    """Return a study of the finished trials, without duplicates, whose parameters are resolved.
-
-    The layers, base, exponent and context that were trained are there in place of those drawn;
-    base and exponent of a list of dilations are missing.
-    """
+    """Return a study of the finished trials, without duplicates, whose parameters are resolved."""
     trials = new_trials(study, FINISHED)
     values: dict[str, list[Any]] = {}
     for trial in trials:

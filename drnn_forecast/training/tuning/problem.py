@@ -29,12 +29,8 @@ SPACE = tuple(field.name for field in fields(SearchSpace))
 class Problem:
     """Everything that decides the value of a configuration; see `tune`.
 
-    Attributes:
-        training: Windows to learn from.
-        validation: Windows that are judged by.
-        space: What is drawn, with the contexts of these windows.
-        options: Hyperparameters of the forecaster that are not in the space.
-        callback_states: What the callbacks keep in checkpoints, as it is before the first run.
+    `options` are hyperparameters that are not in the space, `callback_states` what the callbacks
+    keep in checkpoints, as it is before the first run.
     """
 
     training: TimeSeriesDataSet
@@ -52,7 +48,6 @@ class Problem:
 
     def __post_init__(self) -> None:
         check_settings(self.max_epochs, None, self.steps_per_epoch, 1, self.patience, None)
-        _check_seeds(self.seeds)
         _check_objectives(self.objectives)
         _check_datasets(self.training, self.validation)
         states = tuple(copy.deepcopy(callback.state_dict()) for callback in self.callbacks)
@@ -165,14 +160,6 @@ def _hyperparameter_names() -> set[str]:
     classes = (DilatedRNNForecaster, BaseModel)
     names = {name for owner in classes for name in inspect.signature(owner.__init__).parameters}
     return names - {"self", "kwargs", "dataset_parameters"}
-
-
-def _check_seeds(seeds: tuple[int, ...]) -> None:
-    """Refuse no seeds, the same seed twice, and what is no seed."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"`seeds` must hold at least one seed, each once, got {seeds}.")
-    for seed in seeds:
-        checked_integer("seeds", seed, minimum=0)
 
 
 def _check_objectives(objectives: tuple[str, ...]) -> None:

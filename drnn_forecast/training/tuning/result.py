@@ -79,6 +79,7 @@ class TuningResult:
         """The Lightning checkpoint of the best trial, its seed with the lowest loss.
 
         Raises:
+            RuntimeError: No trial is complete.
             FileNotFoundError: It is not here: another machine's worker wrote it.
         """
         path = checkpoint_of(self.checkpoints, self.best_trial.number)
@@ -91,12 +92,7 @@ class TuningResult:
         return path
 
     def best_model(self) -> DilatedRNNForecaster:
-        """Return the trained model of the best trial, in evaluation mode.
-
-        Raises:
-            RuntimeError: No trial is complete.
-            FileNotFoundError: Its checkpoint is not on this machine.
-        """
+        """Return the model of `best_checkpoint` in evaluation mode."""
         model: DilatedRNNForecaster
         model = DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint)
         model.eval()

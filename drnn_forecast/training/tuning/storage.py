@@ -24,13 +24,7 @@ ATTEMPTS = 10
 def open_storage(
     storage: str | BaseStorage | None, *, folder: Path, heartbeat_seconds: int
 ) -> BaseStorage:
-    """Return an Optuna storage that tells dead workers from slow ones by their heartbeats.
-
-    Raises:
-        ValueError: The URL is none.
-        ImportError: The database's driver is not installed.
-        ConnectionError: The database does not answer.
-    """
+    """Return an Optuna storage that tells dead workers from slow ones by their heartbeats."""
     if isinstance(storage, BaseStorage):
         return storage
     if storage is None:

@@ -26,10 +26,6 @@ class SeededSampler(TPESampler):
 
     One worker draws the same again with the same seed, a resumed study goes on where it was, and
     several workers never draw the same, as samplers of one seed would.
-
-    Args:
-        seed: Of the study.
-        multivariate: Whether parameters are drawn jointly.
     """
 
     def __init__(self, seed: int, *, multivariate: bool) -> None:
@@ -66,11 +62,7 @@ def open_study(
     sampler: BaseSampler | None,
     pruner: BasePruner,
 ) -> Study:
-    """Return the study of a name, new or resumed; the problem's setup is stored with it.
-
-    Raises:
-        ValueError: The study exists with another search space, direction, budget or dataset.
-    """
+    """Return the study of a name, new or resumed; the problem's setup is stored with it."""
     directions = [StudyDirection.MINIMIZE] * len(problem.objectives)
     study = optuna.create_study(
         storage=storage,

@@ -33,16 +33,8 @@ def run_trial(
     """Return the values of a trial, one per objective, and leave its best checkpoint.
 
     A configuration that has been finished before is not trained again: its values come back, and
-    the trial is marked as a duplicate.
-
-    Args:
-        trial: Optuna's; gets the configuration, the runs and where they ran as attributes.
-        problem: What is trained.
-        checkpoint: Where to write the best model of all seeds.
-        deadline: When training must end, as `time.monotonic` has it.
-
-    Raises:
-        TrialPruned: The trial was stopped early, or is a duplicate of one that was.
+    the trial is marked as a duplicate, or pruned as that one was. The trial gets the configuration,
+    the runs and where they ran as attributes.
     """
     configuration = draw(trial, problem.space)
     for name in ("num_layers", "dilations"):
@@ -106,10 +98,7 @@ def warm_up(problem: Problem) -> None:
 
 
 class _Reporter(Callback):
-    """Tells Optuna the best loss so far, and ends the run where it asks for that.
-
-    With several seeds, the mean over the earlier runs' best losses and this one's.
-    """
+    """Tells Optuna the best loss, a mean with those of earlier seeds, and stops if it says so."""
 
     def __init__(self, trial: Trial, earlier: Sequence[float], max_epochs: int) -> None:
         self._trial = trial
@@ -144,7 +133,7 @@ def _twin(trial: Trial, configuration: dict[str, Any]) -> FrozenTrial | None:
 
 
 def _keep_the_better(
-    result: FitResult, earlier: Sequence[dict[str, float]], checkpoint: Path
+    result: FitResult[LightningModule], earlier: Sequence[dict[str, float]], checkpoint: Path
 ) -> None:
     """Move the new run's checkpoint into place, or delete it where an earlier seed did better."""
     if result.checkpoint is None:
@@ -155,7 +144,7 @@ def _keep_the_better(
         result.checkpoint.unlink()
 
 
-def _numbers(result: FitResult) -> dict[str, float]:
+def _numbers(result: FitResult[LightningModule]) -> dict[str, float]:
     """Return the numbers of a training run."""
     return {
         "validation_loss": result.validation_loss,

@@ -15,7 +15,7 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from drnn_forecast.data import ForecastData
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import Recipe
-from drnn_forecast.training.tuning.space import SearchSpace
+from drnn_forecast.training.tuning.space import SearchSpace, checked_seeds
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -123,7 +123,7 @@ def tune(
         callbacks=callbacks,
         trainer_kwargs=trainer_kwargs,
         objectives=tuple(objectives),
-        seeds=tuple(seeds),
+        seeds=checked_seeds(seeds),
         max_epochs=max_epochs,
         steps_per_epoch=steps_per_epoch,
         patience=patience,

@@ -48,10 +48,8 @@ class _SurplusError(Exception):
 class Worker:
     """Begins the trials of a study, one after the other; see `tune`.
 
-    Attributes:
-        deadline: When no trial is begun any more, as `time.monotonic` has it.
-        heartbeat_seconds: Between two signs of life of the other workers; None: they give none,
-            and those that are running are neither counted nor waited for.
+    `heartbeat_seconds` is None where workers give no signs of life: those that are running are then
+    neither counted nor waited for.
     """
 
     study: Study
@@ -68,12 +66,7 @@ class Worker:
     _first_seen: dict[int, float] = field(default_factory=dict)
 
     def run(self) -> str:
-        """Return why the worker stopped; see `TuningResult`.
-
-        Raises:
-            RuntimeError: No trial of the study was ever finished, and all new ones failed.
-            ConnectionError: The storage stopped answering.
-        """
+        """Return why the worker stopped; see `TuningResult`."""
         name = self.study.study_name
         bar = tqdm(total=self.n_trials, unit="trial", desc=name, disable=not self.progress)
         try:
