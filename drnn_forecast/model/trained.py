@@ -131,7 +131,7 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         names[roles.series] = "series"
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        renamed = frame.rename(columns=names)
+        renamed = frame.rename(columns=names).astype({"time": forecast[roles.time].dtype})
         return renamed if "series" in renamed else renamed.assign(series=roles.target)
 
     rows = named(forecast)
