@@ -20,7 +20,6 @@ from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
     ForecastData,
     Roles,
-    before_origin,
     continued_dataset,
     continued_rows,
     past_the_end,
@@ -228,14 +227,8 @@ def _past_the_end(
     parameters = _within(trained, horizon)
     if roles is None:
         frame = data.history if isinstance(data, ForecastData) else data
-        if origin is not None:
-            frame, future = before_origin(parameters, frame, future, origin)
-        dataset = continued_dataset(parameters, frame, future)
+        dataset = continued_dataset(parameters, frame, future, origin)
         return dataset, continued_rows(parameters, dataset)
-    if origin is not None:
-        if not isinstance(data, ForecastData):
-            data = ForecastData.from_roles(data, Roles.from_dict(roles))
-        data, future = data.with_future(future).until(origin), None
     source, like = model.renewable_windows
     is_first = source is not parameters
     dataset, columns = past_the_end(
@@ -244,6 +237,7 @@ def _past_the_end(
         parameters,
         future=future,
         like=None if is_first else like,
+        origin=origin,
     )
     if is_first and parameters is trained:
         model.renewable_windows = parameters, renewable(dataset)

@@ -22,17 +22,19 @@ def past_the_end(
     *,
     future: pd.DataFrame | None,
     like: BatchedTimeSeriesDataSet | None,
+    origin: Any = None,
 ) -> tuple[TimeSeriesDataSet, dict[str, Any]]:
-    """Return the windows past the end of some data, and the columns that name their targets.
+    """Return the windows past the end of some data, or from an origin within it, and their rows.
 
     Those of a user's frame are those of `forecast_dataset` and `target_rows` of a `ForecastData`,
     which copies the frame to keep it.
     """
     if isinstance(data, ForecastData):
         data = data.with_future(future)
+        data = data if origin is None else data.until(origin)
         panel, later = data.panel, data.future
     else:
-        panel, later = take_in(data, roles, fill_gaps=False, future=future)
+        panel, later = take_in(data, roles, fill_gaps=False, future=future, origin=origin)
     dataset = make_forecast_dataset(panel, later, parameters, None, like)
     return dataset, target_columns(panel, dataset)
 
