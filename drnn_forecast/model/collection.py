@@ -25,7 +25,7 @@ from drnn_forecast.model.losses import draw_samples
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
-WindowData: TypeAlias = DataLoader | pd.DataFrame | TimeSeriesDataSet
+WindowData: TypeAlias = DataLoader[Any] | pd.DataFrame | TimeSeriesDataSet
 
 QUIET_TRAINER: dict[str, Any] = {
     "logger": False,
@@ -39,7 +39,7 @@ QUIET_TRAINER: dict[str, Any] = {
 
 def collect(
     model: BaseModel,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     collector: WindowCollector,
     *,
     fast_dev_run: bool = False,
@@ -297,8 +297,9 @@ def _gathered(record: dict[str, Any], rows: Sequence[int], world_size: int) -> d
     everyone: list[Any] = [None] * world_size
     torch.distributed.all_gather_object(everyone, (list(rows), record))
     order = torch.tensor([row for part, _ in everyone for row in part]).argsort()
-    whole = joined([part for _, part in everyone])
-    whole = apply_to_collection(whole, Tensor, lambda part: part[order])
+    whole: dict[str, Any] = apply_to_collection(
+        joined([part for _, part in everyone]), Tensor, lambda part: part[order]
+    )
     if "index" in whole:
         whole["index"] = whole["index"].iloc[order.numpy()].reset_index(drop=True)
     return whole

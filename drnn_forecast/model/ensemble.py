@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
@@ -26,7 +27,7 @@ from drnn_forecast.model.trained import AskedModel, Origin
 
 FORMAT_VERSION = 1
 CONFIGURATION = "ensemble.json"
-AVERAGES: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+AVERAGES: dict[str, Callable[..., NDArray[Any]]] = {"mean": np.mean, "median": np.median}
 MODES = ("prediction", "quantiles", "samples")
 
 
@@ -189,9 +190,10 @@ class Ensemble(AskedModel):
             return torch.cat(outputs, dim=-1)
         return torch.from_numpy(self._averaged([output.numpy() for output in outputs]))
 
-    def _averaged(self, values: list[np.ndarray]) -> np.ndarray:
+    def _averaged(self, values: list[NDArray[Any]]) -> NDArray[Any]:
         """Return the average over members, of the same shape and type."""
-        return AVERAGES[self.average](np.stack(values), axis=0).astype(values[0].dtype)
+        average: NDArray[Any] = AVERAGES[self.average](np.stack(values), axis=0)
+        return average.astype(values[0].dtype)
 
 
 def _check_members(members: Sequence[Any]) -> None:

@@ -231,7 +231,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
         options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
-        return super().from_dataset(
+        model: Self = super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
             **fitted_hyperparameters(
@@ -244,6 +244,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
                 dataset,
             ),
         )
+        return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the network output whose `prediction` is `(batch, steps, outputs)`.
@@ -293,7 +294,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         if self.fusion is None:
             return steps_before(output, lengths, 1)[0]
         last = steps_before(output, lengths, self.fusion.width)
-        return self.fusion(last[-1:], last[:-1])[0][0]
+        fused: Tensor = self.fusion(last[-1:], last[:-1])[0]
+        return fused[0]
 
     @classmethod
     def _pkg(cls) -> type:

@@ -101,14 +101,17 @@ def predict_quantiles(
         options["mode_kwargs"] = {"quantiles": list(quantiles)}
         columns = list(range(len(quantiles)))
     values = _predicted(model, dataset, batch_size, mode="quantiles", **options)
-    return values.cpu().numpy()[..., columns]
+    chosen: NDArray[np.float32] = values.cpu().numpy()[..., columns]
+    return chosen
 
 
 def predict_points(
     model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Return the point forecast of every window, `(windows, steps)`, in target units."""
-    return _predicted(model, dataset, batch_size, mode="prediction").cpu().numpy()
+    values = _predicted(model, dataset, batch_size, mode="prediction")
+    points: NDArray[np.float32] = values.cpu().numpy()
+    return points
 
 
 def loss_quantiles(model: BaseModel) -> list[float]:
@@ -188,7 +191,7 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
             named = _label_values(output, normalizer.classes_)
         elif _has_levels(loss):
             # In parts, since some distributions have samples behind their quantiles.
-            parts = [quantile_forecast(loss, part) for part in output.split(BATCH_SIZE)]
+            parts = [quantile_forecast(loss, part) for part in torch.split(output, BATCH_SIZE)]
             named = _quantile_values(torch.cat(parts).cpu().numpy(), loss.quantiles)
         else:
             named = {"prediction": point_forecast(loss, output).cpu().numpy().reshape(-1)}
@@ -265,10 +268,12 @@ def _last_outputs(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[T
     than the network. More go through a trainer, which brings them to the accelerator.
     """
     if len(dataset) > BATCH_SIZE:
-        return to_list(_predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction")))
-    with evaluating(model), torch.inference_mode():
-        x, _ = dataset.__getitems__(range(len(dataset))).gathered
-        return to_list(model(move_data_to_device(x, model.device))["prediction"])
+        outputs = _predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction"))
+    else:
+        with evaluating(model), torch.inference_mode():
+            x, _ = dataset.__getitems__(range(len(dataset))).gathered
+            outputs = model(move_data_to_device(x, model.device))["prediction"]
+    return list(to_list(outputs))
 
 
 def _predicted(

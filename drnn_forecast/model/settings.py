@@ -126,10 +126,11 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
 
 def read_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> int:
     """Return how many time steps the encoder reads at most."""
+    longest: int = dataset.max_encoder_length
     context = options.get("context_length")
     if context is None:
-        return dataset.max_encoder_length
-    return min(dataset.max_encoder_length, checked_integer("context_length", context, minimum=1))
+        return longest
+    return min(longest, checked_integer("context_length", context, minimum=1))
 
 
 def importable_cell(cell_type: Cell) -> Cell:

@@ -66,4 +66,5 @@ class MultiHorizonHead(nn.Module):
         hidden = self.from_state(state).unsqueeze(1) + self.from_step.weight[:steps]
         if self.from_covariates is not None:
             hidden = hidden + self.from_covariates(covariates)
-        return self.output(hidden)
+        output: Tensor = self.output(hidden)
+        return output

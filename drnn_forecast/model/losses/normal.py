@@ -34,7 +34,8 @@ class _ObservedLoss(DistributionLoss):
         if transformation_of(self) is None:
             # Centre + scale * location, the first parameters of both losses.
             return y_pred[..., 0] + y_pred[..., 1] * y_pred[..., 2]
-        return super().to_prediction(y_pred, n_samples=n_samples)
+        means: Tensor = super().to_prediction(y_pred, n_samples=n_samples)
+        return means
 
 
 class ObservedNormalLoss(_ObservedLoss, NormalDistributionLoss):

@@ -18,6 +18,7 @@ from pytorch_forecasting.metrics import (
     TweedieLoss,
 )
 from torch import Tensor
+from torch.distributions import Categorical, Distribution
 from torchmetrics import Metric
 
 from drnn_forecast.host import summands
@@ -49,9 +50,10 @@ def rescaled(
     if isinstance(loss, MultiLoss):
         parts = zip(loss.metrics, parameters, target_scale, normalizer.normalizers, strict=True)
         return [rescaled(*part) for part in parts]  # type: ignore[misc]
-    return leading(loss).rescale_parameters(
+    outputs: Tensor = leading(loss).rescale_parameters(
         parameters, target_scale=target_scale, encoder=normalizer
     )
+    return outputs
 
 
 def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
@@ -122,7 +124,7 @@ def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
         rate = part.to_prediction(prediction).unsqueeze(-1)
         return torch.poisson(rate.expand(*rate.shape[:-1], num_samples))
     if isinstance(part, CrossEntropy):
-        classes = torch.distributions.Categorical(logits=prediction)
+        classes: Distribution = Categorical(logits=prediction)
         return classes.sample((num_samples,)).movedim(0, -1)
     raise ValueError(
         f"Samples need a loss with a distribution, got {type(part).__name__}. Train the model with "

@@ -81,7 +81,7 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
             )
     content = _content(folder / CONFIGURATION, kind.__name__)
     arguments: dict[str, Any] = from_plain(content["hyperparameters"])
-    model = kind(
+    model: Model = kind(
         **arguments,
         loss=metric_from_plain(content["loss"]),
         logging_metrics=nn.ModuleList(map(metric_from_plain, content["logging_metrics"])),
@@ -95,7 +95,8 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
             f"{str(folder / WEIGHTS)!r} is damaged or belongs to another model. Copy the folder "
             "again."
         ) from error
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _content(path: Path, name: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ WRITABLE = {
     )
 }
 """The losses that are made again from their arguments; their networks are among the weights."""
+OF_PARTS = {"MultiLoss": MultiLoss, "CompositeMetric": CompositeMetric}
 
 
 def metric_to_plain(metric: Metric) -> dict[str, Any]:
@@ -71,13 +72,14 @@ def metric_from_plain(value: dict[str, Any]) -> Metric:
     """
     name = value["class"]
     if "parts" in value:
-        kind = {"MultiLoss": MultiLoss, "CompositeMetric": CompositeMetric}.get(name)
-        if kind is not None:
-            parts = [metric_from_plain(part) for part in value["parts"]]
-            return kind(parts, weights=value["weights"])
-    elif name in WRITABLE:
-        return WRITABLE[name](**value["arguments"])
-    raise ValueError(f"The configuration names the loss or metric {name!r}, unknown here.")
+        kinds, arguments = OF_PARTS, {"metrics": list(map(metric_from_plain, value["parts"]))}
+        arguments["weights"] = value["weights"]
+    else:
+        kinds, arguments = WRITABLE, value["arguments"]
+    if name not in kinds:
+        raise ValueError(f"The configuration names the loss or metric {name!r}, unknown here.")
+    metric: Metric = kinds[name](**arguments)
+    return metric
 
 
 def _arguments(metric: Metric) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def from_plain(value: Any) -> Any:
     kind = value.get(KIND)
     if kind is None:
         return {name: from_plain(entry) for name, entry in value.items()}
-    readers = {
+    readers: dict[str, Callable[[], Any]] = {
         "tuple": lambda: tuple(from_plain(value["entries"])),
         "items": lambda: {from_plain(name): from_plain(entry) for name, entry in value["items"]},
         "scalar": lambda: np.dtype(value["dtype"]).type(value["value"]),
