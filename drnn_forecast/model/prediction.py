@@ -28,7 +28,7 @@ from drnn_forecast.data import (
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
-from drnn_forecast.model.losses import point_forecast, quantile_forecast
+from drnn_forecast.model.losses import leading, point_forecast, quantile_forecast
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -90,7 +90,7 @@ def predict_quantiles(
     """
     available = loss_quantiles(model)
     options: dict[str, Any] = {}
-    if isinstance(model.loss, QuantileLoss):
+    if isinstance(leading(model.loss), QuantileLoss):
         missing = sorted(set(quantiles) - set(available))
         if missing:
             raise ValueError(
@@ -115,17 +115,14 @@ def predict_points(
 
 
 def loss_quantiles(model: BaseModel) -> list[float]:
-    """Return the quantile levels of the model's loss.
-
-    Raises:
-        ValueError: It has none: a point loss, or several targets.
-    """
-    if not _has_levels(model.loss):
+    """Return the quantile levels of the model's loss."""
+    loss = leading(model.loss)
+    if not _has_levels(loss):
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
-            f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
+            f"{type(loss).__name__}. Train the model with `loss=QuantileLoss()`."
         )
-    return list(model.loss.quantiles)
+    return list(loss.quantiles)
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:
@@ -150,7 +147,7 @@ def tidy_forecasts(
     Args:
         rows: One per window and step, a frame or its columns.
         values: `(windows, steps, quantiles)`.
-        quantiles: Levels, ascending.
+        quantiles: Levels, in any order; the columns are in ascending order.
     """
     return pd.DataFrame({**rows, **_quantile_values(values, quantiles)})
 
@@ -160,17 +157,19 @@ def forecast_columns(model: BaseModel) -> list[str]:
     return [
         f"{prefix}{name}"
         for prefix, loss in _targets(model)
-        for name in (quantile_columns(loss.quantiles) if _has_levels(loss) else ["prediction"])
+        for name in (
+            quantile_columns(sorted(loss.quantiles)) if _has_levels(loss) else ["prediction"]
+        )
     ]
 
 
 def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
-    """Yield what stands before the names of each target's columns, and its loss."""
+    """Yield the prefix of each target's columns, and its loss, the leading one of a sum."""
     if not isinstance(model.loss, MultiLoss):
-        yield "", model.loss
+        yield "", leading(model.loss)
         return
     for name, loss in zip(model.target_names, model.loss.metrics, strict=True):
-        yield f"{name}_", loss
+        yield f"{name}_", leading(loss)
 
 
 def _has_levels(loss: Metric) -> bool:
@@ -202,9 +201,9 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
 def _quantile_values(
     values: NDArray[np.float32], quantiles: Sequence[float]
 ) -> dict[str, NDArray[Any]]:
-    """Return a column per quantile, sorted within each row."""
+    """Return a column per quantile, lowest first, sorted within each row."""
     columns = np.sort(values.reshape(-1, len(quantiles)), axis=-1).T
-    return dict(zip(quantile_columns(quantiles), columns, strict=True))
+    return dict(zip(quantile_columns(sorted(quantiles)), columns, strict=True))
 
 
 def _label_values(output: Tensor, codes: Mapping[Any, int]) -> dict[str, NDArray[Any]]:
