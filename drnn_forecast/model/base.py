@@ -66,11 +66,6 @@ class ForecastingModel(BaseModelWithCovariates):
 
         A checkpoint is a pickle, which can run code when read: load only files that you trust.
 
-        Args:
-            checkpoint_path: A file that a trainer of this class wrote.
-            *args: Of Lightning's method of that name.
-            **kwargs: Of Lightning's method of that name.
-
         Raises:
             FileNotFoundError: There is no such file.
             ValueError: It is no whole checkpoint, or one of another class.
@@ -114,23 +109,14 @@ class ForecastingModel(BaseModelWithCovariates):
     def to_prediction(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
         """Return the point forecast, `(batch, steps)`; for several targets a list.
 
-        Args:
-            out: The network output.
-            use_metric: False where the output holds samples, as in pytorch-forecasting.
-            **kwargs: Of the loss's own method.
+        `use_metric` is False where the output holds samples; `kwargs` are of the loss's own method.
         """
         if not use_metric:
             return super().to_prediction(out, use_metric=False, **kwargs)
         return point_forecast(self.loss, out["prediction"], **kwargs)
 
     def to_quantiles(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
-        """Return the quantiles, `(batch, steps, quantiles)`; for several targets a list.
-
-        Args:
-            out: The network output.
-            use_metric: False where the output holds samples, as in pytorch-forecasting.
-            **kwargs: Of the loss's own method.
-        """
+        """Return the quantiles, `(batch, steps, quantiles)`, with options as `to_prediction`."""
         if not use_metric:
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)

@@ -23,6 +23,7 @@ from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading
 from drnn_forecast.model.prediction import forecast_columns
+from drnn_forecast.model.saving.folder import read_configuration
 from drnn_forecast.model.trained import AskedModel, Origin
 
 FORMAT_VERSION = 1
@@ -110,13 +111,7 @@ class Ensemble(AskedModel):
     def update(
         self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
     ) -> tuple[Any, ...]:
-        """Go on training every member with newer data, in place, and return their reports.
-
-        Args:
-            data: See `training.update`.
-            max_seconds: Of all members together.
-            **options: Of `training.update`.
-        """
+        """Go on training every member with newer data, in place, and return their reports."""
         share = max_seconds / len(self.members)
         return tuple(member.update(data, max_seconds=share, **options) for member in self.members)
 
@@ -161,7 +156,7 @@ class Ensemble(AskedModel):
             FileNotFoundError: A file is missing.
             ValueError: A file is damaged, of another class, or of a later version.
         """
-        content = _content(Path(folder) / CONFIGURATION)
+        content = read_configuration(Path(folder) / CONFIGURATION, cls.__name__, FORMAT_VERSION)
         members = [
             DilatedRNNForecaster.from_pretrained(Path(folder) / _member_folder(number))
             for number in range(content["members"])
@@ -257,25 +252,3 @@ def _check_order(data: WindowData) -> None:
 def _member_folder(number: int) -> str:
     """Return the folder of a member inside that of the ensemble."""
     return f"member-{number}"
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Return the configuration of an ensemble of this version."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(path.parent)!r} holds no ensemble: {path.name!r} is missing. Write it with "
-            "`ensemble.save_pretrained(folder)`, or load one model with "
-            "`DilatedRNNForecaster.from_pretrained(folder)`."
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}. Copy the folder again.") from error
-    if not isinstance(content, dict) or content.get("class") != "Ensemble":
-        raise ValueError(f"{str(path)!r} is no configuration of an ensemble.")
-    if content["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{str(path)!r} has the format version {content['format_version']}, and this package "
-            f"reads {FORMAT_VERSION}. Install the version of drnn_forecast that wrote it."
-        )
-    return content

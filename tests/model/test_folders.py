@@ -97,7 +97,7 @@ def test_a_folder_without_a_model_is_refused_with_a_remedy(make, tmp_path):
     if make:
         folder.mkdir()
     with pytest.raises(
-        FileNotFoundError, match=r"folder' holds no .*model: .*Write it with .*save"
+        FileNotFoundError, match=r"folder' holds no DilatedRNNForecaster: .*Write it with .*save"
     ):
         drnn.load(folder)
 

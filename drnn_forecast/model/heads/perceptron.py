@@ -52,9 +52,6 @@ class MultiHorizonHead(nn.Module):
         Args:
             state: `(batch, state)`.
             covariates: `(batch, steps, covariates)`, at most `horizon` steps.
-
-        Raises:
-            ValueError: More steps are asked for than the head has learned.
         """
         steps = covariates.shape[1]
         if steps > self.horizon:

@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure | SubFigure]:
-    """Return a figure of each part of an interpretation, by the name of the part.
-
-    Raises:
-        ValueError: It is one of each window by itself.
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of each part of an interpretation, by the name of the part."""
     if interpretation.saliency.ndim == 3:
         raise ValueError(
             "`interpretation` must be one of all windows, got one of each of them. Make it with "
@@ -77,10 +72,6 @@ def window_figures(
         axes: Where to draw every target.
         quantiles_kwargs: Of `to_quantiles`.
         prediction_kwargs: Of `to_prediction`.
-
-    Raises:
-        ValueError: There is one `ax` for several targets.
-        ImportError: matplotlib is not installed.
     """
     names, losses = model.target_names, getattr(model.loss, "metrics", [model.loss])
     if ax is not None and len(names) > 1:
@@ -117,17 +108,7 @@ def window_figures(
 def window_interpretation_figure(
     model: BaseModel, x: Mapping[str, Any], out: Mapping[str, Any], idx: int
 ) -> Figure:
-    """Return a figure of one window and of what its forecast leans on, by lag, for each target.
-
-    Args:
-        model: The model that forecast it.
-        x: A batch.
-        out: What the network made of it.
-        idx: Which window.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of one window and of what its forecast leans on, by lag, for each target."""
     number = len(model.target_names)
     figure = new_figure(10, 6 * number)
     axes = figure.subplots(2 * number, squeeze=False)[:, 0]

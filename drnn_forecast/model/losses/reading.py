@@ -39,14 +39,7 @@ def rescaled(
     target_scale: Tensor | list[Tensor],
     normalizer: Any,
 ) -> Tensor | list[Tensor]:
-    """Return the outputs in target units, `(batch, steps, outputs)`; a list for several targets.
-
-    Args:
-        loss: A sum is read by its first part.
-        parameters: In the normaliser's space, `(batch, steps, outputs)`.
-        target_scale: Centre and scale, `(batch, 2)`.
-        normalizer: Of the target.
-    """
+    """Return the outputs in target units, `(batch, steps, outputs)`; a list for several targets."""
     if isinstance(loss, MultiLoss):
         parts = zip(loss.metrics, parameters, target_scale, normalizer.normalizers, strict=True)
         return [rescaled(*part) for part in parts]  # type: ignore[misc]
@@ -60,11 +53,6 @@ def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
     """Return the point forecast `(batch, steps)`; a list for several targets.
 
     Of quantiles it is the median, between its neighbours where 0.5 is not among them.
-
-    Args:
-        loss: The loss of the model.
-        prediction: Outputs in target units.
-        **options: Of the loss's own `to_prediction`, where it knows them.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)
@@ -79,10 +67,7 @@ def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
 def quantile_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
     """Return the quantiles `(batch, steps, quantiles)`; a list for several targets.
 
-    Args:
-        loss: The loss of the model; a point loss has its point forecast as the only quantile.
-        prediction: Outputs in target units.
-        **options: Of the loss's own `to_quantiles`, where it knows them.
+    A point loss has its point forecast as the only quantile.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)
@@ -100,14 +85,6 @@ def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
     and, by one level for all steps, `ImplicitQuantileNetworkDistributionLoss`. Otherwise each step
     has draws of its own marginal distribution. That of a `QuantileLoss` is linear between the
     quantiles and ends with the outermost ones.
-
-    Args:
-        loss: The loss of the model.
-        prediction: Outputs in target units.
-        num_samples: Draws per window.
-
-    Raises:
-        ValueError: The loss has no distribution.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)

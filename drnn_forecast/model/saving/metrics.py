@@ -40,11 +40,7 @@ OF_PARTS = {"MultiLoss": MultiLoss, "CompositeMetric": CompositeMetric}
 
 
 def metric_to_plain(metric: Metric) -> dict[str, Any]:
-    """Return the class and the arguments of a metric.
-
-    Raises:
-        ValueError: It is of a class that does not keep its arguments.
-    """
+    """Return the class and the arguments of a metric."""
     name = type(metric).__name__
     if isinstance(metric, MultiLoss):
         parts, weights = metric.metrics, metric.weights
@@ -65,11 +61,7 @@ def metric_to_plain(metric: Metric) -> dict[str, Any]:
 
 
 def metric_from_plain(value: dict[str, Any]) -> Metric:
-    """Return the metric that `metric_to_plain` wrote.
-
-    Raises:
-        ValueError: Its class is not known here.
-    """
+    """Return the metric that `metric_to_plain` wrote."""
     name = value["class"]
     if "parts" in value:
         kinds, arguments = OF_PARTS, {"metrics": list(map(metric_from_plain, value["parts"]))}

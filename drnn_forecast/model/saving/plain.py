@@ -43,9 +43,6 @@ def to_plain(value: Any, place: str) -> Any:
     Args:
         value: Numbers, text, containers, arrays, tables, or an object of `WRITABLE`.
         place: What the value is, for the message.
-
-    Raises:
-        ValueError: The value is something else, such as a function.
     """
     if value is None or type(value) in _PLAIN:
         return value
@@ -74,11 +71,7 @@ def to_plain(value: Any, place: str) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return the value that `to_plain` wrote.
-
-    Raises:
-        ValueError: It holds what this version does not know.
-    """
+    """Return the value that `to_plain` wrote."""
     if isinstance(value, list):
         return [from_plain(entry) for entry in value]
     if not isinstance(value, dict):
