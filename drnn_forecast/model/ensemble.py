@@ -13,15 +13,14 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from pytorch_forecasting.metrics import CrossEntropy
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
-from torchmetrics import Metric
 
 from drnn_forecast.data import ForecastData
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
-from drnn_forecast.model.losses import leading
+from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
 from drnn_forecast.model.prediction import forecast_columns
 from drnn_forecast.model.saving.folder import read_configuration
 from drnn_forecast.model.trained import AskedModel, Origin
@@ -209,7 +208,7 @@ def _check_members(members: Sequence[Any]) -> None:
                     f"{found} in number {number + 1}. Train them on the same dataset, with the "
                     "same loss and roles."
                 )
-    if any(isinstance(leading(loss), CrossEntropy) for loss in _losses(members[0])):
+    if any(isinstance(leading(loss), CrossEntropy) for loss in losses_of_targets(members[0].loss)):
         raise ValueError("`members` must forecast numbers: classes (CrossEntropy) have no average.")
 
 
@@ -220,21 +219,9 @@ def _forecasts_of(member: DilatedRNNForecaster) -> dict[str, Any]:
         "horizon": parts.max_prediction_length,
         "targets": list(member.target_names),
         "variables": [*parts.x_reals, *parts.x_categoricals],
-        "quantiles": [_levels(leading(loss)) for loss in _losses(member)],
+        "quantiles": [levels_of(loss) for loss in losses_of_targets(member.loss)],
         "roles": None if parts.roles is None else dict(parts.roles),
     }
-
-
-def _losses(member: DilatedRNNForecaster) -> list[Metric]:
-    """Return the loss of every target."""
-    loss = member.loss
-    return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
-
-
-def _levels(loss: Any) -> list[float] | None:
-    """Return the levels of a loss; None for one of points."""
-    is_of_quantiles = isinstance(loss, QuantileLoss | DistributionLoss)
-    return list(loss.quantiles) if is_of_quantiles else None
 
 
 def _check_order(data: WindowData) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
 from pytorch_forecasting.models.nn import MultiEmbedding
 from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from drnn_forecast.model.base import ForecastingModel
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.model.interpretation import InterpretableModel
-from drnn_forecast.model.losses import quantile_loss
+from drnn_forecast.model.losses import losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
 from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
 from drnn_forecast.model.trained import TrainedModel
@@ -340,7 +340,6 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
         parts = self.hparams
-        losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
         self.target_heads = nn.ModuleList(
             TargetHead(
                 loss,
@@ -350,7 +349,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
                 linear_length=parts.linear_length,
                 horizon=parts.max_prediction_length,
             )
-            for loss, size in zip(losses, to_list(parts.output_size), strict=True)
+            for loss, size in zip(
+                losses_of_targets(self.loss), to_list(parts.output_size), strict=True
+            )
         )
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
         width = self.encoder.hidden_sizes[-1]

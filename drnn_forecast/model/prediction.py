@@ -11,10 +11,9 @@ import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from pytorch_forecasting.metrics import CrossEntropy, MultiLoss, QuantileLoss
 from pytorch_forecasting.utils import to_list
 from torch import Tensor
-from torchmetrics import Metric
 
 from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
@@ -28,7 +27,13 @@ from drnn_forecast.data import (
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
-from drnn_forecast.model.losses import leading, point_forecast, quantile_forecast
+from drnn_forecast.model.losses import (
+    leading,
+    levels_of,
+    losses_of_targets,
+    point_forecast,
+    quantile_forecast,
+)
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -116,13 +121,13 @@ def predict_points(
 
 def loss_quantiles(model: BaseModel) -> list[float]:
     """Return the quantile levels of the model's loss."""
-    loss = leading(model.loss)
-    if not _has_levels(loss):
+    levels = levels_of(model.loss)
+    if levels is None:
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
-            f"{type(loss).__name__}. Train the model with `loss=QuantileLoss()`."
+            f"{type(leading(model.loss)).__name__}. Train the model with `loss=QuantileLoss()`."
         )
-    return list(loss.quantiles)
+    return levels
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:
@@ -157,24 +162,15 @@ def forecast_columns(model: BaseModel) -> list[str]:
     return [
         f"{prefix}{name}"
         for prefix, loss in _targets(model)
-        for name in (
-            quantile_columns(sorted(loss.quantiles)) if _has_levels(loss) else ["prediction"]
-        )
+        for name in quantile_columns(sorted(levels_of(loss) or [])) or ["prediction"]
     ]
 
 
 def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
     """Yield the prefix of each target's columns, and its loss, the leading one of a sum."""
-    if not isinstance(model.loss, MultiLoss):
-        yield "", leading(model.loss)
-        return
-    for name, loss in zip(model.target_names, model.loss.metrics, strict=True):
-        yield f"{name}_", leading(loss)
-
-
-def _has_levels(loss: Metric) -> bool:
-    """Return whether a loss is one of quantiles or of a distribution."""
-    return isinstance(loss, QuantileLoss | DistributionLoss)
+    is_several = isinstance(model.loss, MultiLoss)
+    prefixes = [f"{name}_" for name in model.target_names] if is_several else [""]
+    yield from zip(prefixes, map(leading, losses_of_targets(model.loss)), strict=True)
 
 
 def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
@@ -188,10 +184,10 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
     ):
         if isinstance(loss, CrossEntropy):
             named = _label_values(output, normalizer.classes_)
-        elif _has_levels(loss):
+        elif (levels := levels_of(loss)) is not None:
             # In parts, since some distributions have samples behind their quantiles.
             parts = [quantile_forecast(loss, part) for part in torch.split(output, BATCH_SIZE)]
-            named = _quantile_values(torch.cat(parts).cpu().numpy(), loss.quantiles)
+            named = _quantile_values(torch.cat(parts).cpu().numpy(), levels)
         else:
             named = {"prediction": point_forecast(loss, output).cpu().numpy().reshape(-1)}
         columns |= {f"{prefix}{name}": values for name, values in named.items()}

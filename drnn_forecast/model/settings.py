@@ -19,7 +19,7 @@ from drnn_forecast.layers import (
     recommend_dilations,
     resolve_dilations,
 )
-from drnn_forecast.model.losses import complete_loss, has_location, output_size
+from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
 from drnn_forecast.model.recipe import Recipe, usual_seasons
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
@@ -49,8 +49,7 @@ def fitted_hyperparameters(
         options["linear_length"] = read_length(options, dataset) if anchored else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
-    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-    sizes = list(map(output_size, losses, dataset.target_normalizers))
+    sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
 
@@ -65,8 +64,9 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
 
     Each loss has a location, and each target is among the encoder's reals.
     """
-    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-    return all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
+    return all(map(has_location, losses_of_targets(loss))) and set(dataset.target_names) <= set(
+        dataset.reals
+    )
 
 
 def _usual_seasons(roles: Mapping[str, Any] | None, dataset: TimeSeriesDataSet) -> tuple[int, ...]:

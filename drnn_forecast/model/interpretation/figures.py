@@ -12,7 +12,7 @@ from torch import Tensor
 
 from drnn_forecast.model.collection import windows_at
 from drnn_forecast.model.interpretation.numbers import Interpretation, interpret
-from drnn_forecast.model.losses import leading, without_graph
+from drnn_forecast.model.losses import leading, losses_of_targets, without_graph
 from drnn_forecast.plotting import bars, lag_chart, new_figure, saliency_map, window_chart
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def window_figures(
         quantiles_kwargs: Of `to_quantiles`.
         prediction_kwargs: Of `to_prediction`.
     """
-    names, losses = model.target_names, getattr(model.loss, "metrics", [model.loss])
+    names, losses = model.target_names, losses_of_targets(model.loss)
     if ax is not None and len(names) > 1:
         raise ValueError(f"`ax` has room for one target, got {names}. Leave it out.")
     places = [ax] * len(names) if axes is None else axes

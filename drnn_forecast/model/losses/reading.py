@@ -131,6 +131,17 @@ def has_location(loss: Metric) -> bool:
     return not isinstance(leading(loss), WITHOUT_LOCATION)
 
 
+def losses_of_targets(loss: Metric) -> list[Metric]:
+    """Return the loss of every target."""
+    return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
+
+
+def levels_of(loss: Metric) -> list[float] | None:
+    """Return the quantile levels of a loss of one target; None for one of points or classes."""
+    part = leading(loss)
+    return list(part.quantiles) if isinstance(part, QuantileLoss | DistributionLoss) else None
+
+
 def leading(loss: Metric) -> Any:
     """Return the metric that says what the outputs mean: of a sum, the first one."""
     return summands(loss)[0]
