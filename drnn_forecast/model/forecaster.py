@@ -231,18 +231,15 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
         options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
+        options |= {
+            "target": dataset.target,
+            "max_prediction_length": dataset.max_prediction_length,
+            **kwargs,
+        }
         model: Self = super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
-            **fitted_hyperparameters(
-                {
-                    "target": dataset.target,
-                    "max_prediction_length": dataset.max_prediction_length,
-                    **options,
-                    **kwargs,
-                },
-                dataset,
-            ),
+            **fitted_hyperparameters(options, dataset),
         )
         return model
 
@@ -339,7 +336,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
 
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
-        parts = self.hparams
+        parts, losses = self.hparams, losses_of_targets(self.loss)
         self.target_heads = nn.ModuleList(
             TargetHead(
                 loss,
@@ -349,9 +346,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
                 linear_length=parts.linear_length,
                 horizon=parts.max_prediction_length,
             )
-            for loss, size in zip(
-                losses_of_targets(self.loss), to_list(parts.output_size), strict=True
-            )
+            for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
         width = self.encoder.hidden_sizes[-1]

@@ -11,6 +11,7 @@ from pytorch_forecasting.metrics import MAE, QuantileLoss
 
 import drnn_forecast as drnn
 from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData
+from series import make_dataset, planted_frame
 
 matplotlib.use("Agg")
 
@@ -192,3 +193,11 @@ def test_a_figure_shows_the_levels_that_the_model_has(data, loss, expected):
     figure = model.plot(model.forecast(data), data)
 
     assert legend(figure) == [*expected, "history"]
+
+
+def test_a_model_of_a_plain_dataset_says_that_it_draws_no_tidy_forecast():
+    frame = planted_frame(num_series=2, length=90)
+    dataset = make_dataset(frame, time_varying_known_reals=["time_idx"])
+    model = DilatedRNNForecaster.from_dataset(dataset, hidden_size=4, num_layers=2)
+    with pytest.raises(ValueError, match=r"`plot` draws forecasts of tidy frames, .*ForecastData"):
+        model.plot(model.forecast(frame), frame)
