@@ -25,11 +25,7 @@ INPUTS = (
 
 
 class ForecastNetwork(nn.Module):
-    """A forecaster as a function of tensors, for `torch.export` and ONNX.
-
-    Args:
-        model: A trained model.
-    """
+    """A forecaster as a function of tensors, for `torch.export` and ONNX."""
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()

@@ -1,7 +1,6 @@
 from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
 from .batching.renewal import renewable as renewable
 from .datasets.continuation import (
-    before_origin as before_origin,
     continued_dataset as continued_dataset,
     continued_rows as continued_rows,
 )

@@ -132,7 +132,7 @@ def compile_kernels() -> None:
         ImportError: numba is not installed.
     """
     checked_backend("numba")
-    cpu.compile_kernels(*cpu.DTYPES)
+    cpu.compile_for(*cpu.DTYPES)
 
 
 def kernels_are_compiling() -> bool:
@@ -147,7 +147,7 @@ def settle_backend(input: Tensor, backends: Collection[str]) -> None:
     """
     is_tracing = torch.compiler.is_compiling() or _is_exporting()
     if "auto" in backends and not is_tracing and not cpu.obstacle(input, (), ()):
-        cpu.compile_kernels(input.dtype)
+        cpu.compile_for(input.dtype)
 
 
 def checked_backend(backend: str) -> str:

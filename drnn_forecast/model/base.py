@@ -13,6 +13,7 @@ from pytorch_forecasting.utils import OutputMixIn
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
+from typing_extensions import Self
 
 from drnn_forecast.host import wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
@@ -60,22 +61,18 @@ class ForecastingModel(BaseModelWithCovariates):
     @classmethod
     def load_from_checkpoint(
         cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
-    ) -> ForecastingModel:
+    ) -> Self:
         """Return the model of a Lightning checkpoint, without its dataset.
 
         A checkpoint is a pickle, which can run code when read: load only files that you trust.
-
-        Args:
-            checkpoint_path: A file that a trainer of this class wrote.
-            *args: Of Lightning's method of that name.
-            **kwargs: Of Lightning's method of that name.
 
         Raises:
             FileNotFoundError: There is no such file.
             ValueError: It is no whole checkpoint, or one of another class.
         """
         check_checkpoint(checkpoint_path, cls.__name__)
-        return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        model: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        return model
 
     def setup(self, stage: str) -> None:
         """Let the trainer read the model's own checkpoints under torch's safe default."""
@@ -112,23 +109,14 @@ class ForecastingModel(BaseModelWithCovariates):
     def to_prediction(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
         """Return the point forecast, `(batch, steps)`; for several targets a list.
 
-        Args:
-            out: The network output.
-            use_metric: False where the output holds samples, as in pytorch-forecasting.
-            **kwargs: Of the loss's own method.
+        `use_metric` is False where the output holds samples; `kwargs` are of the loss's own method.
         """
         if not use_metric:
             return super().to_prediction(out, use_metric=False, **kwargs)
         return point_forecast(self.loss, out["prediction"], **kwargs)
 
     def to_quantiles(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
-        """Return the quantiles, `(batch, steps, quantiles)`; for several targets a list.
-
-        Args:
-            out: The network output.
-            use_metric: False where the output holds samples, as in pytorch-forecasting.
-            **kwargs: Of the loss's own method.
-        """
+        """Return the quantiles, `(batch, steps, quantiles)`, with options as `to_prediction`."""
         if not use_metric:
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)
@@ -139,13 +127,15 @@ class ForecastingModel(BaseModelWithCovariates):
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
         if self.hparams.get("relative_loss"):
             y = y[0], _relative_weight(x["target_scale"], y[1])
-        return super().step(x, y, batch_idx, **kwargs)
+        log, out = super().step(x, y, batch_idx, **kwargs)
+        return log, out
 
     def create_log(
         self, x: dict[str, Any], y: tuple[Any, Any], out: Any, batch_idx: int, **kwargs: Any
     ) -> dict[str, Any]:
         """Log metrics of the observed steps; upstream counts the padding of short decoders too."""
-        return super().create_log(x, _observed(y, x["decoder_lengths"]), out, batch_idx, **kwargs)
+        y = _observed(y, x["decoder_lengths"])
+        return dict(super().create_log(x, y, out, batch_idx, **kwargs))
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """Return the network output of a batch, for any trainer; upstream's asks for a callback.

@@ -13,11 +13,7 @@ PACKAGES = ("drnn-forecast", "torch", "pytorch-forecasting", "lightning")
 
 
 def card(model: Any) -> str:
-    """Return a page of Markdown: the data's roles, windows, settings, size and versions.
-
-    Args:
-        model: A `DilatedRNNForecaster`.
-    """
+    """Return a page of Markdown: the data's roles, windows, settings, size and versions."""
     parts, data = model.hparams, model.dataset_parameters or {}
     count = sum(parameter.numel() for parameter in model.parameters())
     sections = {

@@ -25,7 +25,7 @@ from drnn_forecast.model.losses import draw_samples
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
-WindowData: TypeAlias = DataLoader | pd.DataFrame | TimeSeriesDataSet
+WindowData: TypeAlias = DataLoader[Any] | pd.DataFrame | TimeSeriesDataSet
 
 QUIET_TRAINER: dict[str, Any] = {
     "logger": False,
@@ -39,24 +39,13 @@ QUIET_TRAINER: dict[str, Any] = {
 
 def collect(
     model: BaseModel,
-    loader: DataLoader,
+    loader: DataLoader[Any],
     collector: WindowCollector,
     *,
     fast_dev_run: bool = False,
     trainer_kwargs: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Return what a collector made of the windows of a loader.
-
-    Args:
-        model: A trained model.
-        loader: Of a `TimeSeriesDataSet`.
-        collector: Says what to return, and where to write it.
-        fast_dev_run: Whether to stop after the first batch.
-        trainer_kwargs: More arguments for Lightning's trainer, left as they are.
-
-    Raises:
-        ValueError: `trainer_kwargs` has `fast_dev_run`.
-    """
+    """Return what a collector made of the windows of a loader."""
     options = dict(trainer_kwargs or {})
     if "fast_dev_run" in options:
         raise ValueError("`trainer_kwargs` must not have `fast_dev_run`: pass it to `predict`.")
@@ -72,17 +61,7 @@ def collect(
 
 
 def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
-    """Return the dataset that is meant, checked against that of the training.
-
-    Args:
-        model: A model made with `from_dataset`.
-        data: A dataset or its loader, or a frame with the columns of the training dataset, of
-            which the last steps of each series are predicted.
-
-    Raises:
-        ValueError: Its variables or its horizon are not those of the training.
-        TypeError: It is something else.
-    """
+    """Return the dataset that is meant, checked against that of the training."""
     if isinstance(data, pd.DataFrame):
         data = BatchedTimeSeriesDataSet.from_parameters(
             model.dataset_parameters, data, predict=True, stop_randomization=True
@@ -93,7 +72,7 @@ def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
             "`data` must be a DataFrame, a TimeSeriesDataSet or its loader, got "
             f"{type(dataset).__name__}. Make a dataset with `TimeSeriesDataSet.from_dataset`."
         )
-    check_variables(model, dataset)
+    check_known_variables(model, dataset)
     return dataset
 
 
@@ -113,13 +92,8 @@ def evaluating(model: BaseModel) -> Iterator[None]:
         model.train(was_training)
 
 
-def check_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
-    """Refuse a dataset whose variables or horizon are not those that the model has learned.
-
-    Raises:
-        ValueError: A variable is missing, new or in another place, the target is another, or the
-            horizon is longer.
-    """
+def check_known_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
+    """Refuse a dataset whose variables or horizon are not those that the model has learned."""
     parts = model.hparams
     pairs = {
         "real variables": (list(parts.x_reals), list(dataset.reals)),
@@ -150,10 +124,6 @@ class WindowCollector(PredictionCallback):
 
     Args are those of `ForecastingModel.predict`, but for `parts`: what to return beside the output,
     of `x`, `index`, `decoder_lengths` and `y`.
-
-    Raises:
-        ValueError: There is no such mode.
-        FileNotFoundError: There is no such folder.
     """
 
     def __init__(
@@ -297,8 +267,9 @@ def _gathered(record: dict[str, Any], rows: Sequence[int], world_size: int) -> d
     everyone: list[Any] = [None] * world_size
     torch.distributed.all_gather_object(everyone, (list(rows), record))
     order = torch.tensor([row for part, _ in everyone for row in part]).argsort()
-    whole = joined([part for _, part in everyone])
-    whole = apply_to_collection(whole, Tensor, lambda part: part[order])
+    whole: dict[str, Any] = apply_to_collection(
+        joined([part for _, part in everyone]), Tensor, lambda part: part[order]
+    )
     if "index" in whole:
         whole["index"] = whole["index"].iloc[order.numpy()].reset_index(drop=True)
     return whole

@@ -12,21 +12,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from numpy.typing import NDArray
+from pytorch_forecasting.metrics import CrossEntropy
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
-from torchmetrics import Metric
 
 from drnn_forecast.data import ForecastData
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
-from drnn_forecast.model.losses import leading
+from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
 from drnn_forecast.model.prediction import forecast_columns
+from drnn_forecast.model.saving.folder import read_configuration
 from drnn_forecast.model.trained import AskedModel, Origin
 
 FORMAT_VERSION = 1
 CONFIGURATION = "ensemble.json"
-AVERAGES: dict[str, Callable[..., Any]] = {"mean": np.mean, "median": np.median}
+AVERAGES: dict[str, Callable[..., NDArray[Any]]] = {"mean": np.mean, "median": np.median}
 MODES = ("prediction", "quantiles", "samples")
 
 
@@ -109,13 +110,7 @@ class Ensemble(AskedModel):
     def update(
         self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
     ) -> tuple[Any, ...]:
-        """Go on training every member with newer data, in place, and return their reports.
-
-        Args:
-            data: See `training.update`.
-            max_seconds: Of all members together.
-            **options: Of `training.update`.
-        """
+        """Go on training every member with newer data, in place, and return their reports."""
         share = max_seconds / len(self.members)
         return tuple(member.update(data, max_seconds=share, **options) for member in self.members)
 
@@ -160,7 +155,7 @@ class Ensemble(AskedModel):
             FileNotFoundError: A file is missing.
             ValueError: A file is damaged, of another class, or of a later version.
         """
-        content = _content(Path(folder) / CONFIGURATION)
+        content = read_configuration(Path(folder) / CONFIGURATION, cls.__name__, FORMAT_VERSION)
         members = [
             DilatedRNNForecaster.from_pretrained(Path(folder) / _member_folder(number))
             for number in range(content["members"])
@@ -189,9 +184,10 @@ class Ensemble(AskedModel):
             return torch.cat(outputs, dim=-1)
         return torch.from_numpy(self._averaged([output.numpy() for output in outputs]))
 
-    def _averaged(self, values: list[np.ndarray]) -> np.ndarray:
+    def _averaged(self, values: list[NDArray[Any]]) -> NDArray[Any]:
         """Return the average over members, of the same shape and type."""
-        return AVERAGES[self.average](np.stack(values), axis=0).astype(values[0].dtype)
+        average: NDArray[Any] = AVERAGES[self.average](np.stack(values), axis=0)
+        return average.astype(values[0].dtype)
 
 
 def _check_members(members: Sequence[Any]) -> None:
@@ -212,7 +208,7 @@ def _check_members(members: Sequence[Any]) -> None:
                     f"{found} in number {number + 1}. Train them on the same dataset, with the "
                     "same loss and roles."
                 )
-    if any(isinstance(leading(loss), CrossEntropy) for loss in _losses(members[0])):
+    if any(isinstance(leading(loss), CrossEntropy) for loss in losses_of_targets(members[0].loss)):
         raise ValueError("`members` must forecast numbers: classes (CrossEntropy) have no average.")
 
 
@@ -223,21 +219,9 @@ def _forecasts_of(member: DilatedRNNForecaster) -> dict[str, Any]:
         "horizon": parts.max_prediction_length,
         "targets": list(member.target_names),
         "variables": [*parts.x_reals, *parts.x_categoricals],
-        "quantiles": [_levels(leading(loss)) for loss in _losses(member)],
+        "quantiles": [levels_of(loss) for loss in losses_of_targets(member.loss)],
         "roles": None if parts.roles is None else dict(parts.roles),
     }
-
-
-def _losses(member: DilatedRNNForecaster) -> list[Metric]:
-    """Return the loss of every target."""
-    loss = member.loss
-    return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
-
-
-def _levels(loss: Any) -> list[float] | None:
-    """Return the levels of a loss; None for one of points."""
-    is_of_quantiles = isinstance(loss, QuantileLoss | DistributionLoss)
-    return list(loss.quantiles) if is_of_quantiles else None
 
 
 def _check_order(data: WindowData) -> None:
@@ -255,25 +239,3 @@ def _check_order(data: WindowData) -> None:
 def _member_folder(number: int) -> str:
     """Return the folder of a member inside that of the ensemble."""
     return f"member-{number}"
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Return the configuration of an ensemble of this version."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(path.parent)!r} holds no ensemble: {path.name!r} is missing. Write it with "
-            "`ensemble.save_pretrained(folder)`, or load one model with "
-            "`DilatedRNNForecaster.from_pretrained(folder)`."
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}. Copy the folder again.") from error
-    if not isinstance(content, dict) or content.get("class") != "Ensemble":
-        raise ValueError(f"{str(path)!r} is no configuration of an ensemble.")
-    if content["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{str(path)!r} has the format version {content['format_version']}, and this package "
-            f"reads {FORMAT_VERSION}. Install the version of drnn_forecast that wrote it."
-        )
-    return content

@@ -51,14 +51,7 @@ class FeatureReader(nn.Module):
 def last_steps(
     cat: Tensor, cont: Tensor, lengths: Tensor, count: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the last `count` valid steps of each row, right-padded, and how many there are.
-
-    Args:
-        cat: Codes of the categorical variables, `(batch, time, categoricals)`.
-        cont: Scaled real variables, `(batch, time, reals)`.
-        lengths: Valid time steps of each row, `(batch,)`.
-        count: Time steps.
-    """
+    """Return the last `count` valid steps of each row, right-padded, and how many there are."""
     # Windows differ in length, so each row is cut at its own end.
     start = (lengths - count).clamp(min=0).unsqueeze(1)
     steps = start + torch.arange(count, device=lengths.device)

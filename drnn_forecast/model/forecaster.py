@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric, MultiLoss
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
 from pytorch_forecasting.models.nn import MultiEmbedding
 from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from drnn_forecast.model.base import ForecastingModel
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.model.interpretation import InterpretableModel
-from drnn_forecast.model.losses import quantile_loss
+from drnn_forecast.model.losses import losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
 from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
 from drnn_forecast.model.trained import TrainedModel
@@ -231,19 +231,17 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
         options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
-        return super().from_dataset(
+        options |= {
+            "target": dataset.target,
+            "max_prediction_length": dataset.max_prediction_length,
+            **kwargs,
+        }
+        model: Self = super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
-            **fitted_hyperparameters(
-                {
-                    "target": dataset.target,
-                    "max_prediction_length": dataset.max_prediction_length,
-                    **options,
-                    **kwargs,
-                },
-                dataset,
-            ),
+            **fitted_hyperparameters(options, dataset),
         )
+        return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the network output whose `prediction` is `(batch, steps, outputs)`.
@@ -293,7 +291,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         if self.fusion is None:
             return steps_before(output, lengths, 1)[0]
         last = steps_before(output, lengths, self.fusion.width)
-        return self.fusion(last[-1:], last[:-1])[0][0]
+        fused: Tensor = self.fusion(last[-1:], last[:-1])[0]
+        return fused[0]
 
     @classmethod
     def _pkg(cls) -> type:
@@ -337,8 +336,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
 
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
-        parts = self.hparams
-        losses = self.loss.metrics if isinstance(self.loss, MultiLoss) else [self.loss]
+        parts, losses = self.hparams, losses_of_targets(self.loss)
         self.target_heads = nn.ModuleList(
             TargetHead(
                 loss,

@@ -45,7 +45,7 @@ class DilatedRNNForecaster_pkg(PackageContainer):  # noqa: N801 - upstream's sui
         ]
 
     @classmethod
-    def _get_test_dataloaders_from(cls, params: dict[str, Any]) -> dict[str, DataLoader]:
+    def _get_test_dataloaders_from(cls, params: dict[str, Any]) -> dict[str, DataLoader[Any]]:
         """Return upstream's loaders for training, validation and test, with a target for the loss.
 
         A beta distribution needs the unit interval and a log-normal one positive values, which

@@ -11,16 +11,14 @@ import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss, QuantileLoss
+from pytorch_forecasting.metrics import CrossEntropy, MultiLoss, QuantileLoss
 from pytorch_forecasting.utils import to_list
 from torch import Tensor
-from torchmetrics import Metric
 
 from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
     ForecastData,
     Roles,
-    before_origin,
     continued_dataset,
     continued_rows,
     past_the_end,
@@ -29,7 +27,13 @@ from drnn_forecast.data import (
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
-from drnn_forecast.model.losses import point_forecast, quantile_forecast
+from drnn_forecast.model.losses import (
+    leading,
+    levels_of,
+    losses_of_targets,
+    point_forecast,
+    quantile_forecast,
+)
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -91,7 +95,7 @@ def predict_quantiles(
     """
     available = loss_quantiles(model)
     options: dict[str, Any] = {}
-    if isinstance(model.loss, QuantileLoss):
+    if isinstance(leading(model.loss), QuantileLoss):
         missing = sorted(set(quantiles) - set(available))
         if missing:
             raise ValueError(
@@ -102,28 +106,28 @@ def predict_quantiles(
         options["mode_kwargs"] = {"quantiles": list(quantiles)}
         columns = list(range(len(quantiles)))
     values = _predicted(model, dataset, batch_size, mode="quantiles", **options)
-    return values.cpu().numpy()[..., columns]
+    chosen: NDArray[np.float32] = values.cpu().numpy()[..., columns]
+    return chosen
 
 
 def predict_points(
     model: BaseModel, dataset: TimeSeriesDataSet, *, batch_size: int = BATCH_SIZE
 ) -> NDArray[np.float32]:
     """Return the point forecast of every window, `(windows, steps)`, in target units."""
-    return _predicted(model, dataset, batch_size, mode="prediction").cpu().numpy()
+    values = _predicted(model, dataset, batch_size, mode="prediction")
+    points: NDArray[np.float32] = values.cpu().numpy()
+    return points
 
 
 def loss_quantiles(model: BaseModel) -> list[float]:
-    """Return the quantile levels of the model's loss.
-
-    Raises:
-        ValueError: It has none: a point loss, or several targets.
-    """
-    if not _has_levels(model.loss):
+    """Return the quantile levels of the model's loss."""
+    levels = levels_of(model.loss)
+    if levels is None:
         raise ValueError(
             f"Quantiles need a quantile or distribution loss of one target, got "
-            f"{type(model.loss).__name__}. Train the model with `loss=QuantileLoss()`."
+            f"{type(leading(model.loss)).__name__}. Train the model with `loss=QuantileLoss()`."
         )
-    return list(model.loss.quantiles)
+    return levels
 
 
 def quantile_columns(quantiles: Sequence[float]) -> list[str]:
@@ -148,7 +152,7 @@ def tidy_forecasts(
     Args:
         rows: One per window and step, a frame or its columns.
         values: `(windows, steps, quantiles)`.
-        quantiles: Levels, ascending.
+        quantiles: Levels, in any order; the columns are in ascending order.
     """
     return pd.DataFrame({**rows, **_quantile_values(values, quantiles)})
 
@@ -158,22 +162,15 @@ def forecast_columns(model: BaseModel) -> list[str]:
     return [
         f"{prefix}{name}"
         for prefix, loss in _targets(model)
-        for name in (quantile_columns(loss.quantiles) if _has_levels(loss) else ["prediction"])
+        for name in quantile_columns(sorted(levels_of(loss) or [])) or ["prediction"]
     ]
 
 
 def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
-    """Yield what stands before the names of each target's columns, and its loss."""
-    if not isinstance(model.loss, MultiLoss):
-        yield "", model.loss
-        return
-    for name, loss in zip(model.target_names, model.loss.metrics, strict=True):
-        yield f"{name}_", loss
-
-
-def _has_levels(loss: Metric) -> bool:
-    """Return whether a loss is one of quantiles or of a distribution."""
-    return isinstance(loss, QuantileLoss | DistributionLoss)
+    """Yield the prefix of each target's columns, and its loss, the leading one of a sum."""
+    is_several = isinstance(model.loss, MultiLoss)
+    prefixes = [f"{name}_" for name in model.target_names] if is_several else [""]
+    yield from zip(prefixes, map(leading, losses_of_targets(model.loss)), strict=True)
 
 
 def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
@@ -187,10 +184,10 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
     ):
         if isinstance(loss, CrossEntropy):
             named = _label_values(output, normalizer.classes_)
-        elif _has_levels(loss):
+        elif (levels := levels_of(loss)) is not None:
             # In parts, since some distributions have samples behind their quantiles.
-            parts = [quantile_forecast(loss, part) for part in output.split(BATCH_SIZE)]
-            named = _quantile_values(torch.cat(parts).cpu().numpy(), loss.quantiles)
+            parts = [quantile_forecast(loss, part) for part in torch.split(output, BATCH_SIZE)]
+            named = _quantile_values(torch.cat(parts).cpu().numpy(), levels)
         else:
             named = {"prediction": point_forecast(loss, output).cpu().numpy().reshape(-1)}
         columns |= {f"{prefix}{name}": values for name, values in named.items()}
@@ -200,9 +197,9 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
 def _quantile_values(
     values: NDArray[np.float32], quantiles: Sequence[float]
 ) -> dict[str, NDArray[Any]]:
-    """Return a column per quantile, sorted within each row."""
+    """Return a column per quantile, lowest first, sorted within each row."""
     columns = np.sort(values.reshape(-1, len(quantiles)), axis=-1).T
-    return dict(zip(quantile_columns(quantiles), columns, strict=True))
+    return dict(zip(quantile_columns(sorted(quantiles)), columns, strict=True))
 
 
 def _label_values(output: Tensor, codes: Mapping[Any, int]) -> dict[str, NDArray[Any]]:
@@ -228,14 +225,8 @@ def _past_the_end(
     parameters = _within(trained, horizon)
     if roles is None:
         frame = data.history if isinstance(data, ForecastData) else data
-        if origin is not None:
-            frame, future = before_origin(parameters, frame, future, origin)
-        dataset = continued_dataset(parameters, frame, future)
+        dataset = continued_dataset(parameters, frame, future, origin)
         return dataset, continued_rows(parameters, dataset)
-    if origin is not None:
-        if not isinstance(data, ForecastData):
-            data = ForecastData.from_roles(data, Roles.from_dict(roles))
-        data, future = data.with_future(future).until(origin), None
     source, like = model.renewable_windows
     is_first = source is not parameters
     dataset, columns = past_the_end(
@@ -244,6 +235,7 @@ def _past_the_end(
         parameters,
         future=future,
         like=None if is_first else like,
+        origin=origin,
     )
     if is_first and parameters is trained:
         model.renewable_windows = parameters, renewable(dataset)
@@ -271,10 +263,12 @@ def _last_outputs(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[T
     than the network. More go through a trainer, which brings them to the accelerator.
     """
     if len(dataset) > BATCH_SIZE:
-        return to_list(_predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction")))
-    with evaluating(model), torch.inference_mode():
-        x, _ = dataset.__getitems__(range(len(dataset))).gathered
-        return to_list(model(move_data_to_device(x, model.device))["prediction"])
+        outputs = _predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction"))
+    else:
+        with evaluating(model), torch.inference_mode():
+            x, _ = dataset.__getitems__(range(len(dataset))).gathered
+            outputs = model(move_data_to_device(x, model.device))["prediction"]
+    return list(to_list(outputs))
 
 
 def _predicted(

@@ -19,7 +19,7 @@ from drnn_forecast.layers import (
     recommend_dilations,
     resolve_dilations,
 )
-from drnn_forecast.model.losses import complete_loss, has_location, output_size
+from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
 from drnn_forecast.model.recipe import Recipe, usual_seasons
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
@@ -31,16 +31,7 @@ LOGARITHMS: Final = {"log": 0, "log1p": -1}
 def fitted_hyperparameters(
     options: Mapping[str, Any], dataset: TimeSeriesDataSet
 ) -> dict[str, Any]:
-    """Return the hyperparameters with everything that was left to follow from the dataset.
-
-    Args:
-        options: Arguments of the model's `from_dataset`.
-        dataset: The training dataset.
-
-    Raises:
-        ValueError: A hyperparameter is out of range or does not fit the dataset.
-        TypeError: A hyperparameter has the wrong type.
-    """
+    """Return the hyperparameters with everything that was left to follow from the dataset."""
     options = dict(options)
     if options.get("roles") is None:
         options["roles"] = getattr(dataset, "roles", None)
@@ -58,8 +49,7 @@ def fitted_hyperparameters(
         options["linear_length"] = read_length(options, dataset) if anchored else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
-    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-    sizes = list(map(output_size, losses, dataset.target_normalizers))
+    sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
 
@@ -74,8 +64,9 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
 
     Each loss has a location, and each target is among the encoder's reals.
     """
-    losses = loss.metrics if isinstance(loss, MultiLoss) else [loss]
-    return all(map(has_location, losses)) and set(dataset.target_names) <= set(dataset.reals)
+    return all(map(has_location, losses_of_targets(loss))) and set(dataset.target_names) <= set(
+        dataset.reals
+    )
 
 
 def _usual_seasons(roles: Mapping[str, Any] | None, dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -126,18 +117,15 @@ def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[
 
 def read_length(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> int:
     """Return how many time steps the encoder reads at most."""
+    longest: int = dataset.max_encoder_length
     context = options.get("context_length")
     if context is None:
-        return dataset.max_encoder_length
-    return min(dataset.max_encoder_length, checked_integer("context_length", context, minimum=1))
+        return longest
+    return min(longest, checked_integer("context_length", context, minimum=1))
 
 
 def importable_cell(cell_type: Cell) -> Cell:
-    """Return `cell_type` if a checkpoint can name it.
-
-    Raises:
-        ValueError: It is a function or class that cannot be imported, such as a lambda.
-    """
+    """Return `cell_type` if a checkpoint can name it."""
     try:
         pickle.dumps(cell_type)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -149,13 +137,7 @@ def importable_cell(cell_type: Cell) -> Cell:
 
 
 def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> None:
-    """Refuse to start a forecast from values that the windows of `dataset` do not hold.
-
-    Raises:
-        ValueError: A season or the linear map is longer than the longest window, or a target that
-            they read is not among the encoder's reals.
-        TypeError: One of them is not an integer.
-    """
+    """Refuse to start a forecast from values that the windows of `dataset` do not hold."""
     seasons, linear = options.get("season_length"), options.get("linear_length") or 0
     checked_integer("linear_length", linear, minimum=0)
     if seasons is None and not options.get("level_anchor") and not linear:
@@ -177,11 +159,7 @@ def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> Non
 
 
 def check_transformations(dataset: TimeSeriesDataSet) -> None:
-    """Refuse a target that its normaliser takes the logarithm of where there is none.
-
-    Raises:
-        ValueError: A value is 0 or below (`"log"`), or -1 or below (`"log1p"`).
-    """
+    """Refuse a target that its normaliser takes the logarithm of where there is none."""
     for name, normalizer, values in zip(
         dataset.target_names, dataset.target_normalizers, dataset.data["target"], strict=True
     ):
@@ -196,12 +174,7 @@ def check_transformations(dataset: TimeSeriesDataSet) -> None:
 
 
 def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
-    """Refuse what a loss relative to each window's scale has no meaning for.
-
-    Raises:
-        ValueError: There are several targets, the loss is not proportional to the target's units,
-            or the normaliser's scale is not in these units.
-    """
+    """Refuse what a loss relative to each window's scale has no meaning for."""
     normalizer = dataset.target_normalizer
     if type(loss) not in (MAE, QuantileLoss):
         raise ValueError(
@@ -218,15 +191,7 @@ def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
 def embedding_sizes(
     dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
 ) -> dict[str, tuple[int, int]]:
-    """Return (classes, width) for every categorical; the user's choice over the rule of thumb.
-
-    Args:
-        dataset: The training dataset.
-        chosen: (classes, width) of some of them; the others keep the rule of thumb.
-
-    Raises:
-        ValueError: A name is no categorical variable, or there are more classes than chosen.
-    """
+    """Return (classes, width) for every categorical; the user's choice over the rule of thumb."""
     classes = {
         name: len(encoder.classes_)
         for name, encoder in dataset.get_parameters()["categorical_encoders"].items()

@@ -76,6 +76,12 @@ class AskedModel:
         self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
     ) -> Figure:
         """Return a figure of a forecast: see `trained.plot`."""
+        if self.hparams["roles"] is None:
+            raise ValueError(
+                "`plot` draws forecasts of tidy frames, but the dataset of this model was not made "
+                "by `ForecastData`. Make it with `ForecastData.split`, or use "
+                "`plot_prediction`."
+            )
         return plot(forecast, data, Roles.from_dict(self.hparams["roles"]))
 
 
@@ -131,7 +137,7 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         names[roles.series] = "series"
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        renamed = frame.rename(columns=names)
+        renamed = frame.rename(columns=names).astype({"time": forecast[roles.time].dtype})
         return renamed if "series" in renamed else renamed.assign(series=roles.target)
 
     rows = named(forecast)

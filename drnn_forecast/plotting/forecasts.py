@@ -5,6 +5,7 @@ Every function raises an `ImportError` where matplotlib is not installed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-BANDS = (("q0.025", "q0.975", 0.18, "95 % interval"), ("q0.1", "q0.9", 0.35, "80 % interval"))
+BAND_ALPHAS = (0.18, 0.35)
+"""Of the widest interval and the next one; narrower ones are not drawn."""
 
 
 def fan_charts(
@@ -33,7 +35,7 @@ def fan_charts(
     """Return a figure with one panel per series: history, forecast intervals and what came.
 
     Args:
-        forecasts: `series`, `time` and the quantiles `q0.025`, `q0.1`, `q0.5`, `q0.9`, `q0.975`.
+        forecasts: `series`, `time` and quantiles (`q0.1`, `q0.5`, `q0.9`, ...), or `prediction`.
         history: `series`, `time` and `actual`, as far back as it is to be shown.
         actuals: `series`, `time` and `actual` over the horizon; None: not drawn.
         unit: Of the target, for the axis.
@@ -139,7 +141,7 @@ def _draw_fan(
     import matplotlib.dates as dates
 
     time = forecast["time"]
-    for low, high, alpha, label in BANDS:
+    for (low, high, label), alpha in zip(_bands(forecast), BAND_ALPHAS, strict=False):
         axis.fill_between(
             time,
             forecast[low],
@@ -149,7 +151,12 @@ def _draw_fan(
             linewidth=0,
             label=label,
         )
-    lines = [(forecast, "q0.5", "forecast", "median forecast")]
+    centres = {"q0.5": "median forecast", "prediction": "forecast"}
+    lines = [
+        (forecast, column, "forecast", label)
+        for column, label in centres.items()
+        if column in forecast
+    ]
     lines.append((history, "actual", "history", "history"))
     if actual is not None:
         lines.append((actual, "actual", "actual", "what came"))
@@ -161,6 +168,16 @@ def _draw_fan(
     axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axis.grid(alpha=0.3)
     axis.margins(x=0.01)
+
+
+def _bands(forecast: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the columns of each central interval and what it is called, the widest first."""
+    levels = sorted(float(name[1:]) for name in forecast if re.fullmatch(r"q0?\.\d+", str(name)))
+    return [
+        (f"q{low:g}", f"q{1 - low:g}", f"{100 * (1 - 2 * low):g} % interval")
+        for low in levels
+        if low < 0.5 and f"q{1 - low:g}" in forecast
+    ]
 
 
 def _of(frame: pd.DataFrame | None, name: object) -> pd.DataFrame | None:

@@ -75,7 +75,8 @@ def update(
     def build() -> DilatedRNNForecaster:
         learner = copy.deepcopy(model)
         learner.hparams.learning_rate = SLOWER * model.hparams.learning_rate
-        return learner.train()
+        learner.train()
+        return learner
 
     result = fit(
         build,

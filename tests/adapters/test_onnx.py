@@ -41,7 +41,7 @@ def feed(session, x):
     [
         ("RNN", {"linear_length": 24}),
         ("GRU", {"season_length": (12, 24)}),
-        ("LSTM", {"segment_length": 12}),
+        ("LSTM", {"segment_length": 12, "num_layers": 2}),
     ],
 )
 def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(

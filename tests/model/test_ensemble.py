@@ -253,7 +253,7 @@ def folder(members, tmp_path):
 
 
 def test_a_folder_without_an_ensemble_is_refused(folder):
-    with pytest.raises(FileNotFoundError, match=r"holds no ensemble: 'ensemble\.json' is missing"):
+    with pytest.raises(FileNotFoundError, match=r"holds no Ensemble: 'ensemble\.json' is missing"):
         Ensemble.from_pretrained(folder / "member-0")
 
 
@@ -261,7 +261,10 @@ def test_a_folder_without_an_ensemble_is_refused(folder):
     ("change", "message"),
     [
         (lambda text: text[:-5], "is damaged"),
-        (lambda text: text.replace('"Ensemble"', '"Other"'), "is no configuration of an ensemble"),
+        (
+            lambda text: text.replace('"Ensemble"', '"Other"'),
+            "is the configuration of Other, not of Ensemble",
+        ),
         (
             lambda text: json.dumps({**json.loads(text), "format_version": 2}),
             "has the format version 2, and this package reads 1",

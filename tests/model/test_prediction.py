@@ -16,11 +16,14 @@ from pytorch_forecasting.metrics import (
     SMAPE,
     CrossEntropy,
     MultiLoss,
+    NormalDistributionLoss,
     PoissonLoss,
     QuantileLoss,
 )
 
-from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
+from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData, fit
+from drnn_forecast.data import continued_dataset
+from drnn_forecast.model.losses import quantile_forecast
 from drnn_forecast.model.prediction import (
     forecast_columns,
     predict_points,
@@ -284,6 +287,43 @@ def test_many_windows_of_several_targets_are_forecast_as_few_are(monkeypatch):
     _, many = forecast_of(["target", "label"], normalizer)
 
     pd.testing.assert_frame_equal(many, few, rtol=1e-5)
+
+
+LEVELS = [0.9, 0.1, 0.5]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        QuantileLoss(LEVELS),
+        NormalDistributionLoss(quantiles=LEVELS),
+        QuantileLoss(LEVELS) + QuantileLoss(LEVELS) * 0.5,
+        NormalDistributionLoss(quantiles=LEVELS) + NormalDistributionLoss(quantiles=LEVELS),
+    ],
+    ids=["quantiles", "normal", "sum of quantiles", "sum of normals"],
+)
+def test_a_column_of_quantiles_holds_what_its_name_says_in_whatever_order_levels_are_given(loss):
+    data = make_dataset()
+    torch.manual_seed(0)
+    model = DilatedRNNForecaster.from_dataset(data, hidden_size=4, num_layers=2, loss=loss)
+    frame = planted_frame()
+    result = model.forecast(frame, future=next_levers(frame))
+    output = quantile_forecast(model.loss, model.eval()(first_window(model, frame))["prediction"])
+
+    assert list(result.columns[2:]) == ["q0.1", "q0.5", "q0.9"] == forecast_columns(model)
+    for position, level in enumerate(LEVELS):
+        np.testing.assert_allclose(
+            result[f"q{level}"].head(12), output[0, :, position].detach(), rtol=1e-5
+        )
+    pd.testing.assert_frame_equal(
+        Ensemble([model]).forecast(frame, future=next_levers(frame)), result
+    )
+
+
+def first_window(model, frame):
+    """Return the batch of a forecast past the end of a plain frame."""
+    dataset = continued_dataset(model.dataset_parameters, frame, next_levers(frame))
+    return next(iter(dataset.to_dataloader(train=False, batch_size=8)))[0]
 
 
 def test_a_subset_of_the_quantiles_is_the_same_in_any_order():

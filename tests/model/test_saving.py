@@ -208,7 +208,9 @@ def test_a_later_format_is_refused(folder):
 def test_another_class_is_refused(folder):
     path = folder / "config.json"
     path.write_text(path.read_text().replace('"DilatedRNNForecaster"', '"Other"'))
-    with pytest.raises(ValueError, match="holds a Other, not a DilatedRNNForecaster"):
+    with pytest.raises(
+        ValueError, match="is the configuration of Other, not of DilatedRNNForecaster"
+    ):
         DilatedRNNForecaster.from_pretrained(folder)
 
 

@@ -18,9 +18,9 @@ from pytorch_forecasting.data.encoders import (
 from drnn_forecast.data.batching.errors import (
     MissingNameError,
     decode_series,
+    listed,
     quoted,
     require,
-    shown,
 )
 from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.host import TIME_COLUMN, HostDataset
@@ -28,14 +28,14 @@ from drnn_forecast.host import TIME_COLUMN, HostDataset
 COLUMN_ARGUMENTS = ("time_idx", "target", "group_ids", "weight", *KINDS)
 
 
-def check_frame(data: Any) -> None:
+def check_dataset_frame(data: Any) -> None:
     """Refuse what is not a frame with rows; a `TypeError` where it is no frame."""
     if not isinstance(data, pd.DataFrame):
         raise TypeError(f"`data` must be a pandas DataFrame, got {type(data).__name__}.")
     require(not data.empty, "`data` must have rows and columns, got an empty frame.")
 
 
-def check_columns(data: pd.DataFrame, arguments: Mapping[str, Any]) -> None:
+def check_dataset_columns(data: pd.DataFrame, arguments: Mapping[str, Any]) -> None:
     """Refuse arguments that name columns the frame lacks, or make columns it has."""
     adds_length = arguments.get("add_encoder_length", "auto")
     require(
@@ -119,7 +119,7 @@ def check_arguments(dataset: HostDataset) -> None:
             "`target_normalizer`.",
         )
     check_lags(dataset)
-    check_normalizer(dataset, dataset.target_normalizer)
+    check_dataset_normalizer(dataset, dataset.target_normalizer)
 
 
 def check_lags(dataset: HostDataset) -> None:
@@ -144,7 +144,7 @@ def check_lags(dataset: HostDataset) -> None:
         )
 
 
-def check_normalizer(dataset: HostDataset, normalizer: Any) -> None:
+def check_dataset_normalizer(dataset: HostDataset, normalizer: Any) -> None:
     """Refuse a target normaliser that cannot scale the dataset's targets."""
     if normalizer is None or isinstance(normalizer, str | tuple | list):
         return
@@ -223,7 +223,7 @@ def check_rows_left(dataset: HostDataset, data: pd.DataFrame) -> None:
             f"No window is left: `min_prediction_idx` ({dataset.min_prediction_idx}) with "
             f"`max_encoder_length` ({dataset.max_encoder_length}) and lags of up to "
             f"{dataset.max_lag} time steps needs rows from time {earliest} on, and the last is at "
-            f"{ends.max()}. Removed: {shown([f'{n} (ends at {end})' for n, end in ends.items()])}. "
+            f"{ends.max()}. Removed: {listed([f'{n} (ends at {end})' for n, end in ends.items()])}. "
             "Lower `min_prediction_idx`, or pass later rows.",
         )
     if not dataset.max_lag:
@@ -233,7 +233,7 @@ def check_rows_left(dataset: HostDataset, data: pd.DataFrame) -> None:
         lengths.max() > dataset.max_lag,
         f"No window is left: `lags` of up to {dataset.max_lag} time steps take as many rows from "
         f"the beginning of each series, and the longest has {lengths.max()}. "
-        f"Removed: {shown([f'{name} ({length} rows)' for name, length in lengths.items()])}. "
+        f"Removed: {listed([f'{name} ({length} rows)' for name, length in lengths.items()])}. "
         "Use shorter lags, or pass more history.",
     )
 

@@ -69,13 +69,13 @@ class BatchedTimeSeriesDataSet(HostDataset):
         device: str | torch.device | None = None,
         **kwargs: Any,
     ) -> None:
-        build_checks.check_frame(data)
+        build_checks.check_dataset_frame(data)
         self.num_fallback_batches = 0
         self._derived: dict[str, Any] = {}
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
         self.device = use_checks.check_device(device)
-        build_checks.check_columns(
+        build_checks.check_dataset_columns(
             data, _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
         )
         with as_dataset_errors():

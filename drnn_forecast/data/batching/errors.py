@@ -59,7 +59,7 @@ def decode_series(dataset: Any, rows: pd.DataFrame) -> list[dict[str, Any]]:
     return names
 
 
-def shown(names: Any, total: int | None = None) -> str:
+def listed(names: Any, total: int | None = None) -> str:
     """Return the first ten names in a line, and how many more there are."""
     line = ", ".join(str(name) for name in list(names)[:NAMES_SHOWN])
     hidden = (len(names) if total is None else total) - NAMES_SHOWN
@@ -68,4 +68,4 @@ def shown(names: Any, total: int | None = None) -> str:
 
 def quoted(names: Any) -> str:
     """Return the first ten names in a line, in quotation marks."""
-    return shown([repr(name) for name in names])
+    return listed([repr(name) for name in names])

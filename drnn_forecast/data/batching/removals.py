@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from drnn_forecast.data.batching.errors import NAMES_SHOWN, decode_series, require, shown
+from drnn_forecast.data.batching.errors import NAMES_SHOWN, decode_series, listed, require
 from drnn_forecast.data.batching.window_index import SeriesRows, WindowIndex, WindowRule
 from drnn_forecast.host import TIME_COLUMN, HostDataset
 
@@ -39,7 +39,7 @@ def explain_removals(
     )
     if dataset.max_lag:
         told += f"; `lags` took the first {dataset.max_lag} rows of each series"
-    told += f". Removed: {shown(reasons, len(first))}."
+    told += f". Removed: {listed(reasons, len(first))}."
     require(
         len(windows) > 0,
         f"No window is left: all {len(first)} series were removed.{told} "

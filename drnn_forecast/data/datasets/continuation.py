@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
@@ -14,63 +15,44 @@ from drnn_forecast.layers import checked_integer
 
 
 def continued_dataset(
-    parameters: Mapping[str, Any], frame: pd.DataFrame, future: pd.DataFrame | None
+    parameters: Mapping[str, Any],
+    frame: pd.DataFrame,
+    future: pd.DataFrame | None,
+    origin: Any = None,
 ) -> TimeSeriesDataSet:
-    """Return one window per series, whose targets are the steps after its last row.
+    """Return one window per series, whose targets are the steps after its last row or an origin.
 
     Args:
         parameters: `get_parameters()` of the training dataset.
         frame: Its columns, up to the last observation of every series.
         future: Groups, time index and the variables known ahead, for the steps to forecast; None
             where nothing but the time index is known ahead.
+        origin: The first time index to be forecast: later rows of `frame` are future rows.
 
     Raises:
-        ValueError: A column is missing, or a known variable is not given for a step.
+        ValueError: A column is missing, a known variable is not given for a step or given twice,
+            or a series does not reach up to `origin`.
+        TypeError: `origin` is no time index.
     """
     keys = [*parameters["group_ids"], parameters["time_idx"]]
-    missing = [name for name in keys if name not in frame.columns]
+    known = _known_columns(parameters)
+    missing = [name for name in (*keys, *known) if name not in frame.columns]
     if missing:
         raise ValueError(
             f"`frame` must have the columns of the training dataset, {missing} missing."
         )
-    ordered = frame.sort_values(keys)
+    if origin is not None:
+        is_past = _before(frame, keys, origin)
+        later = frame.loc[~is_past, [*keys, *known]]
+        frame, future = frame[is_past], later if future is None else pd.concat([later, future])
+    ordered = frame.sort_values(keys, ignore_index=True)
     rows = _next_rows(ordered, keys, int(parameters["max_prediction_length"]))
-    known = _known_columns(parameters)
     if known:
         rows = _with_known(rows, keys, known, future)
     data = pd.concat([ordered, rows[ordered.columns]], ignore_index=True)
     return BatchedTimeSeriesDataSet.from_parameters(
         dict(parameters), data, predict=True, stop_randomization=True
     )
-
-
-def before_origin(
-    parameters: Mapping[str, Any], frame: pd.DataFrame, future: pd.DataFrame | None, origin: Any
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows before a time index, and those from it on as future rows.
-
-    Args:
-        parameters: `get_parameters()` of the training dataset.
-        frame: Its columns.
-        future: More future rows.
-        origin: The first time index to be forecast.
-
-    Raises:
-        ValueError: It is no time index, or a series does not reach up to it.
-    """
-    time, groups = parameters["time_idx"], list(parameters["group_ids"])
-    origin = checked_integer("origin", origin, minimum=0)
-    is_past = frame[time] < origin
-    ends = frame[is_past].groupby(groups, observed=True)[time].max()
-    count = len(frame[groups].drop_duplicates())
-    if len(ends) < count or (ends < origin - 1).any():
-        raise ValueError(
-            f"`origin` must be at most one time step after the end of every series and leave rows "
-            f"in each, got {origin}; {len(ends)} of {count} series have rows before it, the "
-            f"shortest up to {ends.min()}."
-        )
-    later = frame.loc[~is_past, [*groups, time, *_known_columns(parameters)]]
-    return frame[is_past], later if future is None else pd.concat([later, future])
 
 
 def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) -> pd.DataFrame:
@@ -86,6 +68,22 @@ def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) ->
     first = index["time_idx_first_prediction"].to_numpy().repeat(steps)
     offsets = np.tile(np.arange(steps), len(index))
     return rows.assign(**{parameters["time_idx"]: first + offsets}).reset_index(drop=True)
+
+
+def _before(frame: pd.DataFrame, keys: list[str], origin: Any) -> NDArray[np.bool_]:
+    """Return which rows are before a time index, up to which every series has to reach."""
+    *groups, time = keys
+    origin = checked_integer("origin", origin, minimum=0)
+    is_past: NDArray[np.bool_] = (frame[time] < origin).to_numpy(dtype=bool)
+    ends = frame[is_past].groupby(groups, observed=True)[time].max()
+    count = len(frame[groups].drop_duplicates())
+    if len(ends) < count or (ends < origin - 1).any():
+        raise ValueError(
+            f"`origin` must be at most one time step after the end of every series and leave rows "
+            f"in each, got {origin}; {len(ends)} of {count} series have rows before it"
+            f"{f', the shortest up to {ends.min()}' if len(ends) else ''}."
+        )
+    return is_past
 
 
 def _next_rows(ordered: pd.DataFrame, keys: list[str], steps: int) -> pd.DataFrame:
@@ -119,6 +117,12 @@ def _with_known(
     missing = [name for name in (*keys, *known) if name not in future.columns]
     if missing:
         raise ValueError(f"`future` must have the columns {[*keys, *known]}, {missing} missing.")
+    repeated = future[future.duplicated(keys)]
+    if len(repeated):
+        raise ValueError(
+            f"`future` must give every step once, but {len(repeated)} of its rows are of a step "
+            f"that an earlier one gives, first {repeated[keys].iloc[0].to_dict()}. Drop them."
+        )
     merged = rows.drop(columns=known).merge(future[[*keys, *known]], on=keys, how="left")
     empty = merged[known].isna().any(axis=1)
     if empty.any():

@@ -8,7 +8,7 @@ from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
-from drnn_forecast.data.frames.horizon import check_lengths, check_variables, window_columns
+from drnn_forecast.data.frames.horizon import check_lengths, check_trained_variables, window_columns
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import TIME_INDEX, Roles
@@ -21,17 +21,19 @@ def past_the_end(
     *,
     future: pd.DataFrame | None,
     like: BatchedTimeSeriesDataSet | None,
+    origin: Any = None,
 ) -> tuple[BatchedTimeSeriesDataSet, dict[str, Any]]:
-    """Return the windows past the end of some data, and the columns that name their targets.
+    """Return the windows past the end of some data, or from an origin within it, and their rows.
 
     Those of a user's frame are those of `forecast_dataset` and `target_rows` of a `ForecastData`,
     which copies the frame to keep it.
     """
     if isinstance(data, ForecastData):
         data = data.with_future(future)
+        data = data if origin is None else data.until(origin)
         panel, later = data.panel, data.future
     else:
-        panel, later = take_in(data, roles, fill_gaps=False, future=future)
+        panel, later = take_in(data, roles, fill_gaps=False, future=future, origin=origin)
     dataset = make_forecast_dataset(panel, later, parameters, like)
     return dataset, target_columns(panel, dataset)
 
@@ -47,7 +49,7 @@ def make_forecast_dataset(
     Targets and observed covariates, which nobody knows there, hold the last observed value.
     The arguments are those of `ForecastData.forecast_dataset`, and the history and its future rows.
     """
-    check_variables(panel, parameters)
+    check_trained_variables(panel, parameters)
     lags = parameters.get("lags") or {}
     lag = max((max(steps) for steps in lags.values()), default=0)
     check_lengths(panel, parameters, lag)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drnn_forecast.data.frames.horizon import check_variables
+from drnn_forecast.data.frames.horizon import check_trained_variables
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.layers import checked_integer
 
@@ -19,7 +19,7 @@ def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dic
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise TypeError(f"`like` decides {given}; leave them out.")
-    check_variables(panel, parameters)
+    check_trained_variables(panel, parameters)
     return dict(parameters)
 
 

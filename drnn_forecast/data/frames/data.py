@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.intake import take_in
+from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
 from drnn_forecast.data.frames.rows import Rows
@@ -150,23 +151,8 @@ class ForecastData:
         Raises:
             ValueError: It is no time stamp, or a series has no row before it or ends earlier.
         """
-        times = self.panel.rows.times
-        start = _time_stamp(origin, times.tz)
-        cut = np.asarray(times >= start)
-        kept = np.bincount(self.panel.rows.codes[~cut], minlength=len(self.panel.names))
-        if (kept == 0).any():
-            raise ValueError(
-                f"`origin` must leave rows in every series, got {origin!r} with "
-                f"{self.panel.describe_sizes(kept == 0)}."
-            )
-        past = self._cut(cut)
-        panel = past.panel
-        following = pd.DatetimeIndex(panel.grid.column(panel.positions[panel.last_rows] + 1))
-        if (following < start).any():
-            raise ValueError(
-                f"`origin` must be at most one time step after the end of every series, got "
-                f"{origin!r}, but a series could be forecast from {following.min()} on."
-            )
+        past = self._cut(from_origin(self.panel, origin))
+        check_end(past.panel, origin)
         return past
 
     def with_future(self, future: pd.DataFrame | None) -> ForecastData:
@@ -295,20 +281,3 @@ class ForecastData:
     def panel(self) -> Panel:
         """The history, numbered by series and time step."""
         return Panel(Rows.of(self.history, self.roles), self.roles)
-
-
-def _time_stamp(origin: pd.Timestamp | str, zone: Any) -> pd.Timestamp:
-    """Return a time as a stamp of a column in a zone, or of one without."""
-    try:
-        stamp = pd.Timestamp(origin)
-    except (ValueError, TypeError) as error:
-        raise ValueError(
-            f"`origin` must be a time stamp such as '2024-03-31 13:00', got {origin!r}."
-        ) from error
-    if zone is None and stamp.tz is not None:
-        raise ValueError(
-            f"`origin` must have no zone, as the time column has none, got {origin!r}."
-        )
-    if zone is not None:
-        return stamp.tz_localize(zone) if stamp.tz is None else stamp.tz_convert(zone)
-    return stamp

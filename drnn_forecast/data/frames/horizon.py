@@ -75,7 +75,7 @@ def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[
     )
 
 
-def check_variables(panel: Panel, parameters: Mapping[str, Any]) -> None:
+def check_trained_variables(panel: Panel, parameters: Mapping[str, Any]) -> None:
     """Raise where the history lacks a variable of training, or has it in another part."""
     roles = panel.roles
     if parameters["time_idx"] != TIME_INDEX:

@@ -12,6 +12,7 @@ from pandas.api import types
 from drnn_forecast.data.frames import checks
 from drnn_forecast.data.frames.frequency import OFF_GRID, resolve_frequency
 from drnn_forecast.data.frames.kinds import as_numbers, is_real
+from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
 from drnn_forecast.data.frames.roles import Roles
@@ -22,17 +23,31 @@ logger = logging.getLogger("drnn_forecast.data")
 
 
 def take_in(
-    frame: pd.DataFrame, roles: Roles, *, fill_gaps: bool, future: pd.DataFrame | None
+    frame: pd.DataFrame,
+    roles: Roles,
+    *,
+    fill_gaps: bool,
+    future: pd.DataFrame | None,
+    origin: Any = None,
 ) -> tuple[Panel, pd.DataFrame | None]:
-    """Return the history, under roles with their frequency, and the future rows, if any."""
-    rows = read_rows(frame, roles, roles.columns, "frame")
+    """Return the history, under roles with their frequency, and the future rows, if any.
+
+    Rows from `origin` on, a time, are future rows, of which nothing else is read or checked.
+    """
+    rows, parts = read_rows(frame, roles, roles.columns, "frame"), []
+    if origin is not None:
+        is_late = from_origin(Panel(rows, roles), origin)
+        rows, parts = rows.marked(~is_late), [rows.frame[is_late]]
     checks.check_dtypes(rows, roles)
     checks.check_unique(rows, roles)
     history, tail = up_to_last_targets(rows, roles)
     checks.check_values(history, roles)
     checks.check_static(history, roles)
-    later = future_rows(history, tail, future, roles)
-    return on_grid(history, later, roles, fill_gaps=fill_gaps), later
+    later = future_rows(history, parts if tail is None else [tail, *parts], future, roles)
+    panel = on_grid(history, later, roles, fill_gaps=fill_gaps)
+    if origin is not None:
+        check_end(panel, origin)
+    return panel, later
 
 
 def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:
@@ -87,11 +102,11 @@ def up_to_last_targets(rows: Rows, roles: Roles) -> tuple[Rows, pd.DataFrame | N
 
 
 def future_rows(
-    history: Rows, tail: pd.DataFrame | None, future: pd.DataFrame | None, roles: Roles
+    history: Rows, tails: list[pd.DataFrame], future: pd.DataFrame | None, roles: Roles
 ) -> pd.DataFrame | None:
     """Return the rows after the last targets: keys and known covariates, all else empty."""
     columns = [*roles.keys, *roles.known]
-    parts = [] if tail is None else [tail[columns]]
+    parts = [tail[columns] for tail in tails if len(tail)]
     if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
         parts.append(read_future(future, history, roles)[columns])
     if not parts:

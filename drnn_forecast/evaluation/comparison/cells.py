@@ -66,7 +66,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
     predict: Callable[[TimeSeriesDataSet], NDArray[np.float32]]
     started = time.perf_counter()
     if isinstance(model, NeuralModel):
-        result = train(model, block, seed=seed, fit_options=fit_options)
+        result = train_contender(model, block, seed=seed, fit_options=fit_options)
         facts = _training_facts(model, result)
         if model.is_point:
             predict = partial(predict_points, result.model)
@@ -96,7 +96,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
     return Outcome(facts, _tidy(block, values), result)
 
 
-def train(
+def train_contender(
     model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
 ) -> FitResult[LightningModule]:
     """Return a model trained on the training windows of a block."""

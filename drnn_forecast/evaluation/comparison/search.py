@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from drnn_forecast.evaluation.comparison.blocks import Block
-from drnn_forecast.evaluation.comparison.cells import failure_text, train
+from drnn_forecast.evaluation.comparison.cells import failure_text, train_contender
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 
 
@@ -44,7 +44,7 @@ def search_learning_rate(
         announce(f"{model.name}: trying the learning rate {rate:g}")
         candidate = model.with_options(learning_rate=rate)
         try:
-            result = train(candidate, block, seed=seed, fit_options=budget)
+            result = train_contender(candidate, block, seed=seed, fit_options=budget)
         except Exception as error:  # whatever a model of somebody else's may raise
             failures[str(rate)] = failure_text(error)
         else:

@@ -22,10 +22,6 @@ class SeasonalAnchor(nn.Module):
     Args:
         season_length: One or several seasons, time steps; None: the level alone.
         level: Whether the mean of the history is among the anchors.
-
-    Raises:
-        ValueError: There is nothing to anchor on, a season is below 1, or one is given twice.
-        TypeError: A season is not an integer.
     """
 
     def __init__(self, season_length: int | Sequence[int] | None, *, level: bool = False) -> None:

@@ -17,10 +17,6 @@ class LinearHistory(nn.Module):
     Args:
         length: Time steps of the history.
         horizon: The longest forecast, time steps.
-
-    Raises:
-        ValueError: An argument is below 1.
-        TypeError: An argument is not an integer.
     """
 
     def __init__(self, length: int, horizon: int) -> None:

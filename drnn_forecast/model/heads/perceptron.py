@@ -52,9 +52,6 @@ class MultiHorizonHead(nn.Module):
         Args:
             state: `(batch, state)`.
             covariates: `(batch, steps, covariates)`, at most `horizon` steps.
-
-        Raises:
-            ValueError: More steps are asked for than the head has learned.
         """
         steps = covariates.shape[1]
         if steps > self.horizon:
@@ -66,4 +63,5 @@ class MultiHorizonHead(nn.Module):
         hidden = self.from_state(state).unsqueeze(1) + self.from_step.weight[:steps]
         if self.from_covariates is not None:
             hidden = hidden + self.from_covariates(covariates)
-        return self.output(hidden)
+        output: Tensor = self.output(hidden)
+        return output

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from drnn_forecast.model.heads.anchors import SeasonalAnchor
 from drnn_forecast.model.heads.linear import LinearHistory
-from drnn_forecast.model.losses import has_location
+from drnn_forecast.model.losses import has_location, leading
 
 
 class TargetHead(nn.Module):
@@ -27,9 +27,6 @@ class TargetHead(nn.Module):
         level_anchor: Whether the mean of the history is an anchor too.
         linear_length: Time steps of the history that a linear map reads; 0: there is none.
         horizon: The longest forecast, time steps.
-
-    Raises:
-        ValueError: The loss has no location that could be shifted.
     """
 
     def __init__(
@@ -50,6 +47,7 @@ class TargetHead(nn.Module):
                 f"in the target's own units, got {type(loss).__name__}. Leave them out, or pass "
                 "another loss."
             )
+        loss = leading(loss)
         self.anchor = SeasonalAnchor(season_length, level=level_anchor) if is_anchored else None
         self.linear = LinearHistory(linear_length, horizon) if linear_length else None
         self.output_size = output_size

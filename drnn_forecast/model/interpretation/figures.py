@@ -12,7 +12,7 @@ from torch import Tensor
 
 from drnn_forecast.model.collection import windows_at
 from drnn_forecast.model.interpretation.numbers import Interpretation, interpret
-from drnn_forecast.model.losses import leading, without_graph
+from drnn_forecast.model.losses import leading, losses_of_targets, without_graph
 from drnn_forecast.plotting import bars, lag_chart, new_figure, saliency_map, window_chart
 
 if TYPE_CHECKING:
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 
 def interpretation_figures(interpretation: Interpretation) -> dict[str, Figure | SubFigure]:
-    """Return a figure of each part of an interpretation, by the name of the part.
-
-    Raises:
-        ValueError: It is one of each window by itself.
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of each part of an interpretation, by the name of the part."""
     if interpretation.saliency.ndim == 3:
         raise ValueError(
             "`interpretation` must be one of all windows, got one of each of them. Make it with "
@@ -77,12 +72,8 @@ def window_figures(
         axes: Where to draw every target.
         quantiles_kwargs: Of `to_quantiles`.
         prediction_kwargs: Of `to_prediction`.
-
-    Raises:
-        ValueError: There is one `ax` for several targets.
-        ImportError: matplotlib is not installed.
     """
-    names, losses = model.target_names, getattr(model.loss, "metrics", [model.loss])
+    names, losses = model.target_names, losses_of_targets(model.loss)
     if ax is not None and len(names) > 1:
         raise ValueError(f"`ax` has room for one target, got {names}. Leave it out.")
     places = [ax] * len(names) if axes is None else axes
@@ -117,17 +108,7 @@ def window_figures(
 def window_interpretation_figure(
     model: BaseModel, x: Mapping[str, Any], out: Mapping[str, Any], idx: int
 ) -> Figure:
-    """Return a figure of one window and of what its forecast leans on, by lag, for each target.
-
-    Args:
-        model: The model that forecast it.
-        x: A batch.
-        out: What the network made of it.
-        idx: Which window.
-
-    Raises:
-        ImportError: matplotlib is not installed.
-    """
+    """Return a figure of one window and of what its forecast leans on, by lag, for each target."""
     number = len(model.target_names)
     figure = new_figure(10, 6 * number)
     axes = figure.subplots(2 * number, squeeze=False)[:, 0]

@@ -99,7 +99,7 @@ def _inputs(out: Mapping[str, Any] | None, x: Mapping[str, Any] | None) -> Mappi
         return x
     if isinstance(out, Mapping) and "encoder_cont" in out:
         return out
-    inputs = getattr(out, "inputs", None)
+    inputs: Mapping[str, Any] | None = getattr(out, "inputs", None)
     if inputs is None:
         raise ValueError(
             "`out` must have the inputs, of which gradients are taken, got an output without them."

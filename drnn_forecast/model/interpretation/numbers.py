@@ -54,17 +54,7 @@ class Interpretation:
 def interpret(
     model: BaseModel, x: Mapping[str, Any], *, target: int = 0, reduction: str = "mean"
 ) -> Interpretation:
-    """Return what the forecasts of windows lean on.
-
-    Args:
-        model: A trained `DilatedRNNForecaster`.
-        x: Windows of a `TimeSeriesDataSet`, a batch or many.
-        target: Which of several targets.
-        reduction: `"mean"` or `"sum"` over the windows, or `"none"`: each by itself.
-
-    Raises:
-        ValueError: There is no such reduction.
-    """
+    """Return what the forecasts of windows lean on."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"`reduction` must be one of {REDUCTIONS}, got {reduction!r}.")
     count = len(x["encoder_lengths"])
@@ -188,9 +178,6 @@ def dependency(
         target: Where to write: `"decoder"`, `"encoder"` or `"all"`.
         show_progress_bar: Whether to show which value it is at.
         **options: Of `predict`.
-
-    Raises:
-        ValueError: There is no such mode, or the variable cannot be overwritten.
     """
     if mode not in ("dataframe", "series", "raw"):
         raise ValueError(f"`mode` must be 'dataframe', 'series' or 'raw', got {mode!r}.")

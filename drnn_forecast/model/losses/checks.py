@@ -38,17 +38,7 @@ WITHOUT_SLOPE = ("count", "relu")
 
 
 def check_loss(loss: Metric, dataset: TimeSeriesDataSet, number: int) -> None:
-    """Refuse a loss that cannot work with a target of a dataset.
-
-    Args:
-        loss: Of that target.
-        dataset: The training dataset.
-        number: Which target it is.
-
-    Raises:
-        ValueError: It does not fit the target's type, normaliser or values, the weights or the
-            lengths of the dataset, or its parts do not fit each other.
-    """
+    """Refuse a loss that cannot work with a target of a dataset."""
     target, normalizer = dataset.target_names[number], dataset.target_normalizers[number]
     values = dataset.data["target"][number]
     for part in _parts(loss):

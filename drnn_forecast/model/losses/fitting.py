@@ -32,10 +32,6 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
         loss: One for each target, in a `MultiLoss` or a list, or one for all of them; None:
             `CrossEntropy` for categorical targets and `quantile_loss()` for the others.
         dataset: The training dataset.
-
-    Raises:
-        ValueError: A loss does not fit its target, its normaliser, its values or the dataset.
-        TypeError: It is no loss.
     """
     names = dataset.target_names
     normalizers = dataset.target_normalizers

@@ -34,19 +34,15 @@ class _ObservedLoss(DistributionLoss):
         if transformation_of(self) is None:
             # Centre + scale * location, the first parameters of both losses.
             return y_pred[..., 0] + y_pred[..., 1] * y_pred[..., 2]
-        return super().to_prediction(y_pred, n_samples=n_samples)
+        means: Tensor = super().to_prediction(y_pred, n_samples=n_samples)
+        return means
 
 
 class ObservedNormalLoss(_ObservedLoss, NormalDistributionLoss):
     """The loss of a normal distribution over the observed steps of each window."""
 
     def update(self, y_pred: Tensor, target: Any) -> None:
-        """Add a batch, its padding replaced by each window's first target before it is masked.
-
-        Args:
-            y_pred: Parameters, `(batch, steps, parameters)`.
-            target: Targets `(batch, steps)`, perhaps packed, and weights, or targets alone.
-        """
+        """Add a batch, its padding replaced by each window's first target before it is masked."""
         actual, weight = target if _has_weight(target) else (target, None)
         values, lengths = unpack_sequence(actual)
         is_padding = torch.arange(values.shape[1], device=values.device) >= lengths.unsqueeze(1)
@@ -64,12 +60,7 @@ class ObservedMultivariateNormalLoss(_ObservedLoss, MultivariateNormalDistributi
     """
 
     def update(self, y_pred: Tensor, target: Any) -> None:
-        """Add a batch; weights have no meaning in a joint likelihood and have to be None.
-
-        Args:
-            y_pred: Parameters, `(batch, steps, parameters)`.
-            target: As above.
-        """
+        """Add a batch; weights have no meaning in a joint likelihood and have to be None."""
         actual = target[0] if _has_weight(target) else target
         values, lengths = unpack_sequence(actual)
         total = y_pred.new_zeros(())

@@ -18,6 +18,7 @@ from pytorch_forecasting.metrics import (
     TweedieLoss,
 )
 from torch import Tensor
+from torch.distributions import Categorical, Distribution
 from torchmetrics import Metric
 
 from drnn_forecast.host import summands
@@ -38,31 +39,20 @@ def rescaled(
     target_scale: Tensor | list[Tensor],
     normalizer: Any,
 ) -> Tensor | list[Tensor]:
-    """Return the outputs in target units, `(batch, steps, outputs)`; a list for several targets.
-
-    Args:
-        loss: A sum is read by its first part.
-        parameters: In the normaliser's space, `(batch, steps, outputs)`.
-        target_scale: Centre and scale, `(batch, 2)`.
-        normalizer: Of the target.
-    """
+    """Return the outputs in target units, `(batch, steps, outputs)`; a list for several targets."""
     if isinstance(loss, MultiLoss):
         parts = zip(loss.metrics, parameters, target_scale, normalizer.normalizers, strict=True)
         return [rescaled(*part) for part in parts]  # type: ignore[misc]
-    return leading(loss).rescale_parameters(
+    outputs: Tensor = leading(loss).rescale_parameters(
         parameters, target_scale=target_scale, encoder=normalizer
     )
+    return outputs
 
 
 def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
     """Return the point forecast `(batch, steps)`; a list for several targets.
 
     Of quantiles it is the median, between its neighbours where 0.5 is not among them.
-
-    Args:
-        loss: The loss of the model.
-        prediction: Outputs in target units.
-        **options: Of the loss's own `to_prediction`, where it knows them.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)
@@ -77,10 +67,7 @@ def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
 def quantile_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
     """Return the quantiles `(batch, steps, quantiles)`; a list for several targets.
 
-    Args:
-        loss: The loss of the model; a point loss has its point forecast as the only quantile.
-        prediction: Outputs in target units.
-        **options: Of the loss's own `to_quantiles`, where it knows them.
+    A point loss has its point forecast as the only quantile.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)
@@ -98,14 +85,6 @@ def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
     and, by one level for all steps, `ImplicitQuantileNetworkDistributionLoss`. Otherwise each step
     has draws of its own marginal distribution. That of a `QuantileLoss` is linear between the
     quantiles and ends with the outermost ones.
-
-    Args:
-        loss: The loss of the model.
-        prediction: Outputs in target units.
-        num_samples: Draws per window.
-
-    Raises:
-        ValueError: The loss has no distribution.
     """
     if isinstance(loss, MultiLoss):
         pairs = zip(loss.metrics, prediction, strict=True)
@@ -122,7 +101,7 @@ def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
         rate = part.to_prediction(prediction).unsqueeze(-1)
         return torch.poisson(rate.expand(*rate.shape[:-1], num_samples))
     if isinstance(part, CrossEntropy):
-        classes = torch.distributions.Categorical(logits=prediction)
+        classes: Distribution = Categorical(logits=prediction)
         return classes.sample((num_samples,)).movedim(0, -1)
     raise ValueError(
         f"Samples need a loss with a distribution, got {type(part).__name__}. Train the model with "
@@ -150,6 +129,17 @@ def interpolated_quantiles(values: Tensor, quantiles: Sequence[float], levels: T
 def has_location(loss: Metric) -> bool:
     """Return whether a shift of an output of the loss shifts its forecast, in target units."""
     return not isinstance(leading(loss), WITHOUT_LOCATION)
+
+
+def losses_of_targets(loss: Metric) -> list[Metric]:
+    """Return the loss of every target."""
+    return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
+
+
+def levels_of(loss: Metric) -> list[float] | None:
+    """Return the quantile levels of a loss of one target; None for one of points or classes."""
+    part = leading(loss)
+    return list(part.quantiles) if isinstance(part, QuantileLoss | DistributionLoss) else None
 
 
 def leading(loss: Metric) -> Any:

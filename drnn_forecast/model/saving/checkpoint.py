@@ -19,13 +19,7 @@ WRITTEN_BY = "drnn_forecast_class"
 
 
 def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
-    """Check that a file is a whole checkpoint of that class, before a model is made of it.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no whole checkpoint, one of another class, or names a class that is not
-            there.
-    """
+    """Check that a file is a whole checkpoint of that class, before a model is made of it."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
     try:

@@ -73,15 +73,10 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
         ValueError: A file is damaged, of another class, or of a later version.
     """
     folder = Path(folder)
-    for name in (CONFIGURATION, WEIGHTS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{str(folder)!r} holds no pretrained model: {name!r} is missing. Write it with "
-                "`model.save_pretrained(folder)`."
-            )
-    content = _content(folder / CONFIGURATION, kind.__name__)
+    content = read_configuration(folder / CONFIGURATION, kind.__name__, FORMAT_VERSION)
+    check_there(folder / WEIGHTS, kind.__name__)
     arguments: dict[str, Any] = from_plain(content["hyperparameters"])
-    model = kind(
+    model: Model = kind(
         **arguments,
         loss=metric_from_plain(content["loss"]),
         logging_metrics=nn.ModuleList(map(metric_from_plain, content["logging_metrics"])),
@@ -95,24 +90,36 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
             f"{str(folder / WEIGHTS)!r} is damaged or belongs to another model. Copy the folder "
             "again."
         ) from error
-    return model.eval()
+    model.eval()
+    return model
 
 
-def _content(path: Path, name: str) -> dict[str, Any]:
-    """Return a configuration of this version and class."""
+def check_there(path: Path, class_name: str) -> None:
+    """Raise where a model of a class lacks one of its files."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(path.parent)!r} holds no {class_name}: {path.name!r} is missing. Write it with "
+            "`model.save(folder)`, or read another kind of model with `drnn_forecast.load(folder)`."
+        )
+
+
+def read_configuration(path: Path, class_name: str, version: int) -> dict[str, Any]:
+    """Return the configuration of a model of this class, in this version of its layout."""
+    check_there(path, class_name)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} is damaged: {error}. Copy the folder again.") from error
     if not isinstance(content, dict) or "format_version" not in content:
-        raise ValueError(f"{str(path)!r} is no configuration of a pretrained model.")
-    if content["format_version"] != FORMAT_VERSION:
+        raise ValueError(f"{str(path)!r} is no configuration of a model.")
+    if content["format_version"] != version:
         raise ValueError(
             f"{str(path)!r} has the format version {content['format_version']}, and this package "
-            f"reads {FORMAT_VERSION}. Install the version of drnn_forecast that wrote it."
+            f"reads {version}. Install the version of drnn_forecast that wrote it."
         )
-    if content["class"] != name:
+    if content.get("class") != class_name:
         raise ValueError(
-            f"{str(path)!r} holds a {content['class']}, not a {name}. Load it with its own class."
+            f"{str(path)!r} is the configuration of {content.get('class')}, not of {class_name}. "
+            "Read it with `drnn_forecast.load(folder)`."
         )
     return content

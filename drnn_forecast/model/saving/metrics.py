@@ -36,14 +36,11 @@ WRITABLE = {
     )
 }
 """The losses that are made again from their arguments; their networks are among the weights."""
+OF_PARTS = {"MultiLoss": MultiLoss, "CompositeMetric": CompositeMetric}
 
 
 def metric_to_plain(metric: Metric) -> dict[str, Any]:
-    """Return the class and the arguments of a metric.
-
-    Raises:
-        ValueError: It is of a class that does not keep its arguments.
-    """
+    """Return the class and the arguments of a metric."""
     name = type(metric).__name__
     if isinstance(metric, MultiLoss):
         parts, weights = metric.metrics, metric.weights
@@ -64,20 +61,17 @@ def metric_to_plain(metric: Metric) -> dict[str, Any]:
 
 
 def metric_from_plain(value: dict[str, Any]) -> Metric:
-    """Return the metric that `metric_to_plain` wrote.
-
-    Raises:
-        ValueError: Its class is not known here.
-    """
+    """Return the metric that `metric_to_plain` wrote."""
     name = value["class"]
     if "parts" in value:
-        kind = {"MultiLoss": MultiLoss, "CompositeMetric": CompositeMetric}.get(name)
-        if kind is not None:
-            parts = [metric_from_plain(part) for part in value["parts"]]
-            return kind(parts, weights=value["weights"])
-    elif name in WRITABLE:
-        return WRITABLE[name](**value["arguments"])
-    raise ValueError(f"The configuration names the loss or metric {name!r}, unknown here.")
+        kinds, arguments = OF_PARTS, {"metrics": list(map(metric_from_plain, value["parts"]))}
+        arguments["weights"] = value["weights"]
+    else:
+        kinds, arguments = WRITABLE, value["arguments"]
+    if name not in kinds:
+        raise ValueError(f"The configuration names the loss or metric {name!r}, unknown here.")
+    metric: Metric = kinds[name](**arguments)
+    return metric
 
 
 def _arguments(metric: Metric) -> dict[str, Any]:

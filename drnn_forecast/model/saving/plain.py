@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,6 @@ def to_plain(value: Any, place: str) -> Any:
     Args:
         value: Numbers, text, containers, arrays, tables, or an object of `WRITABLE`.
         place: What the value is, for the message.
-
-    Raises:
-        ValueError: The value is something else, such as a function.
     """
     if value is None or type(value) in _PLAIN:
         return value
@@ -74,11 +71,7 @@ def to_plain(value: Any, place: str) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """Return the value that `to_plain` wrote.
-
-    Raises:
-        ValueError: It holds what this version does not know.
-    """
+    """Return the value that `to_plain` wrote."""
     if isinstance(value, list):
         return [from_plain(entry) for entry in value]
     if not isinstance(value, dict):
@@ -86,7 +79,7 @@ def from_plain(value: Any) -> Any:
     kind = value.get(KIND)
     if kind is None:
         return {name: from_plain(entry) for name, entry in value.items()}
-    readers = {
+    readers: dict[str, Callable[[], Any]] = {
         "tuple": lambda: tuple(from_plain(value["entries"])),
         "items": lambda: {from_plain(name): from_plain(entry) for name, entry in value["items"]},
         "scalar": lambda: np.dtype(value["dtype"]).type(value["value"]),

@@ -17,8 +17,8 @@ from numba.extending import intrinsic
 from drnn_forecast.layers.kernels.cpu.vectors import (
     CONTRACT,
     data_of,
+    fetch,
     fused,
-    load,
     store,
     vector_of,
 )
@@ -130,7 +130,7 @@ def elementwise(
                 with cgutils.for_range(builder, stop) as each:
                     offset = builder.mul(each.index, block.type(lanes))
                     loaded = [
-                        Numbers(builder, load(builder, base, builder.add(at, offset), vector))
+                        Numbers(builder, fetch(builder, base, builder.add(at, offset), vector))
                         for base, at in inputs
                     ]
                     for (base, at), result in zip(outputs, equations(*loaded), strict=True):

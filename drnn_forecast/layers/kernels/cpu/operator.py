@@ -81,7 +81,7 @@ def are_compiling() -> bool:
     return module is not None and bool(module.compilation.is_running())
 
 
-def compile_kernels(*dtypes: torch.dtype) -> None:
+def compile_for(*dtypes: torch.dtype) -> None:
     """Compile the kernels that numba's cache has not, and return when they are ready."""
     for dtype in dtypes:
         for name in ("forward", "backward"):

@@ -53,7 +53,7 @@ def block_product(rows: int, vectors: int) -> Callable[..., None]:
             with cgutils.for_range(builder, depth) as loop:
                 k = loop.index
                 right = builder.add(b_at, builder.mul(k, b_row))
-                loaded = [load(builder, b, right, vector, lanes * v) for v in range(vectors)]
+                loaded = [fetch(builder, b, right, vector, lanes * v) for v in range(vectors)]
                 left = builder.add(a_at, builder.mul(k, a_column))
                 for row in sums:
                     factor = _splat(builder, builder.load(builder.gep(a, [left])), vector)
@@ -64,7 +64,7 @@ def block_product(rows: int, vectors: int) -> Callable[..., None]:
             place = c_at
             for row in sums:
                 for v, total in enumerate(row):
-                    before = load(builder, c, place, vector, lanes * v)
+                    before = fetch(builder, c, place, vector, lanes * v)
                     before = builder.select(add, before, zero)
                     after = builder.fadd(before, builder.load(total))
                     store(builder, after, c, place, lanes * v)
@@ -89,7 +89,7 @@ def transpose_in(typing_context, c, c_at, c_row, rows, at, stride):  # type: ign
         strip = ir.VectorType(vector.element, STRIP)
         groups = []
         for _ in range(lanes):
-            groups.append(load(builder, rows, row, strip))
+            groups.append(fetch(builder, rows, row, strip))
             row = builder.add(row, stride)
         while len(groups) > STRIP:
             joined = range(2 * groups[0].type.count)
@@ -121,7 +121,7 @@ def transpose_out(typing_context, rows, at, stride, c, c_at, c_row):  # type: ig
         vector, lanes = vector_of(c.type.pointee)
         columns = []
         for _ in range(STRIP):
-            columns.append(load(builder, c, place, vector))
+            columns.append(fetch(builder, c, place, vector))
             place = builder.add(place, c_row)
         half, quarter = lanes // 2, lanes // STRIP
         for first in (0, half):
@@ -150,7 +150,7 @@ def mover(strip: bool) -> Callable[..., None]:
             kind, _ = vector_of(source.type.pointee)
             if strip:
                 kind = ir.VectorType(kind.element, STRIP)
-            store(builder, load(builder, source, values[3], kind), target, values[1])
+            store(builder, fetch(builder, source, values[3], kind), target, values[1])
             return context.get_dummy_value()
 
         return types.void(target, types.intp, source, types.intp), generate
@@ -180,7 +180,7 @@ def _pointer(builder: Any, base: Any, place: Any, vector: Any, offset: int) -> A
     return builder.bitcast(builder.gep(base, [place]), vector.as_pointer())
 
 
-def load(builder: Any, base: Any, place: Any, vector: Any, offset: int = 0) -> Any:
+def fetch(builder: Any, base: Any, place: Any, vector: Any, offset: int = 0) -> Any:
     """Return the vector that begins `offset` elements behind `place`, at any alignment."""
     return builder.load(_pointer(builder, base, place, vector, offset), align=4)
 
