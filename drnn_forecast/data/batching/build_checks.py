@@ -218,12 +218,13 @@ def check_rows_left(dataset: HostDataset, data: pd.DataFrame) -> None:
     late = data[data[dataset.time_idx] >= earliest]
     if late.empty:
         ends = data.groupby(dataset.group_ids, observed=True)[dataset.time_idx].max()
+        removed = [f"{name} (ends at {end})" for name, end in ends.items()]
         require(
             False,
             f"No window is left: `min_prediction_idx` ({dataset.min_prediction_idx}) with "
             f"`max_encoder_length` ({dataset.max_encoder_length}) and lags of up to "
             f"{dataset.max_lag} time steps needs rows from time {earliest} on, and the last is at "
-            f"{ends.max()}. Removed: {listed([f'{n} (ends at {end})' for n, end in ends.items()])}. "
+            f"{ends.max()}. Removed: {listed(removed)}. "
             "Lower `min_prediction_idx`, or pass later rows.",
         )
     if not dataset.max_lag:
