@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -180,9 +182,11 @@ def test_scalers_are_made_anew_for_every_training():
 
 def test_the_learning_rate_is_searched_once_before_the_first_fold():
     lines = []
+    model = dilated_rnn(hidden_size=4, num_layers=1)
+    without_rate = {k: v for k, v in model.options.items() if k != "learning_rate"}
     backtest(
         data(),
-        models=[dilated_rnn(hidden_size=4, num_layers=1)],
+        models=[replace(model, options=without_rate)],
         seeds=[0],
         learning_rates=(0.001, 0.01),
         announce=lines.append,

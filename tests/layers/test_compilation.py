@@ -211,7 +211,7 @@ def test_calls_ask_for_no_other_kernels_than_those_that_are_kept():
 @pytest.mark.parametrize(("backend", "waits"), [("auto", True), ("torch", False)])
 def test_layers_that_are_computed_twice_wait_for_the_kernels(monkeypatch, backend, waits):
     seen = []
-    monkeypatch.setattr(cpu, "compile_kernels", lambda *dtypes: seen.extend(dtypes))
+    monkeypatch.setattr(cpu, "compile_for", lambda *dtypes: seen.extend(dtypes))
     stack = DilatedRNN(3, 5, dilations=(1, 2), backend=backend, checkpoint_layers=True)
     stack(torch.zeros(4, 2, 3))
 
