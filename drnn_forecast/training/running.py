@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import Parameter, signature
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from lightning.pytorch import Callback
+from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.models.base import BaseModel
 
 from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.layers import checked_integer
@@ -24,9 +27,17 @@ logger = logging.getLogger("drnn_forecast.training")
 MEMBERS = 3
 """Models of the preset `"best"`, which share its budget."""
 
-_FRAME = tuple(inspect.signature(ForecastData.from_frame).parameters)[1:]
-_SPLIT = {*inspect.signature(ForecastData.split).parameters} - {"self", "horizon", "like"}
-_MODEL = {*inspect.signature(DilatedRNNForecaster.from_dataset).parameters} - {"dataset"}
+
+def _arguments(*functions: Callable[..., Any]) -> set[str]:
+    """Return the arguments that functions take by name."""
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    found = (signature(function).parameters.values() for function in functions)
+    return {each.name for each in chain(*found) if each.kind in kinds} - {"self"}
+
+
+_FRAME = _arguments(ForecastData.from_frame) - {"frame"}
+_SPLIT = _arguments(ForecastData.split, TimeSeriesDataSet.__init__) - {"horizon", "like"}
+_MODEL = _arguments(DilatedRNNForecaster.from_dataset, BaseModel.__init__) - {"dataset"}
 _FIT = {"batch_size", "steps_per_epoch", "max_epochs", "patience", "gradient_clip_val", "schedule"}
 
 
@@ -60,7 +71,8 @@ def train(
         weight: A column with the weight of every row in the loss.
         progress: Whether to show Lightning's progress bar.
         **overrides: Settings of the recipe (`Recipe`), arguments of `ForecastData.split` and of
-            `DilatedRNNForecaster.from_dataset`, by name.
+            `DilatedRNNForecaster.from_dataset`, those of `TimeSeriesDataSet` and `BaseModel`
+            included, by name.
 
     Raises:
         TypeError: An argument has the wrong type.

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from lightning.pytorch import Trainer
 
-from drnn_forecast.data import ForecastData
+from drnn_forecast.data import ForecastData, Roles
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.model import QUIET_TRAINER, DilatedRNNForecaster, Recipe
 from drnn_forecast.training.fitting import fit
@@ -68,7 +68,7 @@ def update(
             "train it on such datasets."
         )
     if not isinstance(data, ForecastData):
-        data = ForecastData.from_frame(data, **model.hparams.roles)
+        data = ForecastData.from_roles(data, Roles.from_dict(model.hparams.roles))
     splits = data.split(like=model, validation_windows=Recipe.validation_windows)
     before = _loss(model, splits.validation)
 

@@ -67,6 +67,14 @@ def test_overrides_reach_dataset_model_and_training(data):
     assert model.dataset_parameters["max_encoder_length"] == 20
 
 
+def test_options_of_the_hosts_dataset_and_model_are_overrides_too(data):
+    model = train(data, 5, lags={"sold": [7]}, optimizer="sgd", weight_decay=0.1, **SMALL)
+
+    assert model.dataset_parameters["lags"] == {"sold": [7]}
+    assert (model.optimizer or model.hparams.optimizer) == "sgd"
+    assert model.hparams.weight_decay == 0.1
+
+
 def test_the_model_is_saved_where_asked_and_loaded_from_there(data, tmp_path):
     model = train(data, 5, folder=tmp_path / "model", **SMALL)
     loaded = drnn.load(tmp_path / "model")
@@ -90,6 +98,9 @@ def test_rows_with_a_weight_count_by_it(data):
         ({"preset": "huge"}, ValueError, "`preset` must be one of fast, medium, best, got 'huge'"),
         ({"max_seconds": 0}, ValueError, "`max_seconds` must be above 0, got 0"),
         ({"hiden_size": 3}, ValueError, "no setting `hiden_size`.*'hidden_size'"),
+        ({"kwargs": {}}, ValueError, "no setting `kwargs`"),
+        ({"dataset_options": {}}, ValueError, "no setting `dataset_options`"),
+        ({"group_ids": ["shop"]}, TypeError, "`group_ids` is derived from `series`"),
         ({"time": "day"}, ValueError, "`time` is for frames"),
         ({"dropout": 2}, ValueError, "`dropout` must be at least 0 and below 1"),
     ],
