@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -12,6 +12,11 @@ demo: $(VENV)/.demo
 # Lint, types and the whole suite.
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# The laws with 500 drawn cases each, and the tests that take minutes; about an hour on one core.
+test-laws: $(VENV)/.test
+	LAW_DRAWS=500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 7200 tests/laws
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
