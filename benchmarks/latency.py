@@ -69,7 +69,7 @@ def ways(cell_type: str, folder: Path) -> dict[str, Callable[[], object]]:
     names = {entry.name for entry in session.get_inputs()}
     feed = {
         name: value.numpy()
-        for name, value in zip(INPUTS, network_inputs(x), strict=True)
+        for name, value in zip(INPUTS, network_inputs(model, x), strict=True)
         if name in names
     }
 

@@ -58,8 +58,9 @@ class ForecastNetwork(nn.Module):
         return tuple(prediction) if is_several else prediction
 
 
-def network_inputs(x: dict[str, Any]) -> tuple[Tensor, ...]:
-    """Return the tensors of a batch that a `ForecastNetwork` takes."""
+def network_inputs(model: BaseModel, x: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Return the tensors of a batch that a `ForecastNetwork` takes, its targets scaled."""
+    x = model.scaled_batch(x)
     scales = [scale.to(x["encoder_cont"].dtype) for scale in to_list(x["target_scale"])]
     scale = scales[0] if len(scales) == 1 else torch.stack(scales, dim=1)
     return (*(x[name] for name in INPUTS[:-1]), scale)
@@ -91,7 +92,7 @@ def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) 
             "`pip install 'drnn-forecast[onnx]'`."
         ) from error
     network = ForecastNetwork(model).eval()
-    inputs = network_inputs(x)
+    inputs = network_inputs(model, x)
     batch = torch.export.Dim("batch")
     with warnings.catch_warnings(), torch.no_grad():
         # The exporter looks at optional operators of packages that are not there.

@@ -22,6 +22,7 @@ from .models import (
     suite_loaders as suite_loaders,
 )
 from .normalizers import (
+    added_to_scales as added_to_scales,
     quantile_fractions as quantile_fractions,
     scales_by_series as scales_by_series,
 )
@@ -35,6 +36,7 @@ from .quiet import quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness
 from .training import (
     drop_schedules as drop_schedules,
+    keep_inputs as keep_inputs,
     rows_of_batch as rows_of_batch,
     wrap_checkpoints as wrap_checkpoints,
 )

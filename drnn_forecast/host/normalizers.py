@@ -7,7 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pytorch_forecasting.data.encoders import EncoderNormalizer, GroupNormalizer
+import torch
+from pytorch_forecasting.data.encoders import (
+    EncoderNormalizer,
+    GroupNormalizer,
+    TorchNormalizer,
+)
+
+
+def added_to_scales(normalizer: TorchNormalizer) -> float:
+    """Return what a normaliser has added to the scales that it fitted, so that none is zero.
+
+    It depends on the type of the values it is fitted on: a window is a tensor, a table of series
+    is not.
+    """
+    is_tensor = isinstance(normalizer, EncoderNormalizer)
+    return float(torch.finfo(torch.float32).eps if is_tensor else np.finfo(np.float16).eps)
 
 
 def quantile_fractions(normalizer: EncoderNormalizer) -> dict[str, float]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.plugins import CheckpointIO, HalfPrecision
 
 
 def drop_schedules(trainer: Trainer) -> None:
@@ -14,6 +15,16 @@ def drop_schedules(trainer: Trainer) -> None:
     Lightning has no other way to train a model without the schedule that it makes itself.
     """
     trainer.strategy.lr_scheduler_configs = []
+
+
+def keep_inputs(trainer: Trainer) -> None:
+    """Let a trainer of half precision hand on its batches as they are.
+
+    It would round them before the model sees them, levels and targets included, and asks nobody.
+    """
+    plugin = trainer.precision_plugin
+    if isinstance(plugin, HalfPrecision):
+        plugin.convert_input = _unchanged  # type: ignore[method-assign]
 
 
 def wrap_checkpoints(
@@ -38,3 +49,7 @@ def rows_of_batch(trainer: Trainer) -> list[int]:
     Under several processes nothing else says which windows came to this one.
     """
     return trainer.predict_loop.current_batch_indices
+
+
+def _unchanged(data: Any) -> Any:
+    return data

@@ -15,15 +15,17 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from drnn_forecast.host import wrap_checkpoints
+from drnn_forecast.host import keep_inputs, wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.model.losses import (
     point_forecast,
     quantile_forecast,
     register_parts,
     rescaled,
+    usual_loss,
     without_graph,
 )
+from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets, precision_of
 from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
 
 
@@ -50,6 +52,7 @@ class ForecastingModel(BaseModelWithCovariates):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         register_parts(self.loss)
+        self.magnitudes = Magnitudes(self.hparams.get("num_series", 0), len(self.target_names))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled, without the graph of the last loss."""
@@ -75,8 +78,9 @@ class ForecastingModel(BaseModelWithCovariates):
         return model
 
     def setup(self, stage: str) -> None:
-        """Let the trainer read the model's own checkpoints under torch's safe default."""
+        """Let the trainer read the model's own checkpoints, and leave batches as they are."""
         super().setup(stage)
+        keep_inputs(self.trainer)
         wrap_checkpoints(
             self.trainer, OwnClasses, lambda inner: OwnClasses(inner, self._written_objects)
         )
@@ -91,6 +95,11 @@ class ForecastingModel(BaseModelWithCovariates):
         """Add to a checkpoint what upstream adds, and the name of the class."""
         super().on_save_checkpoint(checkpoint)
         checkpoint[WRITTEN_BY] = type(self).__name__
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the precision in which the weights of a checkpoint were trained."""
+        super().on_load_checkpoint(checkpoint)
+        self.to(precision_of(checkpoint["state_dict"]))
 
     def to_network_output(self, **results: Any) -> NetworkOutput:
         """Return the named output of the network."""
@@ -126,9 +135,29 @@ class ForecastingModel(BaseModelWithCovariates):
     ) -> tuple[dict[str, Any], Any]:
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
         if self.hparams.get("relative_loss"):
-            y = y[0], _relative_weight(x["target_scale"], y[1])
+            y = y[0], _relative_weight(self.magnitudes.scales(x)[0], y[1])
         log, out = super().step(x, y, batch_idx, **kwargs)
         return log, out
+
+    def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch whose targets are in units that their series justify: `Magnitudes`."""
+        columns = columns_of_targets(self.target_names, self.hparams.x_reals)
+        return self.magnitudes.scaled(x, columns)
+
+    def as_weights(self, values: Tensor) -> Tensor:
+        """Return values in the precision of the weights."""
+        return values.to(next(self.parameters()).dtype)
+
+    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+        """Return the log of a step, whose loss is divided by how large it usually is.
+
+        So rates, the optimiser's epsilon and clipped gradients mean the same in every unit of the
+        target. What is logged is in target units.
+        """
+        log = dict(super().training_step(batch, batch_idx))
+        if not self.hparams.get("relative_loss"):
+            log["loss"] = log["loss"] / usual_loss(self.loss, self.magnitudes.typical)
+        return log
 
     def create_log(
         self, x: dict[str, Any], y: tuple[Any, Any], out: Any, batch_idx: int, **kwargs: Any
@@ -243,5 +272,5 @@ def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
 
 def _relative_weight(target_scale: Tensor, weight: Tensor | None) -> Tensor:
     """Return the weight of each window, `(batch, 1)`, divided by the scale of its target."""
-    inverse = target_scale[:, 1:2].abs().reciprocal().to(torch.get_default_dtype())
+    inverse = target_scale[:, 1:2].abs().reciprocal()
     return inverse if weight is None else weight * inverse

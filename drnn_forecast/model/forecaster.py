@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import torch
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
 from pytorch_forecasting.models.nn import MultiEmbedding
@@ -85,6 +86,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
             `ForecastData` made; None: frames have the dataset's own columns.
+        num_series: How many series of the training the model knows the scales of (`Magnitudes`).
         static_categoricals, static_reals, time_varying_categoricals_encoder,
         time_varying_categoricals_decoder, time_varying_reals_encoder,
         time_varying_reals_decoder, x_reals, x_categoricals, categorical_groups,
@@ -122,6 +124,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         loss: Metric | None = None,
         logging_metrics: nn.ModuleList | None = None,
         roles: Mapping[str, Any] | None = None,
+        num_series: int = 0,
         static_categoricals: Sequence[str] = (),
         static_reals: Sequence[str] = (),
         time_varying_categoricals_encoder: Sequence[str] = (),
@@ -155,13 +158,12 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         if logging_metrics is None:
             logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
         categorical_groups = dict(categorical_groups or {})
-        embedding_sizes = dict(embedding_sizes or {})
-        embedding_labels = dict(embedding_labels or {})
-        static_categoricals, static_reals = list(static_categoricals), list(static_reals)
-        time_varying_categoricals_encoder = list(time_varying_categoricals_encoder)
-        time_varying_categoricals_decoder = list(time_varying_categoricals_decoder)
-        time_varying_reals_encoder = list(time_varying_reals_encoder)
-        time_varying_reals_decoder = list(time_varying_reals_decoder)
+        embedding_sizes, embedding_labels = dict(embedding_sizes or {}), dict(embedding_labels or {})
+        static_categoricals, static_reals = [*static_categoricals], [*static_reals]
+        time_varying_categoricals_encoder = [*time_varying_categoricals_encoder]
+        time_varying_categoricals_decoder = [*time_varying_categoricals_decoder]
+        time_varying_reals_encoder = [*time_varying_reals_encoder]
+        time_varying_reals_decoder = [*time_varying_reals_decoder]
         self.save_hyperparameters(ignore=["loss", "logging_metrics"])
         with warnings.catch_warnings():
             # The base saves both as hyperparameters, by design, and Lightning advises against it.
@@ -241,6 +243,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
             **fitted_hyperparameters(options, dataset),
         )
+        model.magnitudes.learn(dataset)
         return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -255,20 +258,16 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         Raises:
             ValueError: The batch asks for a longer horizon than the model was made for.
         """
-        covariates = self.decoder_features(x["decoder_cat"], x["decoder_cont"])
-        state = self.encode(x)
-        raw = self.head(state, covariates)
+        x = self.scaled_batch(x)
+        covariates = self.decoder_features(x["decoder_cat"], self.as_weights(x["decoder_cont"]))
+        raw = self.head(state := self._encoded(x), covariates)
+        # A level and what moves about it do not fit into half precision together.
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
-        predictions = [
-            head(part, history, x["encoder_lengths"])
-            for head, part, history in zip(
-                self.target_heads, parts, self._histories(x), strict=True
-            )
-        ]
-        scales = [scale.to(raw.dtype) for scale in to_list(x["target_scale"])]
-        several = self.n_targets > 1
+        triples = zip(self.target_heads, parts, self._histories(x), strict=True)
+        predictions = [head(part, past, x["encoder_lengths"]) for head, part, past in triples]
         prediction = self.transform_output(
-            predictions if several else predictions[0], scales if several else scales[0]
+            predictions if self.n_targets > 1 else predictions[0], x["target_scale"]
         )
         return self.to_network_output(prediction=prediction, encoder_state=state)
 
@@ -277,8 +276,12 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
 
         Zero for a window without history.
         """
+        return self._encoded(self.scaled_batch(x))
+
+    def _encoded(self, x: dict[str, Any]) -> Tensor:
+        """Return what `encode` does, of a batch whose targets are scaled."""
         lengths = x["encoder_lengths"]
-        cat, cont = x["encoder_cat"], x["encoder_cont"]
+        cat, cont = x["encoder_cat"], self.as_weights(x["encoder_cont"])
         context = self.hparams.context_length
         if context is not None and context < cont.shape[1]:
             cat, cont, lengths = last_steps(cat, cont, lengths, context)
@@ -330,8 +333,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             dropout=parts.dropout,
             residual=parts.residual,
         )
-        divisor = common_divisor(parts.dilations)
-        width = self.encoder.hidden_sizes[-1]
+        divisor, width = common_divisor(parts.dilations), self.encoder.hidden_sizes[-1]
         self.fusion = OutputFusion(width, divisor) if divisor > 1 else None
 
     def _build_heads(self) -> None:
@@ -349,8 +351,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             for loss, size in zip(losses, to_list(parts.output_size), strict=True)
         )
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
-        width = self.encoder.hidden_sizes[-1]
-        horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
+        width, horizon = self.encoder.hidden_sizes[-1], parts.max_prediction_length
+        horizon = checked_integer("max_prediction_length", horizon, minimum=1)
         head_size = width if parts.head_size is None else parts.head_size
         self.head = MultiHorizonHead(
             state_size=width,

@@ -20,6 +20,7 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
+from drnn_forecast.model.magnitudes import count_series
 from drnn_forecast.model.recipe import Recipe, usual_seasons
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
@@ -49,6 +50,7 @@ def fitted_hyperparameters(
         options["linear_length"] = read_length(options, dataset) if anchored else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
+    options["num_series"] = count_series(dataset)
     sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options

@@ -29,10 +29,10 @@ def dataset():
     return make_dataset()
 
 
-def feed(session, x):
+def feed(session, model, x):
     """Return the parts of a batch that a network reads, by name."""
     names = {entry.name for entry in session.get_inputs()}
-    pairs = zip(INPUTS, network_inputs(x), strict=True)
+    pairs = zip(INPUTS, network_inputs(model, x), strict=True)
     return {name: value.numpy() for name, value in pairs if name in names}
 
 
@@ -54,7 +54,7 @@ def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(
         str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
     )
     x, _ = first_batch(dataset, batch_size=17)
-    (prediction,) = session.run(None, feed(session, x))
+    (prediction,) = session.run(None, feed(session, model, x))
     np.testing.assert_allclose(
         prediction, model(x)["prediction"].detach().numpy(), rtol=1e-5, atol=1e-5
     )
@@ -64,7 +64,7 @@ def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(
 @pytest.mark.parametrize("cell_type", CELLS)
 def test_torch_export_gives_the_forecast_of_the_model(dataset, cell_type, loss):
     model = make_model(dataset, cell_type=cell_type, loss=loss)
-    inputs = network_inputs(first_batch(dataset)[0])
+    inputs = network_inputs(model, first_batch(dataset)[0])
     program = torch.export.export(ForecastNetwork(model), inputs)
 
     torch.testing.assert_close(
@@ -93,7 +93,7 @@ def test_several_targets_have_an_output_each(two_targets, tmp_path):
     )
     x, _ = first_batch(two_targets, batch_size=17)
     expected = model(x)["prediction"]
-    predictions = session.run(output_names(model), feed(session, x))
+    predictions = session.run(output_names(model), feed(session, model, x))
 
     assert output_names(model) == ["prediction_target", "prediction_second"]
     for ours, theirs in zip(predictions, expected, strict=True):
@@ -102,7 +102,7 @@ def test_several_targets_have_an_output_each(two_targets, tmp_path):
 
 def test_torch_export_gives_the_forecasts_of_several_targets(two_targets):
     model = make_model(two_targets)
-    inputs = network_inputs(first_batch(two_targets)[0])
+    inputs = network_inputs(model, first_batch(two_targets)[0])
     program = torch.export.export(ForecastNetwork(model), inputs)
 
     for ours, theirs in zip(

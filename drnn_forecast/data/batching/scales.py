@@ -140,9 +140,23 @@ def _quantiles(
             "got a window with 0. Raise `min_encoder_length`."
         )
     fractions = quantile_fractions(normalizer)
+    parts = {"upper": scale_of, "lower": scale_of, "center": center_of}
+    upper, lower, center = (
+        _quantile(values, is_read, fractions[name]) for name, is_read in parts.items()
+    )
+    return center, (upper - lower) / 2.0
 
-    def quantile(name: str, is_read: Tensor) -> Tensor:
-        return values.masked_fill(~is_read, torch.nan).nanquantile(fractions[name], dim=1)
 
-    upper, lower = quantile("upper", scale_of), quantile("lower", scale_of)
-    return quantile("center", center_of), (upper - lower) / 2.0
+def _quantile(values: Tensor, is_read: Tensor, fraction: float) -> Tensor:
+    """Return a quantile of each row over the steps that are read, which are neighbours, `(batch,)`.
+
+    Rows of as many steps go through `torch.quantile` together, as pytorch-forecasting's windows go
+    through it one by one: how its ranks are rounded differs between versions of torch.
+    """
+    result = values.new_empty(len(values))
+    counts = is_read.sum(dim=1)
+    for count in counts.unique().tolist():
+        rows = counts == count
+        read = values[rows][is_read[rows]].view(-1, count)
+        result[rows] = read.quantile(fraction, dim=-1)
+    return result

@@ -39,4 +39,5 @@ class LinearHistory(nn.Module):
         is_valid = index >= 0
         values = torch.where(is_valid, history.gather(1, index.clamp(min=0)), 0.0)
         mean = values.sum(1, keepdim=True) / is_valid.sum(1, keepdim=True).clamp(min=1)
-        return nn.functional.linear(torch.where(is_valid, values - mean, 0.0), self.weight[:steps])
+        centred = torch.where(is_valid, values - mean, 0.0).to(self.weight.dtype)
+        return nn.functional.linear(centred, self.weight[:steps])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -60,7 +61,9 @@ class MultiHorizonHead(nn.Module):
                 f"long, the horizon that this model was made for, got {steps}. "
                 "Train a model on a dataset with a longer `max_prediction_length`."
             )
-        hidden = self.from_state(state).unsqueeze(1) + self.from_step.weight[:steps]
+        # Called, not read, so that hooks that make its weight anew are heard.
+        step = torch.arange(steps, device=state.device)
+        hidden = self.from_state(state).unsqueeze(1) + self.from_step(step)
         if self.from_covariates is not None:
             hidden = hidden + self.from_covariates(covariates)
         output: Tensor = self.output(hidden)

@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from pytorch_forecasting.utils import create_mask, to_list
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from drnn_forecast.model.collection import WindowData, evaluating, windows_at, windows_of
@@ -41,8 +40,9 @@ class Interpretation:
         by_lag: The mean of `saliency` over all pairs of a forecast and an encoder step that are
             as many time steps apart, `(lags,)`; the first entry is lag 1.
         by_variable: Share of each real variable of the encoder in the saliency, adding up to 1.
-        by_dilation: Mean change of the outputs where a layer forgets what lies its dilation ago,
-            in target units, from the lowest layer on; NaN for a cell of the user's own.
+        by_dilation: Mean change of the outputs where a layer forgets what lies its dilation ago
+            and before, so that every step begins with a state of zeros; in target units, from the
+            lowest layer on.
     """
 
     saliency: Tensor
@@ -98,10 +98,11 @@ def saliency_by_lag(saliency: Tensor) -> Tensor:
     """
     by_column = saliency.flip(-1)  # so that a lag is a diagonal
     steps, length = saliency.shape[-2:]
-    lag = torch.arange(steps).unsqueeze(1) + torch.arange(length)
-    totals = saliency.new_zeros(*saliency.shape[:-2], steps + length - 1, dtype=torch.double)
+    count, device = steps + length - 1, saliency.device
+    lag = torch.arange(steps, device=device).unsqueeze(1) + torch.arange(length, device=device)
+    totals = saliency.new_zeros(*saliency.shape[:-2], count, dtype=torch.double)
     totals.index_add_(-1, lag.flatten(), by_column.flatten(-2).double())
-    return (totals / torch.bincount(lag.flatten())).to(saliency.dtype)
+    return (totals / lag.flatten().bincount(minlength=count)).to(saliency.dtype)
 
 
 def averages_by_variable(
@@ -132,7 +133,9 @@ def averages_by_variable(
     """
     lengths = x["decoder_lengths"]
     mask = create_mask(int(lengths.max()), lengths, inverse=True)
-    values = {"actual": actual[mask].double(), "prediction": prediction[mask].double()}
+    # Forecasts of `predict` are on the CPU, wherever the batch is.
+    pairs = {"actual": actual, "prediction": prediction}
+    values = {kind: part.to(mask.device)[mask].double() for kind, part in pairs.items()}
     if log_scale is None:
         centred = values["actual"] - values["actual"].mean()
         log_scale = bool((centred / values["actual"].std()).pow(3).mean() > 1.6)
@@ -240,20 +243,45 @@ def _gradients(model: BaseModel, x: Mapping[str, Any], target: int) -> Tensor:
 
 
 def _changes(model: BaseModel, x: Mapping[str, Any], target: int) -> Tensor:
-    """Return the mean change of the outputs without the memory of a layer, `(windows, layers)`.
-
-    Nothing reaches a layer from one dilation ago where its recurrent weights are zero.
-    """
+    """Return the mean change of the outputs without the memory of a layer, `(windows, layers)`."""
     with torch.no_grad():
         whole = to_list(model(x)["prediction"])[target]
         changes = []
-        for number, layer in enumerate(model.encoder.layers):
-            name, ablated = f"encoder.layers.{number}.weight_hh_l0", whole * torch.nan
-            if hasattr(layer, "weight_hh_l0"):
-                cut = {name: torch.zeros_like(layer.weight_hh_l0)}
-                ablated = to_list(functional_call(model, cut, (x,))["prediction"])[target]
+        for number in range(len(model.encoder.layers)):
+            ablated = to_list(_forgetting(model, number)(x)["prediction"])[target]
             changes.append((whole - ablated).abs().flatten(1).mean(1))
     return torch.stack(changes, dim=-1)
+
+
+class _Forgetting(nn.Module):
+    """A layer every step of which begins with a state of zeros: f(x_t, 0) in place of c_(t-s).
+
+    Its input kernel finds zeros too, since what it reads lies dilations ago as well.
+    """
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, input: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the outputs of the steps, each by itself, and no state."""
+        time, batch, features = input.shape
+        output, _ = self.layer(input.reshape(1, time * batch, features))
+        return output.view(time, batch, output.shape[-1]), None
+
+
+def _forgetting(model: BaseModel, number: int) -> Any:
+    """Return a model with the same weights, one of whose layers has no memory."""
+    layers = list(model.encoder.layers)
+    layers[number] = _Forgetting(layers[number])
+    return _with_part(model, encoder=_with_part(model.encoder, layers=nn.ModuleList(layers)))
+
+
+def _with_part(module: Any, **parts: nn.Module) -> Any:
+    """Return a module with other parts, which leaves the given one as it is."""
+    other = copy.copy(module)
+    other._modules = {**module._modules, **parts}
+    return other
 
 
 def _codes(

@@ -21,6 +21,7 @@ from drnn_forecast.model.losses.reading import (
     point_forecast,
     quantile_forecast,
     rescaled,
+    usual_loss,
 )
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "quantile_loss",
     "register_parts",
     "rescaled",
+    "usual_loss",
     "without_graph",
 ]

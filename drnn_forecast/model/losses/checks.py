@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -25,7 +24,8 @@ from pytorch_forecasting.metrics import (
 from torch import Tensor
 from torchmetrics import Metric
 
-from drnn_forecast.host import is_torchmetric, summands
+from drnn_forecast.host import is_torchmetric
+from drnn_forecast.model.losses.reading import flat_summands
 
 ON_TRANSFORMED_SCALE = (
     MQF2DistributionLoss,
@@ -53,9 +53,9 @@ def check_loss(loss: Metric, dataset: TimeSeriesDataSet, number: int) -> None:
             raise ValueError(f"`loss` {name} of the target {target!r} {problem}")
 
 
-def _parts(loss: Metric) -> Iterator[Metric]:
+def _parts(loss: Metric) -> list[Metric]:
     """Return the metrics that a loss is a sum of, each of which reads the same outputs."""
-    parts = summands(loss)
+    parts = flat_summands(loss)
     if len({_reading(part) for part in parts}) > 1:
         raise ValueError(
             f"`loss` must be a sum of losses that read the same outputs, got {loss!r}. Sum point "
@@ -66,8 +66,7 @@ def _parts(loss: Metric) -> Iterator[Metric]:
             "`loss` must not have MASE in a sum, which pytorch-forecasting gives no history, "
             f"got {loss!r}. Use MASE alone."
         )
-    for part in parts:
-        yield from [part] if part is loss else _parts(part)
+    return parts
 
 
 def _reading(loss: Metric) -> Any:

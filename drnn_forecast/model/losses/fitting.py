@@ -19,10 +19,16 @@ from pytorch_forecasting.metrics.base_metrics import CompositeMetric
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from drnn_forecast.host import as_forecast_metric, register_summands, summands
+from drnn_forecast.host import (
+    as_forecast_metric,
+    register_summands,
+    summand_weights,
+    summands,
+)
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.normal import ObservedMultivariateNormalLoss, ObservedNormalLoss
 from drnn_forecast.model.losses.quantiles import quantile_loss
+from drnn_forecast.model.losses.reading import leading
 
 
 def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDataSet) -> Metric:
@@ -59,7 +65,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
 
 def output_size(loss: Metric, normalizer: Any) -> int:
     """Return how many numbers per step a loss of one target takes."""
-    loss = summands(loss)[0]
+    loss = leading(loss)
     if isinstance(loss, QuantileLoss):
         return len(loss.quantiles)
     if isinstance(loss, DistributionLoss):
@@ -75,6 +81,8 @@ def register_parts(loss: Metric) -> Metric:
     if isinstance(loss, MultiLoss):
         loss.metrics = nn.ModuleList(register_parts(part) for part in loss.metrics)
     elif isinstance(loss, CompositeMetric):
+        for part in summands(loss):
+            register_parts(part)
         register_summands(loss)
     return loss
 
@@ -97,6 +105,14 @@ def _fitted(given: object, dataset: TimeSeriesDataSet, number: int) -> Metric:
             f"a {type(given).__name__}. Pass the metric of that name, such as `MAE()` or `RMSE()`."
         )
     check_loss(loss, dataset, number)
+    return _observed(loss)
+
+
+def _observed(loss: Metric) -> Metric:
+    """Return our own form of a loss, or of the parts of a sum, that upstream computes wrongly."""
+    if isinstance(loss, CompositeMetric):
+        parts = [_observed(part) for part in summands(loss)]
+        return register_parts(CompositeMetric(parts, weights=summand_weights(loss)))
     common = {name: getattr(loss, name, None) for name in ("name", "quantiles", "reduction")}
     if type(loss) is NormalDistributionLoss:
         return ObservedNormalLoss(**common)

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from pytorch_forecasting.metrics import (
+    MAE,
+    RMSE,
     CrossEntropy,
     DistributionLoss,
     ImplicitQuantileNetworkDistributionLoss,
@@ -19,9 +21,9 @@ from pytorch_forecasting.metrics import (
 )
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
-from torchmetrics import Metric
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 
-from drnn_forecast.host import summands
+from drnn_forecast.host import summand_weights, summands
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -43,9 +45,13 @@ def rescaled(
     if isinstance(loss, MultiLoss):
         parts = zip(loss.metrics, parameters, target_scale, normalizer.normalizers, strict=True)
         return [rescaled(*part) for part in parts]  # type: ignore[misc]
-    outputs: Tensor = leading(loss).rescale_parameters(
-        parameters, target_scale=target_scale, encoder=normalizer
-    )
+    first, *others = flat_summands(loss)
+    options = {"target_scale": target_scale, "encoder": normalizer}
+    for part in others:
+        # Every distribution of a sum remembers on which scale it lives.
+        if isinstance(part, DistributionLoss):
+            part.rescale_parameters(parameters, **options)
+    outputs: Tensor = first.rescale_parameters(parameters, **options)
     return outputs
 
 
@@ -144,7 +150,34 @@ def levels_of(loss: Metric) -> list[float] | None:
 
 def leading(loss: Metric) -> Any:
     """Return the metric that says what the outputs mean: of a sum, the first one."""
-    return summands(loss)[0]
+    return flat_summands(loss)[0]
+
+
+def flat_summands(loss: Metric) -> list[Any]:
+    """Return the metrics that a sum, perhaps of sums, adds up; else the metric alone."""
+    parts = summands(loss)
+    return parts if parts[0] is loss else [each for part in parts for each in flat_summands(part)]
+
+
+def usual_loss(loss: Metric, sizes: Sequence[float]) -> float:
+    """Return about how large a loss is: 1 for one without a unit.
+
+    Args:
+        loss: Of one target or several.
+        sizes: How far each target usually moves, in its units.
+    """
+    if isinstance(loss, MultiLoss):
+        weighed = zip(loss.weights, loss.metrics, sizes, strict=True)
+        return sum(abs(weight) * usual_loss(part, [size]) for weight, part, size in weighed)
+    parts = summands(loss)
+    if parts[0] is not loss:
+        pairs = zip(summand_weights(loss), parts, strict=True)
+        return sum(abs(weight) * usual_loss(part, sizes) for weight, part in pairs)
+    metric = getattr(loss, "torchmetric", loss)
+    if isinstance(metric, RMSE | MeanSquaredError):
+        is_root = not metric.squared if hasattr(metric, "squared") else "sqrt" in metric.reduction
+        return sizes[0] if is_root else sizes[0] ** 2
+    return sizes[0] if isinstance(metric, MAE | QuantileLoss | MeanAbsoluteError) else 1.0
 
 
 def _known(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
-from torch import nn
+from safetensors.torch import load_file, load_model, save_file
+from torch import Tensor, nn
 
 from drnn_forecast.host import special_hyperparameters
+from drnn_forecast.model.magnitudes import precision_of
 from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plain
 from drnn_forecast.model.saving.plain import from_plain, to_plain
 
@@ -56,7 +57,7 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
     }
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    save_model(model, str(folder / WEIGHTS))
+    save_file(_weights(model), str(folder / WEIGHTS))
     (folder / CONFIGURATION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return folder
 
@@ -84,14 +85,26 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
         dataset_parameters=from_plain(content["dataset_parameters"]),
     )
     try:
+        model.to(precision_of(load_file(str(folder / WEIGHTS))))
         load_model(model, str(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, StopIteration) as error:
         raise ValueError(
             f"{str(folder / WEIGHTS)!r} is damaged or belongs to another model. Copy the folder "
             "again."
         ) from error
     model.eval()
     return model
+
+
+def _weights(model: BaseModel) -> dict[str, Tensor]:
+    """Return every weight by one of its names, apart from the others in memory.
+
+    A layer that cuDNN has run keeps all of its weights in one block, which safetensors refuses.
+    """
+    kept: dict[Any, tuple[str, Tensor]] = {}
+    for name, part in model.state_dict().items():
+        kept.setdefault((part.data_ptr(), part.shape) if part.numel() else name, (name, part))
+    return {name: part.detach().cpu().clone().contiguous() for name, part in kept.values()}
 
 
 def check_there(path: Path, class_name: str) -> None:

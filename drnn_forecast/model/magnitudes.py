@@ -1,0 +1,209 @@
+"""How far targets move: what the scale of a window is at least, and what a loss is measured in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_forecasting.data import EncoderNormalizer, GroupNormalizer, TimeSeriesDataSet
+from pytorch_forecasting.data.encoders import TorchNormalizer
+from pytorch_forecasting.utils import to_list
+from torch import Tensor, nn
+
+from drnn_forecast.host import added_to_scales
+
+FLOOR_SHARE: Final = 0.25
+"""The least scale of a window, as a share of the mean scale of its series' windows."""
+
+FLAT: Final = 2 * float(np.finfo(np.float32).eps)
+"""A scale below this share of the level is the rounding of a window that does not move."""
+
+
+class Magnitudes(nn.Module):
+    """How far the targets of the training move: of every series in a window, and of all of them.
+
+    A window that hardly moves would be forecast in units of nothing: its intervals had no width,
+    and divided by its scale its loss would outweigh all others. So the scale of a window is at
+    least `FLOOR_SHARE` of the mean standard deviation of the windows of its series in training.
+    A window that does not move at all, of a series that is new or never moved, takes the least
+    floor there is. What pytorch-forecasting adds to every scale, which hides targets that are
+    smaller, is taken off again.
+
+    Args:
+        num_series: Series of the training; 0: nothing is known, and scales stay as they are.
+        num_targets: Targets.
+    """
+
+    def __init__(self, num_series: int, num_targets: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", torch.zeros(num_series, dtype=torch.long))
+        # As bits, which no change of the model's precision rounds.
+        for name, rows in (("floors", num_series), ("sizes", 1), ("added", 1)):
+            self.register_buffer(name, torch.zeros(rows, num_targets, dtype=torch.int32))
+
+    def learn(self, dataset: TimeSeriesDataSet) -> None:
+        """Take the magnitudes of the targets of a training dataset."""
+        groups = dataset.data["groups"]
+        starts = _starts(groups)
+        keys, order = np.unique(_keys(groups[torch.from_numpy(starts)]).numpy(), return_index=True)
+        floors, sizes, added = [], [], []
+        pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
+        for normalizer, values in pairs:
+            width = _fitted_length(normalizer, dataset.max_encoder_length)
+            moved, own = _moved(values, starts, width), np.zeros(len(starts))
+            if _has_scale(normalizer):
+                own = _moved(normalizer.preprocess(values), starts, width)
+            floors.append(FLOOR_SHARE * own[order])
+            sizes.append(np.median(moved[moved > 0]) if (moved > 0).any() else 1.0)
+            added.append(added_to_scales(normalizer) if _has_scale(normalizer) else 0.0)
+        device = self.keys.device
+        self.keys = torch.from_numpy(keys).to(device)
+        for name, columns in (("floors", floors), ("sizes", [sizes]), ("added", [added])):
+            table = np.array(columns, np.float32)
+            table = table.T if name == "floors" else table
+            self.register_buffer(name, _as_bits(torch.from_numpy(table.copy())).to(device))
+
+    @property
+    def typical(self) -> list[float]:
+        """How far each target moves in a window, the median over series, in target units."""
+        sizes: list[float] = _as_numbers(self.sizes)[0].tolist()
+        return sizes
+
+    def scales(self, x: Mapping[str, Any]) -> list[Tensor]:
+        """Return center and scale of each target of a batch, `(batch, 2)`, float32 or better."""
+        given = [scale.to(_precise(scale.dtype)) for scale in to_list(x["target_scale"])]
+        # Without its groups, a batch has been seen to already: see `adapters.onnx`.
+        if "groups" not in x or not len(self.keys):
+            return given
+        keys = _keys(x["groups"])
+        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        floors, added = _as_numbers(self.floors), _as_numbers(self.added)[0]
+        own = torch.where((self.keys[place] == keys)[:, None], floors[place], 0.0)
+        return [
+            _raised(scale, own[:, number], floors[:, number], added[number])
+            for number, scale in enumerate(given)
+        ]
+
+    def scaled(self, x: Mapping[str, Any], columns: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return a batch whose targets are in units of `scales`, which stand in for its own.
+
+        Args:
+            x: A batch of a `TimeSeriesDataSet`.
+            columns: Of every target, the positions of its values among the reals.
+        """
+        given, scales = to_list(x["target_scale"]), self.scales(x)
+        result = {name: part for name, part in x.items() if name != "groups"}
+        result["target_scale"] = scales if isinstance(x["target_scale"], list | tuple) else scales[0]
+        if "groups" not in x or not len(self.keys):
+            return result
+        past = x["encoder_cont"]
+        factor = past.new_ones(len(past), past.shape[-1])
+        for positions, before, after in zip(columns, given, scales, strict=True):
+            ratio = before[:, 1].to(after.dtype) / after[:, 1]
+            factor[:, list(positions)] = ratio.to(factor.dtype)[:, None]
+        result |= {name: x[name] * factor[:, None] for name in ("encoder_cont", "decoder_cont")}
+        return result
+
+
+def count_series(dataset: TimeSeriesDataSet) -> int:
+    """Return how many series a dataset has."""
+    groups = dataset.data["groups"]
+    return len(_keys(groups[torch.from_numpy(_starts(groups))]).unique())
+
+
+def columns_of_targets(targets: Sequence[str], reals: Sequence[str]) -> list[list[int]]:
+    """Return the positions of each target and of its lags among the reals.
+
+    Example:
+        >>> columns_of_targets(["y"], ["x", "y", "y_lagged_by_7"])
+        [[1, 2]]
+    """
+    patterns = [re.compile(rf"{re.escape(name)}(_lagged_by_\d+)?") for name in targets]
+    return [[p for p, real in enumerate(reals) if own.fullmatch(real)] for own in patterns]
+
+
+def _raised(scale: Tensor, own: Tensor, floors: Tensor, added: Tensor) -> Tensor:
+    """Return center and scale with a scale that its series justifies."""
+    center, spread = scale.unbind(-1)
+    moved = torch.maximum(spread - added, own.to(spread.dtype))
+    least = torch.where(floors > 0, floors, torch.inf).min().to(spread.dtype)
+    is_still = (moved <= FLAT * center.abs()) & (own == 0) & torch.isfinite(least) & (added > 0)
+    moved = torch.where(is_still, torch.maximum(moved, least), moved)
+    # A scale below zero is the mean of a target that is not centred: it has no floor.
+    return torch.stack([center, torch.where((spread > 0) & (moved > 0), moved, spread)], dim=-1)
+
+
+def _moved(values: Tensor, starts: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+    """Return the mean standard deviation of the windows of each series, `(series,)`."""
+    y = values.double().numpy()
+    counts = np.diff(np.append(starts, len(y)))
+
+    def by_row(numbers: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(numbers, counts)
+
+    centred = y - by_row(np.add.reduceat(y, starts) / counts)
+    deviation = np.sqrt(np.add.reduceat(centred**2, starts) / counts)
+    # In units of each series, so that running sums over all of them keep the small ones.
+    unit = centred / by_row(np.where(deviation > 0, deviation, 1.0))
+    sums, squares = (np.append(0.0, np.cumsum(part)) for part in (unit, unit**2))
+    widths = by_row(np.minimum(counts, width))
+    row = np.arange(len(y))
+    is_window = row - by_row(starts) + 1 >= widths
+    first = np.where(is_window, row + 1 - widths, row)
+    total, square = sums[row + 1] - sums[first], squares[row + 1] - squares[first]
+    variance = (square - total**2 / widths) / np.maximum(widths - 1, 1)
+    spreads = np.where(is_window, np.sqrt(variance.clip(0.0)), 0.0)
+    means = np.add.reduceat(spreads, starts) / np.add.reduceat(is_window.astype(float), starts)
+    # The mean of equal numbers differs from them by rounding.
+    is_still = deviation <= 1e-12 * np.maximum.reduceat(np.abs(y), starts)
+    return np.where(is_still, 0.0, means * deviation)
+
+
+def precision_of(weights: Mapping[str, Tensor]) -> torch.dtype:
+    """Return the precision of a model's weights; what losses remember has its own."""
+    return next(part.dtype for name, part in weights.items() if name.startswith("head."))
+
+
+def _starts(groups: Tensor) -> NDArray[np.int64]:
+    """Return the first row of every series."""
+    return np.flatnonzero(np.append(True, (groups[1:] != groups[:-1]).any(1).numpy()))
+
+
+def _fitted_length(normalizer: Any, longest: int) -> int:
+    """Return the time steps that a scale is fitted on, where the window decides."""
+    length = getattr(normalizer, "max_length", None)
+    length = length if length is None or isinstance(length, int) else length[-1]
+    return max(longest if length is None else min(length, longest), 1)
+
+
+def _has_scale(normalizer: Any) -> bool:
+    """Return whether a normaliser's scale is one of those that pytorch-forecasting fits."""
+    return (
+        type(normalizer) in (EncoderNormalizer, GroupNormalizer, TorchNormalizer)
+        and normalizer.method != "identity"
+    )
+
+
+def _keys(groups: Tensor) -> Tensor:
+    """Return one number for the codes of each series, `(series,)`."""
+    key = groups[:, 0].long()
+    for column in groups.unbind(1)[1:]:
+        key = key * 1_000_003 + column
+    return key
+
+
+def _precise(dtype: torch.dtype) -> torch.dtype:
+    """Return a precision in which a level and what moves about it fit together."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _as_bits(numbers: Tensor) -> Tensor:
+    return numbers.view(torch.int32)
+
+
+def _as_numbers(bits: Tensor) -> Tensor:
+    return bits.view(torch.float32)
