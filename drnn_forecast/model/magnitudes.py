@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from drnn_forecast.host import added_to_scales
 
-FLOOR_SHARE: Final = 0.25
+FLOOR_SHARE: Final = 0.5
 """The least scale of a window, as a share of the mean scale of its series' windows."""
 
 FLAT: Final = 2 * float(np.finfo(np.float32).eps)
@@ -47,29 +47,25 @@ class Magnitudes(nn.Module):
 
     def learn(self, dataset: TimeSeriesDataSet) -> None:
         """Take the magnitudes of the targets of a training dataset."""
-        groups = dataset.data["groups"]
-        starts = _starts(groups)
-        keys, order = np.unique(_keys(groups[torch.from_numpy(starts)]).numpy(), return_index=True)
-        floors, sizes, added = [], [], []
+        starts = _starts(dataset.data["groups"])
+        groups = dataset.data["groups"][torch.from_numpy(starts)]
+        keys, order = np.unique(_keys(groups).numpy(), return_index=True)
+        floors = np.zeros((len(keys), len(dataset.target_names)))
+        added = np.zeros((1, len(dataset.target_names)))
         pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
-        for normalizer, values in pairs:
-            width = _fitted_length(normalizer, dataset.max_encoder_length)
-            moved, own = _moved(values, starts, width), np.zeros(len(starts))
+        for number, (normalizer, values) in enumerate(pairs):
             if _has_scale(normalizer):
-                own = _moved(normalizer.preprocess(values), starts, width)
-            floors.append(FLOOR_SHARE * own[order])
-            sizes.append(np.median(moved[moved > 0]) if (moved > 0).any() else 1.0)
-            added.append(added_to_scales(normalizer) if _has_scale(normalizer) else 0.0)
-        device = self.keys.device
-        self.keys = torch.from_numpy(keys).to(device)
-        for name, columns in (("floors", floors), ("sizes", [sizes]), ("added", [added])):
-            table = np.array(columns, np.float32)
-            table = table.T if name == "floors" else table
-            self.register_buffer(name, _as_bits(torch.from_numpy(table.copy())).to(device))
+                moves = _moves(normalizer.preprocess(values), starts, _width(normalizer, dataset))
+                floors[:, number] = FLOOR_SHARE * moves[order]
+                added[:, number] = added_to_scales(normalizer)
+        self.keys.copy_(torch.from_numpy(keys))
+        sizes = [usual_moves(dataset)]
+        for own, table in ((self.floors, floors), (self.added, added), (self.sizes, sizes)):
+            own.copy_(_as_bits(torch.from_numpy(np.asarray(table, np.float32))))
 
     @property
     def typical(self) -> list[float]:
-        """How far each target moves in a window, the median over series, in target units."""
+        """What `usual_moves` returned for the training."""
         sizes: list[float] = _as_numbers(self.sizes)[0].tolist()
         return sizes
 
@@ -115,6 +111,19 @@ def count_series(dataset: TimeSeriesDataSet) -> int:
     return len(_keys(groups[torch.from_numpy(_starts(groups))]).unique())
 
 
+def usual_moves(dataset: TimeSeriesDataSet) -> list[float]:
+    """Return how far each target moves in a window, the median over series, in target units.
+
+    1 for a target that never moves.
+    """
+    starts, sizes = _starts(dataset.data["groups"]), []
+    pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
+    for normalizer, values in pairs:
+        moves = _moves(values, starts, _width(normalizer, dataset))
+        sizes.append(float(np.median(moves[moves > 0])) if (moves > 0).any() else 1.0)
+    return sizes
+
+
 def columns_of_targets(targets: Sequence[str], reals: Sequence[str]) -> list[list[int]]:
     """Return the positions of each target and of its lags among the reals.
 
@@ -137,7 +146,7 @@ def _raised(scale: Tensor, own: Tensor, floors: Tensor, added: Tensor) -> Tensor
     return torch.stack([center, torch.where((spread > 0) & (moved > 0), moved, spread)], dim=-1)
 
 
-def _moved(values: Tensor, starts: NDArray[np.int64], width: int) -> NDArray[np.float64]:
+def _moves(values: Tensor, starts: NDArray[np.int64], width: int) -> NDArray[np.float64]:
     """Return the mean standard deviation of the windows of each series, `(series,)`."""
     y = values.double().numpy()
     counts = np.diff(np.append(starts, len(y)))
@@ -173,9 +182,9 @@ def _starts(groups: Tensor) -> NDArray[np.int64]:
     return np.flatnonzero(np.append(True, (groups[1:] != groups[:-1]).any(1).numpy()))
 
 
-def _fitted_length(normalizer: Any, longest: int) -> int:
-    """Return the time steps that a scale is fitted on, where the window decides."""
-    length = getattr(normalizer, "max_length", None)
+def _width(normalizer: Any, dataset: TimeSeriesDataSet) -> int:
+    """Return the time steps of a window that a scale is fitted on."""
+    length, longest = getattr(normalizer, "max_length", None), dataset.max_encoder_length
     length = length if length is None or isinstance(length, int) else length[-1]
     return max(longest if length is None else min(length, longest), 1)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.precision import check_precision
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
 from drnn_forecast.data.frames.columns import model_frame, variables
@@ -74,6 +75,7 @@ def make_splits(
     """
     check_weight(parameters.get("weight"), panel)
     check_normalizer(parameters["target_normalizer"], windows)
+    check_precision(panel)
     kept = long_enough(panel, windows, drop_short=drop_short)
     weight = [parameters["weight"]] if parameters.get("weight") else []
     frame = model_frame(panel.rows.frame, panel.positions, panel, extra=weight)

@@ -28,7 +28,8 @@ from drnn_forecast.host import (
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.normal import ObservedMultivariateNormalLoss, ObservedNormalLoss
 from drnn_forecast.model.losses.quantiles import quantile_loss
-from drnn_forecast.model.losses.reading import leading
+from drnn_forecast.model.losses.reading import leading, usual_loss
+from drnn_forecast.model.magnitudes import usual_moves
 
 
 def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDataSet) -> Metric:
@@ -36,7 +37,8 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
 
     Args:
         loss: One for each target, in a `MultiLoss` or a list, or one for all of them; None:
-            `CrossEntropy` for categorical targets and `quantile_loss()` for the others.
+            `CrossEntropy` for categorical targets and `quantile_loss()` for the others. Those of
+            several targets without weights are divided by how large they usually are.
         dataset: The training dataset.
     """
     names = dataset.target_names
@@ -46,11 +48,10 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
             CrossEntropy() if isinstance(normalizer, NaNLabelEncoder) else quantile_loss()
             for normalizer in normalizers
         ]
-        weights = None
     elif isinstance(loss, MultiLoss | list | tuple):
-        parts, weights = list(loss), getattr(loss, "weights", None)
+        parts = list(loss)
     else:
-        parts, weights = [loss] * len(names), None
+        parts = [loss] * len(names)
     if len(parts) != len(names) or (isinstance(loss, MultiLoss) and len(names) == 1):
         raise ValueError(
             f"`loss` must have one loss for each of the {len(names)} target(s) {names}, got "
@@ -60,6 +61,13 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
     checked = [_fitted(part, dataset, number) for number, part in enumerate(parts)]
     if len(names) == 1:
         return checked[0]
+    if isinstance(loss, MultiLoss):
+        weights = loss.weights
+    else:
+        sizes = usual_moves(dataset)
+        weights = [
+            1 / usual_loss(part, [size]) for part, size in zip(checked, sizes, strict=True)
+        ]
     return register_parts(MultiLoss(_distinct(checked), weights=weights))
 
 
