@@ -61,6 +61,16 @@ class ForecastingModel(BaseModelWithCovariates):
         state.pop("renewable_windows", None)
         return state
 
+    def _apply(self, *args: Any, **kwargs: Any) -> Self:
+        """Move or cast the model, and leave the networks of its loss in float32 or better.
+
+        They read levels and scales, which half precision would round.
+        """
+        moved: Self = super()._apply(*args, **kwargs)
+        for part in moved.loss.parameters():
+            part.data = part.data.to(torch.promote_types(part.dtype, torch.float32))
+        return moved
+
     @classmethod
     def load_from_checkpoint(
         cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
@@ -146,7 +156,8 @@ class ForecastingModel(BaseModelWithCovariates):
 
     def as_weights(self, values: Tensor) -> Tensor:
         """Return values in the precision of the weights."""
-        return values.to(next(self.parameters()).dtype)
+        own = (part for name, part in self.named_parameters() if not name.startswith("loss."))
+        return values.to(next(own).dtype)
 
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
         """Return the log of a step, whose loss is divided by how large it usually is.

@@ -90,4 +90,6 @@ def test_lightnings_pruning_trains(dataset, options):
     pairs = weights(model)
     callback = ModelPruning("l1_unstructured", parameters_to_prune=pairs, amount=0.5)
     train(model, dataset, callbacks=[callback])
-    assert all((getattr(module, name) == 0).any() for module, name in pairs)
+    parts = [getattr(module, name) for module, name in pairs]
+    zeros = sum(int((part == 0).sum()) for part in parts)
+    assert zeros >= 0.4 * sum(part.numel() for part in parts)

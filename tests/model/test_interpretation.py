@@ -17,8 +17,10 @@ from pytorch_forecasting.data import (
 from pytorch_forecasting.metrics import MAE, MASE, QuantileLoss
 
 from drnn_forecast import BatchedTimeSeriesDataSet
+from drnn_forecast.layers.layer import WEIGHTS
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.interpretation.numbers import saliency_by_lag
+from reference import cell_step, dilated_layer
 from series import first_batch, make_dataset, planted_frame
 
 TRAINER = {
@@ -88,6 +90,49 @@ def test_the_layer_that_reaches_a_planted_lag_contributes_most(lagged):
     assert max(by_dilation, key=lambda pair: pair[1])[0] == 23
 
 
+def forgetful_stack(model, features, forgetful):
+    """Return the outputs of a stack one of whose layers begins every step with a state of zeros."""
+    stack = model.encoder
+    for number, layer in enumerate(stack.layers):
+        weights = [getattr(layer, name) for name in WEIGHTS]
+        kernel = layer.input_kernel_size
+        if number == forgetful:
+            zeros = torch.zeros(features.shape[1], layer.hidden_size)
+            state = (zeros, zeros) if layer.cell_type == "LSTM" else (zeros,)
+            steps = [
+                cell_step(layer.cell_type, [x, *[None] * (kernel - 1)], state, weights)[0]
+                for x in features
+            ]
+            output = torch.stack(steps)
+        else:
+            output = dilated_layer(layer.cell_type, features, weights, layer.dilation, kernel)
+        features = output + features if stack.residual and number else output
+    return features
+
+
+@pytest.mark.parametrize("options", [{}, {"residual": True}, {"input_kernel_size": 2}], ids=str)
+@pytest.mark.parametrize("cell_type", ["RNN", "GRU", "LSTM"])
+def test_a_layer_contributes_what_its_steps_lose_that_begin_with_a_state_of_zeros(
+    cell_type, options, monkeypatch
+):
+    dataset = make_dataset(planted_frame(num_series=2, length=60), max_encoder_length=20)
+    options = {"num_layers": None, "dilations": (1, 3), **options}
+    model = make_model(dataset, cell_type=cell_type, **options)
+    x, _ = first_batch(dataset, batch_size=5)
+    by_dilation = model.interpret_output(x).by_dilation
+    with torch.no_grad():
+        whole = model(x)["prediction"]
+        for number, (_, ours) in enumerate(by_dilation):
+            with monkeypatch.context() as patched:
+                patched.setattr(
+                    model.encoder,
+                    "forward",
+                    lambda features, n=number: (forgetful_stack(model, features, n), None),
+                )
+                change = (whole - model(x)["prediction"]).abs().mean()
+            assert ours == pytest.approx(float(change), rel=1e-4)
+
+
 def test_interpreting_changes_neither_weights_nor_mode(lagged):
     data, model = lagged
     x, _ = first_batch(data)
@@ -126,6 +171,10 @@ def test_the_saliency_of_a_lag_is_the_mean_over_its_diagonal():
     saliency = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     # Step 1 is 3, 2, 1 steps after the columns, step 2 is 4, 3, 2 steps after them.
     assert saliency_by_lag(saliency).tolist() == [3.0, (2 + 6) / 2, (1 + 5) / 2, 4.0]
+
+
+def test_lags_are_counted_where_the_saliency_is():
+    assert saliency_by_lag(torch.ones(2, 3, device="meta")).device.type == "meta"
 
 
 def test_each_target_is_interpreted_by_itself():

@@ -102,7 +102,8 @@ def saliency_by_lag(saliency: Tensor) -> Tensor:
     lag = torch.arange(steps, device=device).unsqueeze(1) + torch.arange(length, device=device)
     totals = saliency.new_zeros(*saliency.shape[:-2], count, dtype=torch.double)
     totals.index_add_(-1, lag.flatten(), by_column.flatten(-2).double())
-    return (totals / lag.flatten().bincount(minlength=count)).to(saliency.dtype)
+    pairs = totals.new_zeros(count).index_add_(0, lag.flatten(), totals.new_ones(lag.numel()))
+    return (totals / pairs).to(saliency.dtype)
 
 
 def averages_by_variable(
