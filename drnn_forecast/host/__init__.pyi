@@ -16,10 +16,12 @@ from .metrics import (
 )
 from .models import (
     PackageContainer as PackageContainer,
+    PreciseLoss as PreciseLoss,
     PredictionCallback as PredictionCallback,
     special_hyperparameters as special_hyperparameters,
     suite_frame as suite_frame,
     suite_loaders as suite_loaders,
+    with_part as with_part,
 )
 from .normalizers import (
     added_to_scales as added_to_scales,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import torch
 from pytorch_forecasting.models.base import _BasePtForecaster
 from pytorch_forecasting.models.base._base_model import PredictCallback
+from torch import nn
 from torch.utils.data import DataLoader
+from typing_extensions import Self
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -21,6 +25,32 @@ An alias, since pytorch-forecasting's look-up counts every subclass as a model o
 
 class PredictionCallback(PredictCallback):
     """A callback for which a model predicts: its `predict_step` looks for one of that class."""
+
+
+class PreciseLoss:
+    """A model whose loss keeps its own networks in float32 or better, however the model is cast.
+
+    They read levels and scales, which half precision would round. Every cast and every move of a
+    module goes through the one private method.
+    """
+
+    loss: Any
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Self:
+        moved: Self = super()._apply(*args, **kwargs)  # type: ignore[misc]
+        for part in moved.loss.parameters():
+            part.data = part.data.to(torch.promote_types(part.dtype, torch.float32))
+        return moved
+
+
+def with_part(module: Any, **parts: nn.Module) -> Any:
+    """Return a copy of a module with other parts and the same weights.
+
+    The copy's table of parts, which is private, is the module's own until it has another.
+    """
+    other = copy(module)
+    other._modules = {**module._modules, **parts}
+    return other
 
 
 def special_hyperparameters(model: BaseModel) -> set[str]:

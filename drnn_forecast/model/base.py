@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
 from pytorch_forecasting.utils import OutputMixIn
 from torch import Tensor
@@ -15,7 +14,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from drnn_forecast.host import keep_inputs, wrap_checkpoints
+from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.model.losses import (
     point_forecast,
@@ -43,7 +42,7 @@ class NetworkOutput(
     __slots__ = ()
 
 
-class ForecastingModel(BaseModelWithCovariates):
+class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
     renewable_windows: tuple[Any, Any] = (None, None)
@@ -60,16 +59,6 @@ class ForecastingModel(BaseModelWithCovariates):
         state = dict(super().__getstate__())
         state.pop("renewable_windows", None)
         return state
-
-    def _apply(self, *args: Any, **kwargs: Any) -> Self:
-        """Move or cast the model, and leave the networks of its loss in float32 or better.
-
-        They read levels and scales, which half precision would round.
-        """
-        moved: Self = super()._apply(*args, **kwargs)
-        for part in moved.loss.parameters():
-            part.data = part.data.to(torch.promote_types(part.dtype, torch.float32))
-        return moved
 
     @classmethod
     def load_from_checkpoint(

@@ -158,7 +158,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         if logging_metrics is None:
             logging_metrics = nn.ModuleList([SMAPE(), MAE(), RMSE()])
         categorical_groups = dict(categorical_groups or {})
-        embedding_sizes, embedding_labels = dict(embedding_sizes or {}), dict(embedding_labels or {})
+        embedding_sizes = dict(embedding_sizes or {})
+        embedding_labels = dict(embedding_labels or {})
         static_categoricals, static_reals = [*static_categoricals], [*static_reals]
         time_varying_categoricals_encoder = [*time_varying_categoricals_encoder]
         time_varying_categoricals_decoder = [*time_varying_categoricals_decoder]
@@ -233,11 +234,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
         options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
-        options |= {
-            "target": dataset.target,
-            "max_prediction_length": dataset.max_prediction_length,
-            **kwargs,
-        }
+        longest = dataset.max_prediction_length
+        options |= {"target": dataset.target, "max_prediction_length": longest, **kwargs}
         model: Self = super().from_dataset(
             dataset,
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,

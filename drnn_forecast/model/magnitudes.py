@@ -38,12 +38,23 @@ class Magnitudes(nn.Module):
         num_targets: Targets.
     """
 
+    keys: Tensor
+    floors: Tensor
+    sizes: Tensor
+    added: Tensor
+
     def __init__(self, num_series: int, num_targets: int) -> None:
         super().__init__()
-        self.register_buffer("keys", torch.zeros(num_series, dtype=torch.long))
+        is_kept = num_series > 0
+        self.register_buffer("keys", torch.zeros(num_series, dtype=torch.long), is_kept)
         # As bits, which no change of the model's precision rounds.
-        for name, rows in (("floors", num_series), ("sizes", 1), ("added", 1)):
-            self.register_buffer(name, torch.zeros(rows, num_targets, dtype=torch.int32))
+        for name, rows, value in (
+            ("floors", num_series, 0.0),
+            ("sizes", 1, 1.0),
+            ("added", 1, 0.0),
+        ):
+            bits = _as_bits(torch.full((rows, num_targets), value, dtype=torch.float32))
+            self.register_buffer(name, bits, is_kept)
 
     def learn(self, dataset: TimeSeriesDataSet) -> None:
         """Take the magnitudes of the targets of a training dataset."""
@@ -93,7 +104,9 @@ class Magnitudes(nn.Module):
         """
         given, scales = to_list(x["target_scale"]), self.scales(x)
         result = {name: part for name, part in x.items() if name != "groups"}
-        result["target_scale"] = scales if isinstance(x["target_scale"], list | tuple) else scales[0]
+        result["target_scale"] = (
+            scales if isinstance(x["target_scale"], list | tuple) else scales[0]
+        )
         if "groups" not in x or not len(self.keys):
             return result
         past = x["encoder_cont"]
@@ -108,7 +121,7 @@ class Magnitudes(nn.Module):
 def count_series(dataset: TimeSeriesDataSet) -> int:
     """Return how many series a dataset has."""
     groups = dataset.data["groups"]
-    return len(_keys(groups[torch.from_numpy(_starts(groups))]).unique())
+    return len(np.unique(_keys(groups[torch.from_numpy(_starts(groups))]).numpy()))
 
 
 def usual_moves(dataset: TimeSeriesDataSet) -> list[float]:
@@ -186,7 +199,7 @@ def _width(normalizer: Any, dataset: TimeSeriesDataSet) -> int:
     """Return the time steps of a window that a scale is fitted on."""
     length, longest = getattr(normalizer, "max_length", None), dataset.max_encoder_length
     length = length if length is None or isinstance(length, int) else length[-1]
-    return max(longest if length is None else min(length, longest), 1)
+    return max(int(longest if length is None else min(length, longest)), 1)
 
 
 def _has_scale(normalizer: Any) -> bool:

@@ -83,7 +83,10 @@ def test_the_precision_of_the_weights_moves_a_forecast_by_a_share_of_the_deviati
         x, _ = next(iter(SPLITS.training.to_dataloader(train=False, batch_size=8)))
         mean = model.to_prediction(model(x))
         torch.testing.assert_close(
-            mean.float(), model.float().to_prediction(model(x)), atol=ROUNDING[dtype] + 0.004, rtol=0
+            mean.float(),
+            model.float().to_prediction(model(x)),
+            atol=ROUNDING[dtype] + 0.004,
+            rtol=0,
         )
     else:
         assert_close(ours, expected, dtype)

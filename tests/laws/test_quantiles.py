@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pytorch_forecasting.data import EncoderNormalizer, MultiNormalizer
 from pytorch_forecasting.metrics import (
     MAE,

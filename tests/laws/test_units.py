@@ -131,9 +131,7 @@ def test_a_constant_added_to_the_target_is_added_to_the_forecast(constant, usual
     frame = FRAME.assign(y=FRAME["y"] + constant)
     model, _ = trained(frame)
     # float32 holds a level of 1000 to 6e-5.
-    np.testing.assert_allclose(
-        values_of(model, frame) - constant, usual[0], atol=5e-3, rtol=0
-    )
+    np.testing.assert_allclose(values_of(model, frame) - constant, usual[0], atol=5e-3, rtol=0)
 
 
 @pytest.mark.parametrize("level", [1e8, -3e9, 1e12])
@@ -266,9 +264,7 @@ def test_batches_are_those_of_the_host_whatever_the_model_makes_of_them():
     before, _ = next(iter(batches(training)))
     untrained(training)(before)
     after, _ = next(iter(batches(training)))
-    assert all(
-        torch.equal(before[name], after[name]) for name in ("encoder_cont", "target_scale")
-    )
+    assert all(torch.equal(before[name], after[name]) for name in ("encoder_cont", "target_scale"))
 
 
 @pytest.mark.parametrize("normalizer", [EncoderNormalizer(method="identity"), GroupNormalizer()])

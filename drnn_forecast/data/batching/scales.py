@@ -155,7 +155,7 @@ def _quantile(values: Tensor, is_read: Tensor, fraction: float) -> Tensor:
     """
     result = values.new_empty(len(values))
     counts = is_read.sum(dim=1)
-    for count in counts.unique().tolist():
+    for count in set(counts.tolist()):
         rows = counts == count
         read = values[rows][is_read[rows]].view(-1, count)
         result[rows] = read.quantile(fraction, dim=-1)

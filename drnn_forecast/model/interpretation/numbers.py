@@ -16,6 +16,7 @@ from pytorch_forecasting.utils import create_mask, to_list
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from drnn_forecast.host import with_part
 from drnn_forecast.model.collection import WindowData, evaluating, windows_at, windows_of
 
 if TYPE_CHECKING:
@@ -275,14 +276,7 @@ def _forgetting(model: BaseModel, number: int) -> Any:
     """Return a model with the same weights, one of whose layers has no memory."""
     layers = list(model.encoder.layers)
     layers[number] = _Forgetting(layers[number])
-    return _with_part(model, encoder=_with_part(model.encoder, layers=nn.ModuleList(layers)))
-
-
-def _with_part(module: Any, **parts: nn.Module) -> Any:
-    """Return a module with other parts, which leaves the given one as it is."""
-    other = copy.copy(module)
-    other._modules = {**module._modules, **parts}
-    return other
+    return with_part(model, encoder=with_part(model.encoder, layers=nn.ModuleList(layers)))
 
 
 def _codes(

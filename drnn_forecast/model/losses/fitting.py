@@ -65,9 +65,7 @@ def complete_loss(loss: Metric | Sequence[Metric] | None, dataset: TimeSeriesDat
         weights = loss.weights
     else:
         sizes = usual_moves(dataset)
-        weights = [
-            1 / usual_loss(part, [size]) for part, size in zip(checked, sizes, strict=True)
-        ]
+        weights = [1 / usual_loss(part, [size]) for part, size in zip(checked, sizes, strict=True)]
     return register_parts(MultiLoss(_distinct(checked), weights=weights))
 
 

@@ -168,12 +168,12 @@ def usual_loss(loss: Metric, sizes: Sequence[float]) -> float:
     """
     if isinstance(loss, MultiLoss):
         weighed = zip(loss.weights, loss.metrics, sizes, strict=True)
-        return sum(abs(weight) * usual_loss(part, [size]) for weight, part, size in weighed)
+        return float(sum(abs(w) * usual_loss(part, [size]) for w, part, size in weighed))
     parts = summands(loss)
     if parts[0] is not loss:
         pairs = zip(summand_weights(loss), parts, strict=True)
         return sum(abs(weight) * usual_loss(part, sizes) for weight, part in pairs)
-    metric = getattr(loss, "torchmetric", loss)
+    metric: Any = getattr(loss, "torchmetric", loss)
     if isinstance(metric, RMSE | MeanSquaredError):
         is_root = not metric.squared if hasattr(metric, "squared") else "sqrt" in metric.reduction
         return sizes[0] if is_root else sizes[0] ** 2
