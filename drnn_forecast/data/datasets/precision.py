@@ -26,8 +26,8 @@ def check_precision(panel: Panel) -> None:
     if not lost.any():
         return
     is_within = codes[1:] == codes[:-1]
-    change = np.bincount(codes[1:], np.abs(np.diff(values)) * is_within, len(panel.sizes))
-    change /= np.maximum(panel.sizes - 1, 1)
+    moves = np.bincount(codes[1:], np.abs(np.diff(values)) * is_within, len(panel.sizes))
+    change = moves / np.maximum(panel.sizes - 1, 1)
     level = np.bincount(codes, np.abs(values)) / panel.sizes
     rounding = np.bincount(codes, lost) / panel.sizes
     is_lost = (rounding > MOST_LOST * change) & (change > STILL * level)

@@ -174,9 +174,10 @@ def usual_loss(loss: Metric, sizes: Sequence[float]) -> float:
         pairs = zip(summand_weights(loss), parts, strict=True)
         return sum(abs(weight) * usual_loss(part, sizes) for weight, part in pairs)
     metric: Any = getattr(loss, "torchmetric", loss)
-    if isinstance(metric, RMSE | MeanSquaredError):
-        is_root = not metric.squared if hasattr(metric, "squared") else "sqrt" in metric.reduction
-        return sizes[0] if is_root else sizes[0] ** 2
+    if isinstance(metric, MeanSquaredError):
+        return sizes[0] ** 2 if metric.squared else sizes[0]
+    if isinstance(metric, RMSE):
+        return sizes[0] if metric.reduction == "sqrt-mean" else sizes[0] ** 2
     return sizes[0] if isinstance(metric, MAE | QuantileLoss | MeanAbsoluteError) else 1.0
 
 
