@@ -11,6 +11,7 @@ from .metrics import (
     register_summands as register_summands,
     summand_weights as summand_weights,
     summands as summands,
+    tell_transformation as tell_transformation,
     transformation_of as transformation_of,
     without_validation as without_validation,
 )
@@ -21,6 +22,7 @@ from .models import (
     suite_frame as suite_frame,
     suite_loaders as suite_loaders,
 )
+from .modules import view_of as view_of
 from .normalizers import (
     quantile_fractions as quantile_fractions,
     scales_by_series as scales_by_series,
@@ -34,7 +36,9 @@ from .optuna import (
 from .quiet import quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness
 from .training import (
+    comes_back as comes_back,
     drop_schedules as drop_schedules,
     rows_of_batch as rows_of_batch,
+    validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,
 )

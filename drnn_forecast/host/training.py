@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 
 def drop_schedules(trainer: Trainer) -> None:
@@ -38,3 +39,19 @@ def rows_of_batch(trainer: Trainer) -> list[int]:
     Under several processes nothing else says which windows came to this one.
     """
     return trainer.predict_loop.current_batch_indices
+
+
+def comes_back(trainer: Trainer) -> bool:
+    """Return whether what a run does to its objects is seen here.
+
+    It is not where the strategy starts the processes that run, as `ddp_spawn` and `ddp_fork` do:
+    they get copies, of which Lightning brings back the weights and the logged metrics alone.
+    """
+    return not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+def validate_now(trainer: Trainer) -> None:
+    """Run a validation inside `fit`, as Lightning does at the end of its intervals."""
+    trainer.validating = True
+    trainer.fit_loop.epoch_loop.val_loop.run()
+    trainer.training = True

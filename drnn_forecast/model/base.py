@@ -19,6 +19,7 @@ from drnn_forecast.host import wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.model.losses import (
     point_forecast,
+    prepare,
     quantile_forecast,
     register_parts,
     rescaled,
@@ -50,6 +51,7 @@ class ForecastingModel(BaseModelWithCovariates):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         register_parts(self.loss)
+        prepare(self.loss, self.output_transformer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled, without the graph of the last loss."""
@@ -62,7 +64,7 @@ class ForecastingModel(BaseModelWithCovariates):
     def load_from_checkpoint(
         cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
     ) -> Self:
-        """Return the model of a Lightning checkpoint, without its dataset.
+        """Return the model of a Lightning checkpoint, in evaluation mode, without its dataset.
 
         A checkpoint is a pickle, which can run code when read: load only files that you trust.
 
@@ -72,6 +74,7 @@ class ForecastingModel(BaseModelWithCovariates):
         """
         check_checkpoint(checkpoint_path, cls.__name__)
         model: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        model.eval()
         return model
 
     def setup(self, stage: str) -> None:
@@ -80,6 +83,17 @@ class ForecastingModel(BaseModelWithCovariates):
         wrap_checkpoints(
             self.trainer, OwnClasses, lambda inner: OwnClasses(inner, self._written_objects)
         )
+
+    def on_fit_start(self) -> None:
+        """Train as a new model does where this one was loaded, which is in evaluation mode."""
+        super().on_fit_start()
+        if not self.training:
+            self.train()
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Log a number; of several processes their mean, so that all judge by the same."""
+        is_one = self._fabric is not None or self.trainer.world_size == 1
+        super().log(*args, **({} if is_one else {"sync_dist": True}) | kwargs)
 
     def _written_objects(self) -> dict[str, Any]:
         """Return what a checkpoint holds beside numbers."""
@@ -221,8 +235,12 @@ class ForecastingModel(BaseModelWithCovariates):
         dataset = windows_of(self, data)
         loader = data
         if dataset is not getattr(data, "dataset", None):
+            # Without a generator of its own a loader draws from torch's.
             loader = dataset.to_dataloader(
-                train=False, batch_size=batch_size, num_workers=num_workers
+                train=False,
+                batch_size=batch_size,
+                num_workers=num_workers,
+                generator=torch.Generator(),
             )
         return collect(
             self, loader, collector, fast_dev_run=fast_dev_run, trainer_kwargs=trainer_kwargs

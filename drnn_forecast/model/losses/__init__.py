@@ -19,6 +19,7 @@ from drnn_forecast.model.losses.reading import (
     levels_of,
     losses_of_targets,
     point_forecast,
+    prepare,
     quantile_forecast,
     rescaled,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "losses_of_targets",
     "output_size",
     "point_forecast",
+    "prepare",
     "quantile_forecast",
     "quantile_loss",
     "register_parts",

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution
 from torchmetrics import Metric
 
-from drnn_forecast.host import summands
+from drnn_forecast.host import summands, tell_transformation
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -47,6 +47,17 @@ def rescaled(
         parameters, target_scale=target_scale, encoder=normalizer
     )
     return outputs
+
+
+def prepare(loss: Metric, normalizer: Any) -> None:
+    """Let a loss read outputs of a model that it has not rescaled itself, but a view of it has."""
+    if normalizer is None:
+        return
+    if isinstance(loss, MultiLoss):
+        for part, each in zip(loss.metrics, normalizer.normalizers, strict=True):
+            prepare(part, each)
+    else:
+        tell_transformation(leading(loss), normalizer)
 
 
 def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
