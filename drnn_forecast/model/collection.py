@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,8 +64,16 @@ def collect(
             fast_dev_run=fast_dev_run,
             **{**QUIET_TRAINER, **options, "callbacks": [*callbacks, collector]},
         )
+        windows = len(loader.dataset)  # type: ignore[arg-type]
+        if windows < trainer.world_size:
+            raise ValueError(
+                f"`data` must have a window for each of the {trainer.world_size} processes, got "
+                f"{windows}. Predict with `trainer_kwargs={{'devices': 1}}`."
+            )
         if not comes_back(trainer):
             collector.handover = Path(folder) / "result.pt"
+            loader = copy.copy(loader)
+            loader.generator = None  # the state of one does not reach a process that is spawned
         trainer.predict(evaluated(model), loader, return_predictions=False)
         return collector.result
 
