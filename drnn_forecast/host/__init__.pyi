@@ -38,6 +38,7 @@ from .randomness import isolated_randomness as isolated_randomness
 from .training import (
     comes_back as comes_back,
     drop_schedules as drop_schedules,
+    own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
     validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,

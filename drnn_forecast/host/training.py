@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
@@ -48,6 +50,20 @@ def comes_back(trainer: Trainer) -> bool:
     they get copies, of which Lightning brings back the weights and the logged metrics alone.
     """
     return not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+@contextmanager
+def own_hyperparameters() -> Iterator[None]:
+    """Let `save_hyperparameters` save what `__init__` made of its arguments.
+
+    Inside Lightning's command line it saves what was written there instead, of whichever function
+    makes the model, with the names of Lightning's own that come with it.
+    """
+    token = _given_hyperparameters.set(None)
+    try:
+        yield
+    finally:
+        _given_hyperparameters.reset(token)
 
 
 def validate_now(trainer: Trainer) -> None:

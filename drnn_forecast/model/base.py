@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
-from pytorch_forecasting.utils import OutputMixIn
+from pytorch_forecasting.utils import OutputMixIn, to_list
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
@@ -141,7 +141,24 @@ class ForecastingModel(BaseModelWithCovariates):
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
         if self.hparams.get("relative_loss"):
             y = y[0], _relative_weight(x["target_scale"], y[1])
-        log, out = super().step(x, y, batch_idx, **kwargs)
+        try:
+            log, out = super().step(x, y, batch_idx, **kwargs)
+        except ValueError:
+            # torch's distributions refuse parameters that are no numbers; other losses give none.
+            out = self(x, **kwargs)
+            if all(bool(torch.isfinite(part).all()) for part in to_list(out["prediction"])):
+                raise
+            size = len(x["decoder_lengths"])
+            loss = torch.tensor(torch.nan, device=self.device)
+            self.log(
+                f"{self.current_stage}_loss",
+                loss,
+                on_step=self.training,
+                on_epoch=True,
+                prog_bar=True,
+                batch_size=size,
+            )
+            return {"loss": loss, "n_samples": size}, out
         return log, out
 
     def create_log(
