@@ -92,8 +92,8 @@ class ForecastingModel(BaseModelWithCovariates):
 
     def log(self, *args: Any, **kwargs: Any) -> None:
         """Log a number; of several processes their mean, so that all judge by the same."""
-        is_one = self._fabric is not None or self.trainer.world_size == 1
-        super().log(*args, **({} if is_one else {"sync_dist": True}) | kwargs)
+        options = {"sync_dist": True} if self.trainer.world_size > 1 else {}
+        super().log(*args, **options | kwargs)
 
     def _written_objects(self) -> dict[str, Any]:
         """Return what a checkpoint holds beside numbers."""
