@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-host lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -17,6 +17,11 @@ test: lint types
 test-laws: $(VENV)/.test
 	LAW_DRAWS=500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 7200 tests/laws
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m slow
+
+# Every test that ships with pytorch-forecasting's wheel, with our classes in place; some minutes.
+test-host: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m 'slow or not slow' \
+		tests/host/test_upstream_suite.py tests/model/test_host_suite.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from .metrics import (
     register_summands as register_summands,
     summand_weights as summand_weights,
     summands as summands,
+    tell_transformation as tell_transformation,
     transformation_of as transformation_of,
     without_validation as without_validation,
 )
@@ -23,6 +24,7 @@ from .models import (
     suite_loaders as suite_loaders,
     with_part as with_part,
 )
+from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
     quantile_fractions as quantile_fractions,
@@ -37,8 +39,11 @@ from .optuna import (
 from .quiet import quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness
 from .training import (
+    comes_back as comes_back,
     drop_schedules as drop_schedules,
     keep_inputs as keep_inputs,
+    own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
+    validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytorch_forecasting import metrics
-from pytorch_forecasting.metrics import Metric as ForecastMetric
+from pytorch_forecasting.metrics import DistributionLoss, Metric as ForecastMetric
 from pytorch_forecasting.metrics.base_metrics import CompositeMetric
 from pytorch_forecasting.metrics.base_metrics._base_metrics import TorchMetricWrapper
 from torch import Tensor, nn
@@ -58,6 +58,12 @@ def transformation_of(loss: Metric) -> Any:
     Only the loss remembers on which scale its distribution lives.
     """
     return loss._transformation
+
+
+def tell_transformation(loss: Metric, normalizer: Any) -> None:
+    """Let a distribution loss know the normaliser's transformation before it rescales anything."""
+    if isinstance(loss, DistributionLoss):
+        loss._transformation = getattr(normalizer, "transformation", None)
 
 
 def add_losses(loss: Any, losses: Tensor, lengths: Tensor) -> None:

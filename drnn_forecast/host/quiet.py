@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
 SMALL_TALK = (
@@ -21,9 +22,35 @@ SMALL_TALK = (
 """Advice about settings that this package has chosen, and calls inside Lightning itself."""
 
 
+_lock = threading.Lock()
+_quiet = ExitStack()
+_holders = 0
+
+
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's hints off the screen; its warnings about the user's work still show."""
+    """Keep Lightning's hints off the screen; its warnings about the user's work still show.
+
+    Levels and filters belong to the process: the first of several threads that are inside at once
+    changes them, and the last one gives them back.
+    """
+    global _holders
+    with _lock:
+        if not _holders:
+            _quiet.enter_context(_hushed())
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if not _holders:
+                _quiet.close()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Change the levels of Lightning's loggers and the filters of warnings, and give them back."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     try:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.plugins import CheckpointIO, HalfPrecision
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 
 def drop_schedules(trainer: Trainer) -> None:
@@ -49,6 +52,36 @@ def rows_of_batch(trainer: Trainer) -> list[int]:
     Under several processes nothing else says which windows came to this one.
     """
     return trainer.predict_loop.current_batch_indices
+
+
+def comes_back(trainer: Trainer) -> bool:
+    """Return whether what a run does to its objects is seen here.
+
+    It is not where the strategy starts the processes that run, as `ddp_spawn` and `ddp_fork` do:
+    they get copies, of which Lightning brings back the weights and the logged metrics alone.
+    """
+    return not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+@contextmanager
+def own_hyperparameters() -> Iterator[None]:
+    """Let `save_hyperparameters` save what `__init__` made of its arguments.
+
+    Inside Lightning's command line it saves what was written there instead, of whichever function
+    makes the model, with the names of Lightning's own that come with it.
+    """
+    token = _given_hyperparameters.set(None)
+    try:
+        yield
+    finally:
+        _given_hyperparameters.reset(token)
+
+
+def validate_now(trainer: Trainer) -> None:
+    """Run a validation inside `fit`, as Lightning does at the end of its intervals."""
+    trainer.validating = True
+    trainer.fit_loop.epoch_loop.val_loop.run()
+    trainer.training = True
 
 
 def _unchanged(data: Any) -> Any:

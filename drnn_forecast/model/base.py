@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
+import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
-from pytorch_forecasting.utils import OutputMixIn
+from pytorch_forecasting.utils import OutputMixIn, to_list
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
@@ -18,6 +19,7 @@ from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
 from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
 from drnn_forecast.model.losses import (
     point_forecast,
+    prepare,
     quantile_forecast,
     register_parts,
     rescaled,
@@ -52,6 +54,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         super().__init__(**kwargs)
         register_parts(self.loss)
         self.magnitudes = Magnitudes(self.hparams.get("num_series", 0), len(self.target_names))
+        prepare(self.loss, self.output_transformer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is copied and pickled, without the graph of the last loss."""
@@ -64,7 +67,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
     def load_from_checkpoint(
         cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
     ) -> Self:
-        """Return the model of a Lightning checkpoint, without its dataset.
+        """Return the model of a Lightning checkpoint, in evaluation mode, without its dataset.
 
         A checkpoint is a pickle, which can run code when read: load only files that you trust.
 
@@ -74,6 +77,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         """
         check_checkpoint(checkpoint_path, cls.__name__)
         model: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        model.eval()
         return model
 
     def setup(self, stage: str) -> None:
@@ -83,6 +87,17 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         wrap_checkpoints(
             self.trainer, OwnClasses, lambda inner: OwnClasses(inner, self._written_objects)
         )
+
+    def on_fit_start(self) -> None:
+        """Train as a new model does where this one was loaded, which is in evaluation mode."""
+        super().on_fit_start()
+        if not self.training:
+            self.train()
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Log a number; of several processes their mean, so that all judge by the same."""
+        options = {"sync_dist": True} if self.trainer.world_size > 1 else {}
+        super().log(*args, **options | kwargs)
 
     def _written_objects(self) -> dict[str, Any]:
         """Return what a checkpoint holds beside numbers."""
@@ -135,7 +150,24 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
         if self.hparams.get("relative_loss"):
             y = y[0], _relative_weight(self.magnitudes.scales(x)[0], y[1])
-        log, out = super().step(x, y, batch_idx, **kwargs)
+        try:
+            log, out = super().step(x, y, batch_idx, **kwargs)
+        except ValueError:
+            # torch's distributions refuse parameters that are no numbers; other losses give none.
+            out = self(x, **kwargs)
+            if all(bool(torch.isfinite(part).all()) for part in to_list(out["prediction"])):
+                raise
+            size = len(x["decoder_lengths"])
+            loss = torch.tensor(torch.nan, device=self.device)
+            self.log(
+                f"{self.current_stage}_loss",
+                loss,
+                on_step=self.training,
+                on_epoch=True,
+                prog_bar=True,
+                batch_size=size,
+            )
+            return {"loss": loss, "n_samples": size}, out
         return log, out
 
     def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,8 +282,12 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         dataset = windows_of(self, data)
         loader = data
         if dataset is not getattr(data, "dataset", None):
+            # Without a generator of its own a loader draws from torch's.
             loader = dataset.to_dataloader(
-                train=False, batch_size=batch_size, num_workers=num_workers
+                train=False,
+                batch_size=batch_size,
+                num_workers=num_workers,
+                generator=torch.Generator(),
             )
         return collect(
             self, loader, collector, fast_dev_run=fast_dev_run, trainer_kwargs=trainer_kwargs

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pandas as pd
 import torch
@@ -19,12 +20,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drnn_forecast.data import BatchedTimeSeriesDataSet
-from drnn_forecast.host import PredictionCallback, quiet_lightning, rows_of_batch
+from drnn_forecast.host import (
+    PredictionCallback,
+    comes_back,
+    quiet_lightning,
+    rows_of_batch,
+    view_of,
+)
 from drnn_forecast.model.losses import draw_samples
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
+Model = TypeVar("Model", bound=LightningModule)
 WindowData: TypeAlias = DataLoader[Any] | pd.DataFrame | TimeSeriesDataSet
 
 QUIET_TRAINER: dict[str, Any] = {
@@ -51,13 +59,23 @@ def collect(
         raise ValueError("`trainer_kwargs` must not have `fast_dev_run`: pass it to `predict`.")
     callbacks = options.pop("callbacks", None) or []
     callbacks = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-    with quiet_lightning():
+    with quiet_lightning(), TemporaryDirectory() as folder:
         trainer = Trainer(
             fast_dev_run=fast_dev_run,
             **{**QUIET_TRAINER, **options, "callbacks": [*callbacks, collector]},
         )
-        trainer.predict(model, loader, return_predictions=False)
-    return collector.result
+        windows = len(loader.dataset)  # type: ignore[arg-type]
+        if windows < trainer.world_size:
+            raise ValueError(
+                f"`data` must have a window for each of the {trainer.world_size} processes, got "
+                f"{windows}. Predict with `trainer_kwargs={{'devices': 1}}`."
+            )
+        if not comes_back(trainer):
+            collector.handover = Path(folder) / "result.pt"
+            loader = copy.copy(loader)
+            loader.generator = None  # the state of one does not reach a process that is spawned
+        trainer.predict(evaluated(model), loader, return_predictions=False)
+        return collector.result
 
 
 def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
@@ -81,15 +99,12 @@ def windows_at(x: Mapping[str, Any], rows: slice) -> Any:
     return apply_to_collection(dict(x), Tensor, lambda part: part[rows])
 
 
-@contextmanager
-def evaluating(model: BaseModel) -> Iterator[None]:
-    """Switch off what a model does in training only, and give its mode back."""
-    was_training = model.training
-    try:
-        model.eval()
-        yield
-    finally:
-        model.train(was_training)
+def evaluated(model: Model) -> Model:
+    """Return a view of a model, in evaluation mode, for one caller.
+
+    The model itself may be in training, or be asked by other threads: it is left as it is.
+    """
+    return view_of(model).eval()
 
 
 def check_known_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
@@ -157,13 +172,20 @@ class WindowCollector(PredictionCallback):
         self.n_samples = n_samples
         self.is_written_by_batch = output_dir is not None and write_interval != "epoch"
         self.is_kept = output_dir is None or write_interval != "batch"
+        self.handover: Path | None = None
         self._batches: list[dict[str, Any]] = []
         self._rows: list[int] = []
         self._joined: Any = None
 
     @property
     def result(self) -> Any:
-        """The output alone, or a `Prediction`; None where it was written."""
+        """The output alone, or a `Prediction`; None where it was written.
+
+        Processes of a trainer that do not give back their objects leave it in the file `handover`.
+        """
+        if self.handover is not None and self.handover.exists():
+            # Written by this package a moment ago, with frames among it.
+            return torch.load(self.handover, weights_only=False)
         return self._joined
 
     def on_predict_batch_end(
@@ -192,16 +214,21 @@ class WindowCollector(PredictionCallback):
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Join the batches, and under several processes gather them."""
-        if not self._batches:
+        if not self.is_kept:
             return
-        record = joined(self._batches)
-        self._batches = []
+        records, self._batches = self._batches, []
         if trainer.world_size > 1:
-            record = _gathered(record, self._rows, trainer.world_size)
+            record = _gathered(records, self._rows, trainer.world_size)
+        elif records:
+            record = joined(records)
+        else:
+            return
         if self.mode == "raw" and "x" in record and hasattr(record["output"], "inputs"):
             record["output"] = record["output"]._replace(inputs=record["x"])
         if self.output_dir is None:
             self._joined = Prediction(**record) if self.parts else record["output"]
+            if self.handover is not None and trainer.is_global_zero:
+                torch.save(self._joined, self.handover)
         elif trainer.is_global_zero:
             self._write(record)
 
@@ -262,13 +289,15 @@ def _masked(output: Tensor, is_past: Tensor) -> Tensor:
     return output.masked_fill(is_past, torch.nan if output.is_floating_point() else -1)
 
 
-def _gathered(record: dict[str, Any], rows: Sequence[int], world_size: int) -> dict[str, Any]:
-    """Return the records of all processes in the order of the rows, each row once."""
+def _gathered(
+    records: list[dict[str, Any]], rows: Sequence[int], world_size: int
+) -> dict[str, Any]:
+    """Return the batches of all processes as one, in the order of the rows, each row once."""
     everyone: list[Any] = [None] * world_size
-    torch.distributed.all_gather_object(everyone, (list(rows), record))
+    torch.distributed.all_gather_object(everyone, (list(rows), records))
     order = torch.tensor([row for part, _ in everyone for row in part]).argsort()
     whole: dict[str, Any] = apply_to_collection(
-        joined([part for _, part in everyone]), Tensor, lambda part: part[order]
+        joined([each for _, part in everyone for each in part]), Tensor, lambda part: part[order]
     )
     if "index" in whole:
         whole["index"] = whole["index"].iloc[order.numpy()].reset_index(drop=True)

@@ -14,6 +14,7 @@ from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from drnn_forecast.host import own_hyperparameters
 from drnn_forecast.layers import (
     Cell,
     DilatedRNN,
@@ -160,13 +161,13 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         categorical_groups = dict(categorical_groups or {})
         embedding_sizes = dict(embedding_sizes or {})
         embedding_labels = dict(embedding_labels or {})
-        static_categoricals, static_reals = [*static_categoricals], [*static_reals]
-        time_varying_categoricals_encoder = [*time_varying_categoricals_encoder]
-        time_varying_categoricals_decoder = [*time_varying_categoricals_decoder]
-        time_varying_reals_encoder = [*time_varying_reals_encoder]
-        time_varying_reals_decoder = [*time_varying_reals_decoder]
-        self.save_hyperparameters(ignore=["loss", "logging_metrics"])
-        with warnings.catch_warnings():
+        static_categoricals, static_reals = list(static_categoricals), list(static_reals)
+        time_varying_categoricals_encoder = list(time_varying_categoricals_encoder)
+        time_varying_categoricals_decoder = list(time_varying_categoricals_decoder)
+        time_varying_reals_encoder = list(time_varying_reals_encoder)
+        time_varying_reals_decoder = list(time_varying_reals_decoder)
+        with own_hyperparameters(), warnings.catch_warnings():
+            self.save_hyperparameters(ignore=["loss", "logging_metrics"])
             # The base saves both as hyperparameters, by design, and Lightning advises against it.
             warnings.filterwarnings("ignore", message="Attribute '(loss|logging_metrics)'")
             super().__init__(loss=loss, logging_metrics=logging_metrics, **kwargs)

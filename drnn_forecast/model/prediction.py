@@ -26,7 +26,7 @@ from drnn_forecast.data import (
 )
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
-from drnn_forecast.model.collection import QUIET_TRAINER, evaluating
+from drnn_forecast.model.collection import QUIET_TRAINER, evaluated
 from drnn_forecast.model.losses import (
     leading,
     levels_of,
@@ -72,7 +72,8 @@ def forecast(
         TypeError: A column has the wrong type.
     """
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
-    return pd.DataFrame({**rows, **_columns(model, _last_outputs(model, dataset))})
+    network = evaluated(model)
+    return pd.DataFrame({**rows, **_columns(network, _last_outputs(network, dataset))})
 
 
 def predict_quantiles(
@@ -256,19 +257,22 @@ def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:
     return parameters | {"max_prediction_length": steps, "min_prediction_length": steps}
 
 
-def _last_outputs(model: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
+def _last_outputs(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
     """Return the outputs of each target, `(windows, steps, outputs)`, of windows of full length.
 
-    As many as fit into one batch are read by the model where it is; a trainer would take longer
-    than the network. More go through a trainer, which brings them to the accelerator.
+    As many as fit into one batch are read where the network is, more on the accelerator. A trainer
+    would take longer than the network, and change what all threads share.
     """
-    if len(dataset) > BATCH_SIZE:
-        outputs = _predicted(model, dataset, BATCH_SIZE, mode=("raw", "prediction"))
-    else:
-        with evaluating(model), torch.inference_mode():
-            x, _ = dataset.__getitems__(range(len(dataset))).gathered
-            outputs = model(move_data_to_device(x, model.device))["prediction"]
-    return list(to_list(outputs))
+    rows = range(len(dataset))
+    if len(rows) > BATCH_SIZE and torch.accelerator.is_available():
+        network = network.to(torch.accelerator.current_accelerator())
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH_SIZE):
+            x, _ = dataset.__getitems__(rows[start : start + BATCH_SIZE]).gathered
+            outputs = network(move_data_to_device(x, network.device))["prediction"]
+            parts.append(move_data_to_device(to_list(outputs), torch.device("cpu")))
+    return [torch.cat(columns) for columns in zip(*parts, strict=True)]
 
 
 def _predicted(

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import copy
-import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.host import isolated_randomness, quiet_lightning
 from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
+from drnn_forecast.training.ending import Finish
+from drnn_forecast.training.judging import Clock, DivergenceGuard, Judge, Weights
+from drnn_forecast.training.options import trainer_options
 from drnn_forecast.training.rates import check_schedule, scheduler
-
-REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
-
 
 M = TypeVar("M", bound=LightningModule)
 
@@ -42,9 +38,9 @@ class FitResult(Generic[M]):
         epochs: Epochs begun.
         steps: Optimiser steps done.
         seconds: Wall-clock time of training and validation.
-        stopped_by: What ended training: `"max_epochs"`, `"max_seconds"`, `"patience"`,
-            `"callbacks"` of the user's, or `"divergence"` where the training loss was no longer
-            finite.
+        stopped_by: What ended training: `"max_epochs"`, `"max_steps"`, `"max_seconds"`,
+            `"patience"`, `"callbacks"` of the user's, or `"divergence"` where the training loss was
+            no longer finite.
         checkpoint: The Lightning checkpoint of `model`, where one was asked for.
         snapshots: The models of the best validations, best first, where they were asked for.
     """
@@ -81,7 +77,9 @@ def fit(
 ) -> FitResult[M]:
     """Return the best model of a training run, and how it went.
 
-    Nothing is written but `checkpoint`, and the random state of the caller is left as it was.
+    Nothing is written but `checkpoint`, and the random state of the caller is left as it was. Of
+    several processes each ends with the same model, whichever strategy starts them; the first one
+    writes.
 
     Args:
         build: Makes the model; called once the seed is set.
@@ -105,14 +103,17 @@ def fit(
             `max_epochs` or `max_seconds` ends the run.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
-            writes it, to go on from: weights, optimiser and epoch. It is a pickle: name only files
-            that you trust. None: a new run.
+            writes it, to go on from: weights, optimiser, epoch, and the best validation so far. It
+            is a pickle: name only files that you trust. None: a new run.
         progress: Whether to show Lightning's progress bar.
         callbacks: More callbacks for the trainer.
-        trainer_kwargs: More arguments for the trainer; they win over those made here.
+        trainer_kwargs: More arguments for the trainer; they win over those made here, and their
+            callbacks join the others.
 
     Raises:
-        ValueError: A number is out of range.
+        ValueError: A number is out of range, or an option of the trainer leaves nothing to judge
+            the weights by or would write unasked.
+        TypeError: A callback is none.
         FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
         RuntimeError: The validation loss was never finite, or training diverged without one.
         KeyboardInterrupt: The user stopped the training; nothing is written.
@@ -125,62 +126,62 @@ def fit(
             f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
         )
     resumed = _resumption(resume_from)
-    called = time.perf_counter()
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
     with isolated_randomness(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
-        model = build()
-        kept = max(1, snapshots)
-        best = _BestWeights(folder, monitor="val_loss", save_top_k=kept, save_weights_only=True)
-        stopper = _Patience("val_loss", patience=patience, check_finite=True)
-        is_judged = validation is not None
-        judges = [best, stopper] if is_judged else []
-        course = scheduler(schedule, max_seconds, is_judged=is_judged)
-        guard = _DivergenceGuard()
-        left = None
-        if max_seconds is not None:
-            left = timedelta(seconds=max(max_seconds - (time.perf_counter() - called), 1e-3))
-        timer = Timer(left)
-        options = {
+        judge = Judge(kept=max(1, snapshots), patience=patience)
+        judges = [] if validation is None else [judge]
+        guard, clock = DivergenceGuard(), Clock(deadline)
+        path = None if checkpoint is None else Path(checkpoint)
+        finish = Finish(judges, guard, clock, checkpoint=path, folder=folder)
+        course = scheduler(schedule, max_seconds, is_judged=bool(judges))
+        defaults = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [*judges, timer, guard, _KernelNotice(), *course, *callbacks],
+            "callbacks": [*judges, clock, guard, _KernelNotice(), *course, finish],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
             "num_sanity_val_steps": 0,
-            "enable_checkpointing": is_judged,
             "accelerator": "auto",
         }
-        trainer = Trainer(**{**options, **(trainer_kwargs or {})})
+        options = trainer_options(
+            defaults, trainer_kwargs, callbacks, is_judged=bool(judges), folder=folder
+        )
+        model = build()
+        trainer = Trainer(**options)
+        loaders = _loaders(training, validation, batch_size, trainer.world_size)
         started = time.perf_counter()
-        with suppress(_DivergenceError), _interrupts_returned():
-            trainer.fit(model, **_loaders(training, validation, batch_size), **resumed)
+        with _interrupts_returned():
+            trainer.fit(model, **loaders, **resumed)
         seconds = time.perf_counter() - started
-        validation_loss = math.nan
-        if is_judged:
-            validation_loss = _restore_best(model, best)
-        elif guard.has_diverged:
-            raise RuntimeError(f"The training loss was no longer finite. {REMEDY}")
-        written = None if checkpoint is None else _written(trainer, Path(checkpoint))
-        copies = _snapshots(model, best) if snapshots else ()
+        ending = finish.ending
+    if ending.error is not None:
+        raise RuntimeError(ending.error)
     return FitResult(
         model=model.eval(),
-        validation_loss=validation_loss,
-        epochs=trainer.current_epoch,
-        steps=trainer.global_step,
+        validation_loss=ending.validation_loss,
+        epochs=ending.epochs,
+        steps=ending.steps,
         seconds=seconds,
-        stopped_by="divergence" if guard.has_diverged else _reason(trainer, stopper, timer),
-        checkpoint=written,
-        snapshots=copies,
+        stopped_by=ending.stopped_by,
+        checkpoint=path,
+        snapshots=_copies(model, ending.snapshots) if snapshots else (),
     )
 
 
 def _loaders(
-    training: TimeSeriesDataSet, validation: TimeSeriesDataSet | None, batch_size: int
+    training: TimeSeriesDataSet,
+    validation: TimeSeriesDataSet | None,
+    batch_size: int,
+    processes: int,
 ) -> dict[str, Any]:
-    """Return what the trainer reads: shuffled batches, and those to judge by, if any."""
-    size = min(batch_size, len(training))
+    """Return what the trainer reads: shuffled batches, and those to judge by, if any.
+
+    Every process has its share of the windows, of which only whole batches are read.
+    """
+    size = min(batch_size, max(1, len(training) // processes))
     loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
     if validation is not None:
         loaders["val_dataloaders"] = validation.to_dataloader(False, 2 * size, num_workers=0)
@@ -203,14 +204,6 @@ def _interrupts_returned() -> Iterator[None]:
         raise KeyboardInterrupt from stop
 
 
-class _BestWeights(ModelCheckpoint):
-    """Keeps a state of its own beside the user's `ModelCheckpoint`, which Lightning asks for."""
-
-
-class _Patience(EarlyStopping):
-    """Keeps a state of its own beside the user's `EarlyStopping`, which Lightning asks for."""
-
-
 class _KernelNotice(Callback):
     """Says in the progress bar that torch's cells train while the compiled kernels are made."""
 
@@ -227,27 +220,6 @@ class _KernelNotice(Callback):
         if bar is not None and hasattr(bar, "set_description_str"):
             note = " (compiling kernels)" if kernels_are_compiling() else ""
             bar.set_description_str(f"Epoch {trainer.current_epoch}{note}")
-
-
-class _DivergenceError(Exception):
-    """The training loss is no longer finite."""
-
-
-class _DivergenceGuard(Callback):
-    """Ends the training at a loss that is not finite, before it can spoil anything.
-
-    Upstream's metrics replace such a loss by a constant, which has no gradient.
-    """
-
-    has_diverged = False
-
-    def on_before_backward(
-        self, trainer: Trainer, pl_module: LightningModule, loss: torch.Tensor
-    ) -> None:
-        """Leave `trainer.fit` where there is nothing to learn from."""
-        if not loss.requires_grad:
-            self.has_diverged = True
-            raise _DivergenceError
 
 
 def check_settings(
@@ -283,50 +255,9 @@ def _resumption(path: Path | str | None) -> dict[str, Any]:
     return {"ckpt_path": Path(path), "weights_only": False}
 
 
-def _restore_best(model: LightningModule, best: ModelCheckpoint) -> float:
-    """Load the weights of the best validation loss into `model`, and return that loss."""
-    score = best.best_model_score
-    if score is not None:
-        _load_weights(model, best.best_model_path)
-    # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
-    weights_are_finite = all(bool(torch.isfinite(p).all()) for p in model.parameters())
-    if score is None or not math.isfinite(score) or not weights_are_finite:
-        raise RuntimeError(f"Training never reached a finite validation loss. {REMEDY}")
-    return float(score)
-
-
-def _snapshots(model: M, best: ModelCheckpoint) -> tuple[M, ...]:
-    """Return copies of the model with the weights of each kept validation, best first."""
-    losses = {path: loss for path, loss in best.best_k_models.items() if torch.isfinite(loss)}
-    copies: list[M] = []
-    for path in sorted(losses, key=losses.__getitem__):
-        copies.append(copy.deepcopy(model).eval())
-        _load_weights(copies[-1], path)
-    return tuple(copies)
-
-
-def _load_weights(model: LightningModule, path: str) -> None:
-    """Load the weights in Lightning's own file of a moment ago."""
-    # Its hyperparameters are more than the plain tensors that torch reads by default.
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=False)["state_dict"])
-
-
-def _written(trainer: Trainer, path: Path) -> Path:
-    """Write the model's checkpoint, whole or not at all, and return its path."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        trainer.save_checkpoint(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
-def _reason(trainer: Trainer, stopper: EarlyStopping, timer: Timer) -> str:
-    """Return which rule ended the training."""
-    if stopper.stopped_epoch:
-        return "patience"
-    remaining = timer.time_remaining()
-    if remaining is not None and remaining <= 0:
-        return "max_seconds"
-    return "callbacks" if trainer.should_stop else "max_epochs"
+def _copies(model: M, snapshots: Sequence[Weights]) -> tuple[M, ...]:
+    """Return copies of the model with other weights, in evaluation mode."""
+    copies = tuple(copy.deepcopy(model) for _ in snapshots)
+    for each, weights in zip(copies, snapshots, strict=True):
+        each.load_state_dict(weights)
+    return copies

@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -100,3 +102,28 @@ def test_a_model_is_made_with_every_release(loss, release):
     x, y = first_batch(data)
 
     assert torch.isfinite(model.loss(model(x)["prediction"], y))
+
+
+RENAMED = f"""
+import importlib, pkgutil, sys
+import pytorch_forecasting
+for name in [name for name in sys.modules if name.startswith("pytorch_forecasting.metrics")]:
+    module = sys.modules[name]
+    if hasattr(module, "{OLD_NAME}"):
+        module.{NEW_NAME} = module.{OLD_NAME}
+        del module.{OLD_NAME}
+import drnn_forecast
+for module in pkgutil.walk_packages(drnn_forecast.__path__, "drnn_forecast."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+for name in drnn_forecast.__all__:
+    getattr(drnn_forecast, name)
+"""
+
+
+@pytest.mark.skipif(not hasattr(metrics, OLD_NAME), reason="this release has the new name itself")
+def test_every_module_is_imported_beside_a_release_with_the_new_name():
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RENAMED], capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 0, result.stderr[-2000:]

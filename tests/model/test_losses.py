@@ -1,5 +1,6 @@
 import copy
 import pickle
+import re
 
 import lightning.pytorch as pl
 import numpy as np
@@ -449,6 +450,17 @@ def test_a_model_whose_loss_was_called_can_be_copied(name, duplicate):
 
     twin = duplicate(model).eval()
     torch.testing.assert_close(twin(x)["prediction"], model.eval()(x)["prediction"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("title", [True, MAE()], ids=["its own loss", "another metric"])
+def test_a_window_of_mqf2_is_drawn_with_its_loss(title):
+    pytest.importorskip("cpflows", reason="MQF2 needs cpflows, which pulls another torch")
+    data = dataset_for("real", group("softplus"))
+    model = model_for(data, MQF2DistributionLoss(prediction_length=6))
+    raw = model.predict(data, mode="raw", return_x=True)
+    figure = model.plot_prediction(raw.x, raw.output, idx=1, add_loss_to_title=title)
+
+    assert re.search(r"loss -?\d", figure.axes[0].get_title(loc="left"))
 
 
 def test_mqf2_trains_where_its_package_is_installed():

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytorch_forecasting.metrics import MASE, CrossEntropy
+from pytorch_forecasting.metrics import MASE, CrossEntropy, MQF2DistributionLoss
 from pytorch_forecasting.utils import to_list
 from torch import Tensor
 
@@ -87,8 +87,13 @@ def window_figures(
         has_bands = not isinstance(leading(losses[number]), CrossEntropy)
         title = name
         if add_loss_to_title is not False:
-            raw = to_list(out["prediction"])[number][idx, :future]
             loss = losses[number] if add_loss_to_title is True else add_loss_to_title
+            raw = to_list(out["prediction"])[number][idx]
+            if not isinstance(leading(losses[number]), MQF2DistributionLoss):
+                raw = raw[:future]
+            elif loss is not losses[number]:
+                # Its parameters are of the window, not of the steps that other metrics read.
+                raw = points[number][idx, :future]
             title = f"{name}, loss {_loss_of(loss, raw, actual, history, idx):.4g}"
         bands = (
             quantiles[number][idx, :future] if has_bands else quantiles[number][idx, :future, :0]

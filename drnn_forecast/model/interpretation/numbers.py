@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from drnn_forecast.host import with_part
-from drnn_forecast.model.collection import WindowData, evaluating, windows_at, windows_of
+from drnn_forecast.model.collection import WindowData, evaluated, windows_at, windows_of
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -60,15 +60,15 @@ def interpret(
         raise ValueError(f"`reduction` must be one of {REDUCTIONS}, got {reduction!r}.")
     count = len(x["encoder_lengths"])
     parts = []
-    with evaluating(model):
-        for start in range(0, count, WINDOWS_AT_ONCE):
-            batch = windows_at(x, slice(start, start + WINDOWS_AT_ONCE))
-            batch = move_data_to_device(batch, model.device)
-            found = (_gradients(model, batch, target), _changes(model, batch, target))
-            gradients, changes = (part.cpu() for part in found)
-            # Summed one by one, since the gradients of many windows would not fit in memory.
-            kept = gradients.sum(-1), gradients.sum((1, 2)), changes
-            parts.append(kept if reduction == "none" else tuple(part.sum(0) for part in kept))
+    model = evaluated(model)
+    for start in range(0, count, WINDOWS_AT_ONCE):
+        batch = windows_at(x, slice(start, start + WINDOWS_AT_ONCE))
+        batch = move_data_to_device(batch, model.device)
+        found = (_gradients(model, batch, target), _changes(model, batch, target))
+        gradients, changes = (part.cpu() for part in found)
+        # Summed one by one, since the gradients of many windows would not fit in memory.
+        kept = gradients.sum(-1), gradients.sum((1, 2)), changes
+        parts.append(kept if reduction == "none" else tuple(part.sum(0) for part in kept))
     columns = [torch.cat(c) if reduction == "none" else sum(c) for c in zip(*parts, strict=True)]
     saliency, by_real, change = (c / count if reduction == "mean" else c for c in columns)
     positions = model.encoder_features.positions

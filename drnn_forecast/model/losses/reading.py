@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 
-from drnn_forecast.host import summand_weights, summands
+from drnn_forecast.host import summand_weights, summands, tell_transformation
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -53,6 +53,17 @@ def rescaled(
             part.rescale_parameters(parameters, **options)
     outputs: Tensor = first.rescale_parameters(parameters, **options)
     return outputs
+
+
+def prepare(loss: Metric, normalizer: Any) -> None:
+    """Let a loss read outputs of a model that it has not rescaled itself, but a view of it has."""
+    if normalizer is None:
+        return
+    if isinstance(loss, MultiLoss):
+        for part, each in zip(loss.metrics, normalizer.normalizers, strict=True):
+            prepare(part, each)
+    else:
+        tell_transformation(leading(loss), normalizer)
 
 
 def point_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
