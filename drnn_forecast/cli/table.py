@@ -13,7 +13,7 @@ from drnn_forecast import data as tables
 
 WINDOWS = (
     *("context_length", "min_context_length", "season_length"),
-    *("validation_windows", "drop_short"),
+    *("validation_windows", "stride", "drop_short"),
 )
 """The flags of a table that say what a model reads."""
 
@@ -43,6 +43,7 @@ class Table:
             the context; by default the context.
         season_length: Time steps, one or [several]; by default those of the frequency.
         validation_windows: Windows at the end of each series that stop the training.
+        stride: Time steps between the starts of these; by default the horizon.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Table:
     min_context_length: int | None = None
     season_length: int | list[int] | None = None
     validation_windows: int | None = None
+    stride: int | None = None
 
     @cached_property
     def data(self) -> drnn.ForecastData:

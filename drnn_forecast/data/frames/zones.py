@@ -44,8 +44,11 @@ def zone_name(zone: datetime.tzinfo) -> str | None:
 
 
 def offset_name(zone: datetime.tzinfo) -> str | None:
-    """Return "UTC+01:00" for a zone an hour ahead at all times; None where clocks change."""
-    offset = zone.utcoffset(None)
+    """Return "UTC+01:00" for a zone an hour ahead at all times; None where clocks change.
+
+    None also where the zone is that of the machine, which is another one elsewhere.
+    """
+    offset = None if repr(zone) == "tzlocal()" else zone.utcoffset(None)
     return None if offset is None else str(datetime.timezone(offset))
 
 
