@@ -308,7 +308,16 @@ def uneven_table():
 
 def test_short_series_are_kept_with_a_shorter_context(here, capsys):
     data = write(uneven_table(), here / "data.csv")
-    flags = [*FIT, *SMALL[6:], "--hidden_size", "4", "--num_layers", "2", "--validation_windows", "1"]
+    flags = [
+        *FIT,
+        *SMALL[6:],
+        "--hidden_size",
+        "4",
+        "--num_layers",
+        "2",
+        "--validation_windows",
+        "1",
+    ]
 
     assert run("fit", data, *flags) == 2
     said = capsys.readouterr().err

@@ -101,7 +101,9 @@ def test_the_help_names_every_model(name):
     assert name in Contest.__doc__
 
 
-@pytest.mark.parametrize("command", [("compare", "--test_windows", "1"), ("backtest", "--folds", "1")])
+@pytest.mark.parametrize(
+    "command", [("compare", "--test_windows", "1"), ("backtest", "--folds", "1")]
+)
 def test_short_series_are_compared_with_a_shorter_context(here, capsys, command):
     whole = frame()
     (first, *_) = whole["id"].unique()

@@ -1,5 +1,8 @@
 """Laws of frequencies: their seasons, steps, features and grids follow from pandas' calendars."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -172,3 +175,24 @@ def test_the_default_context_is_bounded_and_holds_a_season_where_one_fits(alias,
     context = default_context(freq, horizon)
     assert 2 * horizon <= context <= max(2 * horizon, 2000)
     assert all(season <= context or season > 2000 for season in default_seasons(freq))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("freq", "rows"), [("min", 43_200), ("s", 100_000)])
+def test_minutes_and_seconds_train_within_ordinary_memory(freq, rows):
+    script = f"""
+import resource
+import subprocess
+import sys
+
+import numpy as np, pandas as pd
+from drnn_forecast import train
+times = pd.date_range("2024-01-01", periods={rows}, freq="{freq}")
+frame = pd.DataFrame({{"t": times, "y": np.sin(np.arange({rows}) / 50)}})
+settings = {{"max_epochs": 1, "steps_per_epoch": 2, "progress": False}}
+train(frame, 60, time="t", target="y", **settings).forecast(frame)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) < 2  # GiB; half of it are libraries

@@ -45,11 +45,12 @@ def test_dates_of_arrow_are_days(dtype):
     assert told.history["t"].tolist() == DAYS.tolist()
 
 
-@pytest.mark.parametrize("telling", ["Arrow", "categories of text"])
-@pytest.mark.parametrize(("work", "windows"), [(compare, WINDOWS), (backtest, FOLDS)])
-def test_comparisons_are_the_same_however_times_are_told(work, windows, telling):
+@pytest.mark.parametrize(
+    ("work", "windows"), [(compare, WINDOWS), (backtest, {**FOLDS, "folds": 1})]
+)
+def test_comparisons_are_the_same_with_times_of_arrow(work, windows):
     table = frame()
-    told = table.assign(ds=TELLINGS[telling](table["ds"]).array)
+    told = table.assign(ds=TELLINGS["Arrow"](table["ds"]).array)
     options = {**windows, **QUICK, "models": [small(), "seasonal_naive"], "seeds": [0]}
     own, other = (work(data(each), **options) for each in (table, told))
     assert own.runs["failure"].isna().all()
@@ -92,17 +93,22 @@ UNREADABLE = {
 @pytest.mark.parametrize("kind", UNREADABLE)
 def test_advice_for_a_time_column_works_when_it_is_followed(kind):
     table = pd.DataFrame({"t": UNREADABLE[kind]}).assign(y=1.0)
-    with pytest.raises((TypeError, ValueError), match=r"Time column 't'.*; convert it with `") as refusal:
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Time column 't'.*; convert it with `"
+    ) as refusal:
         ForecastData.from_frame(table, time="t", target="y")
     advice = re.search(r"convert it with `(.+?)`", str(refusal.value))[1]
     followed = table.assign(t=eval(advice, {"pd": pd, "frame": table})).dropna()
     data = ForecastData.from_frame(followed, time="t", target="y")
     assert len(data.history) == 60
-    assert data.history["t"].min().year >= 1960
-    assert data.history["t"].min() != pd.Timestamp(0)
+    first = data.history["t"].min()
+    assert first.year >= 1960
+    assert first != pd.Timestamp(0)
 
 
 def test_truth_values_are_no_times():
     table = pd.DataFrame({"t": [True, False] * 9, "y": 1.0})
-    with pytest.raises(TypeError, match="got dtype bool, first True; give another column as `time`"):
+    with pytest.raises(
+        TypeError, match="got dtype bool, first True; give another column as `time`"
+    ):
         ForecastData.from_frame(table, time="t", target="y")

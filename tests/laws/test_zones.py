@@ -43,7 +43,9 @@ def naive():
 def python_datetimes(zones):
     """Return a column of Python's datetimes, in these zones by turns."""
     turns = zip(INSTANTS, np.resize(np.array(zones, dtype=object), len(INSTANTS)), strict=True)
-    return pd.Series([stamp.to_pydatetime().astimezone(zone) for stamp, zone in turns], dtype=object)
+    return pd.Series(
+        [stamp.to_pydatetime().astimezone(zone) for stamp, zone in turns], dtype=object
+    )
 
 
 TELLINGS = {
