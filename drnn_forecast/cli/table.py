@@ -37,8 +37,8 @@ class Table:
             UTC offsets are its local time. By default that of the column.
         fill_gaps: Whether to fill missing time steps.
         drop_short: Whether to leave out series that are too short.
-        context_length: Time steps to look back; by default the longest season, or twice the
-            horizon where that is longer.
+        context_length: Time steps to look back; by default the longest season of at most 2,000, or
+            twice the horizon where that is longer.
         min_context_length: The fewest time steps to look back, for series that are shorter than
             the context; by default the context.
         season_length: Time steps, one or [several]; by default those of the frequency.

@@ -326,3 +326,20 @@ def test_short_series_are_kept_with_a_shorter_context(here, capsys):
     assert run("fit", data, *flags, "--min_context_length", "12", "--stride", "6") == 0
     assert run("predict", "model", data) == 0
     assert capsys.readouterr().out.count("\ns1,") == 12
+
+
+def test_a_table_in_one_utc_offset_is_forecast_as_in_both(here, capsys):
+    frame = table(length=400).assign(
+        ds=np.tile(pd.date_range("2024-03-20", periods=400, freq="h", tz="Europe/Berlin"), 2)
+    )
+    whole = write(frame, here / "data.csv")
+    late = write(frame[frame["ds"] > "2024-04-01"], here / "late.csv")
+    assert run("fit", whole, *FIT, *SMALL) == 0
+    assert run("fit", whole, *FIT, *SMALL, "--zone", "Europe/Berlin", "--out", "local") == 0
+    for model, offset in (("model", "+00:00"), ("local", "+02:00")):
+        capsys.readouterr()
+        assert run("predict", model, whole) == 0
+        expected = capsys.readouterr().out
+        assert expected.count(offset) == 24
+        assert run("predict", model, late) == 0
+        assert capsys.readouterr().out == expected

@@ -116,4 +116,5 @@ def test_short_series_are_compared_with_a_shorter_context(here, capsys, command)
     assert "Lower `min_context_length` (by default `context_length`)" in capsys.readouterr().err
     assert run(name, "uneven.parquet", *flags, "--min_context_length", "12") == 0
     printed = capsys.readouterr().out
-    assert "DilatedRNN (GRU)" in printed and "nan" not in printed.lower()
+    assert "DilatedRNN (GRU)" in printed
+    assert "nan" not in printed.lower()

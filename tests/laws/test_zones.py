@@ -89,6 +89,24 @@ def test_data_of_another_zone_are_forecast_scored_and_learned_from_as_its_own(be
     assert parts[0]["categoricals"].equal(parts[1]["categoricals"])
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_days_of_a_zone_are_days_wherever_they_are_told(zone):
+    days = pd.date_range("2024-02-01", periods=100, freq="D", tz=BERLIN)
+    model = model_of(days)
+    expected = model.forecast(frame_of(days))
+    assert expected["t"].tolist() == pd.date_range(days[-1], periods=5, freq="D")[1:].tolist()
+    pd.testing.assert_frame_equal(model.forecast(frame_of(days.tz_convert(zone))), expected)
+
+
+def test_pictures_and_updates_take_data_of_another_zone(berlin):
+    other = frame_of(INSTANTS.tz_convert("UTC"))
+    drawn = berlin.plot(berlin.forecast(other), other)
+    (axes, *_) = drawn.axes
+    assert len(axes.lines) > 1
+    learner = model_of(INSTANTS)
+    assert learner.update(other, max_seconds=1, progress=False).steps > 0
+
+
 def test_clocks_matter_to_the_model(berlin):
     shifted = berlin.forecast(frame_of(INSTANTS + pd.Timedelta(hours=5)))
     assert not np.allclose(shifted["q0.5"], berlin.forecast(frame_of(INSTANTS))["q0.5"])

@@ -166,7 +166,8 @@ def _check_model(model: Model, block: Block) -> None:
     elif model.season_length > block.windows.min_context_length:
         raise ValueError(
             f"The season of {model.name} must fit into every context, got one of "
-            f"{block.windows.min_context_length} time steps. Lengthen the context, or choose a shorter season."
+            f"{block.windows.min_context_length} time steps. Lengthen the context, or choose "
+            "a shorter season."
         )
 
 
