@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
-from drnn_forecast import data
 from drnn_forecast.layers import checked_dilations, checked_integer
 
 CELL_TYPES = ("RNN", "GRU", "LSTM")
@@ -117,9 +116,9 @@ def seasonal_dilations(freq: str, *, length: int) -> tuple[tuple[int, ...], ...]
         >>> seasonal_dilations("h", length=336), seasonal_dilations("W", length=52)
         (((1, 4, 24, 168),), ())
     """
-    known = {(24, 168): (1, 4, 24, 168), (7,): (1, 7), (12,): (1, 3, 6, 12)}
-    found = known.get(data.default_seasons(freq), ())
-    fitting = tuple(dilation for dilation in found if dilation < length)
+    months = dict.fromkeys(("MS", "ME", "BMS", "BME", "CBMS", "CBME"), (1, 3, 6, 12))
+    known = {"h": (1, 4, 24, 168), "D": (1, 7), **months}
+    fitting = tuple(dilation for dilation in known.get(freq, ()) if dilation < length)
     return (fitting,) if len(fitting) > 1 else ()
 
 
