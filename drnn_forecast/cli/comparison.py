@@ -14,7 +14,7 @@ from drnn_forecast.cli.folders import free_folder
 from drnn_forecast.cli.table import Table
 
 PASSED_ON = (
-    *("drop_short", "models", "scale_season", "seeds", "learning_rates"),
+    *("min_context_length", "drop_short", "models", "scale_season", "seeds", "learning_rates"),
     *("max_seconds", "max_epochs", "steps_per_epoch", "batch_size", "patience", "calibrated"),
     "progress",
 )
@@ -48,6 +48,8 @@ class Contest(Table):
 
     # A model's anchors are its own here.
     season_length: None = field(default=None, init=False)
+    # Theirs are the horizon and `step`.
+    stride: None = field(default=None, init=False)
     models: list[str] | None = None
     scale_season: int | None = None
     seeds: tuple[int, ...] = (0, 1, 2)

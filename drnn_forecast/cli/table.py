@@ -11,7 +11,10 @@ from typing import Any
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
 
-WINDOWS = ("context_length", "season_length", "validation_windows", "drop_short")
+WINDOWS = (
+    *("context_length", "min_context_length", "season_length"),
+    *("validation_windows", "stride", "drop_short"),
+)
 """The flags of a table that say what a model reads."""
 
 
@@ -30,12 +33,17 @@ class Table:
         static: Covariates constant within a series.
         freq: pandas frequency alias; inferred where it is not given.
         calendar: Whether to make features of the time stamps.
+        zone: Time zone, such as Europe/Berlin, that time stamps are brought into; those without
+            UTC offsets are its local time. By default that of the column.
         fill_gaps: Whether to fill missing time steps.
         drop_short: Whether to leave out series that are too short.
-        context_length: Time steps to look back; by default the longest season, or twice the
-            horizon where that is longer.
+        context_length: Time steps to look back; by default the longest season of at most 2,000, or
+            twice the horizon where that is longer.
+        min_context_length: The fewest time steps to look back, for series that are shorter than
+            the context; by default the context.
         season_length: Time steps, one or [several]; by default those of the frequency.
         validation_windows: Windows at the end of each series that stop the training.
+        stride: Time steps between the starts of these; by default the horizon.
     """
 
     path: Path
@@ -48,11 +56,14 @@ class Table:
     static: str | list[str] | None = None
     freq: str | None = None
     calendar: bool = True
+    zone: str | None = None
     fill_gaps: bool = False
     drop_short: bool = False
     context_length: int | None = None
+    min_context_length: int | None = None
     season_length: int | list[int] | None = None
     validation_windows: int | None = None
+    stride: int | None = None
 
     @cached_property
     def data(self) -> drnn.ForecastData:
@@ -67,6 +78,7 @@ class Table:
             static=self.static or (),
             freq=self.freq,
             calendar=self.calendar,
+            zone=self.zone,
             fill_gaps=self.fill_gaps,
         )
 

@@ -82,7 +82,7 @@ def tune_on_table(
         source.data,
         source.horizon,
         **source.recipe.dataset,
-        drop_short=source.drop_short,
+        **source.given(("min_context_length", "stride", "drop_short")),
         n_trials=n_trials,
         max_seconds=max_seconds,
         search_space=search_space,

@@ -10,7 +10,11 @@ from .frames.data import ForecastData as ForecastData
 from .frames.files import read_table as read_table, write_table as write_table
 from .frames.places import closest as closest
 from .frames.roles import Roles as Roles
-from .frames.seasons import default_context as default_context, default_seasons as default_seasons
+from .frames.seasons import (
+    default_context as default_context,
+    default_seasons as default_seasons,
+    mention_no_season as mention_no_season,
+)
 from .frames.windows import (
     WindowPlan as WindowPlan,
     plan_windows as plan_windows,

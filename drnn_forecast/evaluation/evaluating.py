@@ -35,8 +35,11 @@ def evaluate(
         ValueError: The data are refused or too short, or the model lacks a quantile.
     """
     count = checked_integer("windows", windows, minimum=1)
-    if not isinstance(data, ForecastData):
-        data = ForecastData.from_roles(data, Roles.from_dict(model.hparams["roles"]))
+    roles = Roles.from_dict(model.hparams["roles"])
+    if isinstance(data, ForecastData):
+        data = data.in_zone(roles.zone)
+    else:
+        data = ForecastData.from_roles(data, roles)
     if scale_season is None:
         scale_season = max(default_seasons(data.freq), default=1)
     horizon, shortest = model.hparams["max_prediction_length"], int(data.panel.sizes.min())

@@ -70,8 +70,8 @@ class Recipe:
         Args:
             freq: pandas frequency alias.
             horizon: Time steps to forecast.
-            context_length: Time steps to look back; None: the longest season of the frequency, or
-                twice the horizon where that is longer.
+            context_length: Time steps to look back; None: as `default_context`, the longest season
+                of at most 2,000 steps, or twice the horizon where that is longer.
 
         Example:
             >>> recipe = Recipe.of("h", 48)

@@ -17,7 +17,7 @@ from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import BaseModel
 
-from drnn_forecast.data import ForecastData, closest
+from drnn_forecast.data import ForecastData, closest, mention_no_season
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.fitting import fit
@@ -85,6 +85,8 @@ def train(
     budget = _budget(preset, max_seconds)
     _check_folder(folder)
     data, overrides = _with_roles(data, overrides)
+    if overrides.get("season_length") is None:
+        mention_no_season(data.freq, "forecasts are anchored on none; `season_length` gives one")
     recipe = Recipe.of(data.freq, steps, context_length=overrides.get("context_length"))
     of_split, of_model, of_fit = _sorted_out(recipe, overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)

@@ -296,3 +296,50 @@ def test_an_interrupt_in_training_is_said_and_leaves_no_file(here, capsys, monke
     assert run("fit", data, *FIT, *SMALL) == 130
     assert "interrupted" in capsys.readouterr().err
     assert [path.name for path in here.iterdir()] == ["data.csv"]
+
+
+def uneven_table():
+    """Return one long and one short series of months, as in M3."""
+    frame = table(num_series=2, length=90)
+    time = pd.date_range("2010-01-01", periods=90, freq="MS").astype(str)
+    frame["ds"] = np.tile(time, 2)
+    return frame.drop(index=range(90, 134))
+
+
+def test_short_series_are_kept_with_a_shorter_context(here, capsys):
+    data = write(uneven_table(), here / "data.csv")
+    flags = [
+        *FIT,
+        *SMALL[6:],
+        "--hidden_size",
+        "4",
+        "--num_layers",
+        "2",
+        "--validation_windows",
+        "1",
+    ]
+
+    assert run("fit", data, *flags) == 2
+    said = capsys.readouterr().err
+    assert "Every series needs at least 48 rows" in said
+    assert "Lower `min_context_length` (by default `context_length`)" in said
+    assert run("fit", data, *flags, "--min_context_length", "12", "--stride", "6") == 0
+    assert run("predict", "model", data) == 0
+    assert capsys.readouterr().out.count("\ns1,") == 12
+
+
+def test_a_table_in_one_utc_offset_is_forecast_as_in_both(here, capsys):
+    frame = table(length=400).assign(
+        ds=np.tile(pd.date_range("2024-03-20", periods=400, freq="h", tz="Europe/Berlin"), 2)
+    )
+    whole = write(frame, here / "data.csv")
+    late = write(frame[frame["ds"] > "2024-04-01"], here / "late.csv")
+    assert run("fit", whole, *FIT, *SMALL) == 0
+    assert run("fit", whole, *FIT, *SMALL, "--zone", "Europe/Berlin", "--out", "local") == 0
+    for model, offset in (("model", "+00:00"), ("local", "+02:00")):
+        capsys.readouterr()
+        assert run("predict", model, whole) == 0
+        expected = capsys.readouterr().out
+        assert expected.count(offset) == 24
+        assert run("predict", model, late) == 0
+        assert capsys.readouterr().out == expected

@@ -99,3 +99,22 @@ def test_a_report_without_its_extra_is_refused_before_any_work(here, capsys, mon
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_the_help_names_every_model(name):
     assert name in Contest.__doc__
+
+
+@pytest.mark.parametrize(
+    "command", [("compare", "--test_windows", "1"), ("backtest", "--folds", "1")]
+)
+def test_short_series_are_compared_with_a_shorter_context(here, capsys, command):
+    whole = frame()
+    (first, *_) = whole["id"].unique()
+    late = whole[whole["id"] == first].index[:-80]
+    whole.drop(index=late).to_parquet(here / "uneven.parquet")
+    name, *windows = command
+    flags = [*FLAGS, *windows, "--validation_windows", "1", "--seeds", "[0]"]
+
+    assert run(name, "uneven.parquet", *flags) == 2
+    assert "Lower `min_context_length` (by default `context_length`)" in capsys.readouterr().err
+    assert run(name, "uneven.parquet", *flags, "--min_context_length", "12") == 0
+    printed = capsys.readouterr().out
+    assert "DilatedRNN (GRU)" in printed
+    assert "nan" not in printed.lower()

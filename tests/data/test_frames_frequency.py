@@ -164,10 +164,11 @@ def test_a_time_column_of_text_or_dates_is_parsed(kind, caplog):
     assert ("UTC offsets" in caplog.text) == (kind == "mixed offsets")
 
 
-def test_days_of_another_zone_are_to_be_converted():
+def test_days_of_another_zone_need_that_zone():
     times = pd.date_range("2024-03-25", periods=20, freq="D", tz="Europe/Berlin").tz_convert("UTC")
-    with pytest.raises(ValueError, match=r"tz_convert` if days do not begin at midnight of UTC"):
+    with pytest.raises(ValueError, match=r"or `zone`, .* if days do not begin at midnight of UTC"):
         take(times)
+    assert take(times, zone="Europe/Berlin").freq == "D"
 
 
 def calendar_of(data: ForecastData) -> dict[str, list[str]]:

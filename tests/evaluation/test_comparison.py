@@ -328,7 +328,7 @@ REFUSED = [
     ({"scale_season": 400}, "`scale_season` must be shorter than what was observed"),
     ({"max_epochs": 0}, "`max_epochs` must be at least 1"),
     ({"max_seconds": -1}, "`max_seconds` must be above 0"),
-    ({"models": [SeasonalNaive(100)]}, "must fit into the context"),
+    ({"models": [SeasonalNaive(100)]}, "must fit into every context"),
     ({"calibrated": True}, "`calibrated` needs at least 19 validation windows"),
 ]
 

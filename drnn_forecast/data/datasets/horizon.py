@@ -29,7 +29,7 @@ def past_the_end(
     which copies the frame to keep it.
     """
     if isinstance(data, ForecastData):
-        data = data.with_future(future)
+        data = data.in_zone(roles.zone).with_future(future)
         data = data if origin is None else data.until(origin)
         panel, later = data.panel, data.future
     else:

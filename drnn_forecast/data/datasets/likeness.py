@@ -23,6 +23,13 @@ def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dic
     return dict(parameters)
 
 
+def zone_like(model: Any) -> str | None:
+    """Return the time zone of the roles that a model keeps, if it keeps one."""
+    hyperparameters: Mapping[str, Any] = getattr(model, "hparams", {})
+    zone: str | None = (hyperparameters.get("roles") or {}).get("zone")
+    return zone
+
+
 def lengths_like(
     parameters: Mapping[str, Any],
     *,

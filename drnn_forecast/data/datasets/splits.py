@@ -185,7 +185,8 @@ def long_enough(panel: Panel, windows: WindowPlan, *, drop_short: bool) -> NDArr
         f"{windows.min_context_length} (with lags of {windows.lag}) and a horizon of "
         f"{windows.horizon} to train on, and {windows.steps_after_training} for the "
         f"{windows.validation} validation and {windows.test} test windows. Too short: {short}. "
-        f"Lower `context_length`, `min_context_length` or the number of windows; {remedy}."
+        "Lower `min_context_length` (by default `context_length`), `horizon` or the number of "
+        f"windows; {remedy}."
     )
 
 

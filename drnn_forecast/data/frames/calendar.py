@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.frequency import step_in_days
+from drnn_forecast.data.frames.cadence import YEAR, cadence_of
 from drnn_forecast.data.frames.roles import CALENDAR_PREFIX
 
 HOUR = CALENDAR_PREFIX + "hour"
 WEEKDAY = CALENDAR_PREFIX + "weekday"
 MONTH = CALENDAR_PREFIX + "month"
+
+A_DAY_OR_TWO = 0.005
+"""How far from a whole number of years steps may be for their month to say nothing, in years."""
 
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     HOUR: tuple(f"{hour:02d}" for hour in range(24)),
@@ -79,18 +82,27 @@ CODES: dict[str, Callable[[LocalTimes], NDArray[np.int64]]] = {
 
 
 def calendar_categoricals(freq: str) -> list[str]:
-    """Return the names of the categorical features that suit a frequency."""
-    days = step_in_days(freq)
-    if days < 1:
-        return [HOUR, WEEKDAY]
-    if days < 7:
-        return [WEEKDAY]
-    return [MONTH] if 28 <= days < 365 else []
+    """Return the names of the categorical features that suit a frequency.
+
+    The hour where steps are not whole days, the weekday below a week, the month from four weeks on,
+    unless steps are whole years.
+    """
+    step = cadence_of(freq)
+    years = step.days / float(YEAR)
+    suits = {
+        HOUR: step.per_day.numerator != 1 and not step.is_of_years,
+        WEEKDAY: step.days < 7,
+        MONTH: step.days >= 28 and abs(years - round(years)) > A_DAY_OR_TWO,
+    }
+    return [name for name, is_suited in suits.items() if is_suited]
 
 
 def calendar_reals(freq: str) -> list[str]:
-    """Return the names of the real features that suit a frequency, all between -1 and 1."""
-    days = step_in_days(freq)
+    """Return the names of the real features that suit a frequency, all between -1 and 1.
+
+    The time of the day below an hour, the time of the year below four weeks.
+    """
+    days = cadence_of(freq).days
     cycles = ["day"] if days < 1 / 24 else []
     cycles += ["year"] if days < 28 else []
     return [f"{CALENDAR_PREFIX}{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")]

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.intake import take_in
+from drnn_forecast.data.frames.checks import check_columns, check_frame
+from drnn_forecast.data.frames.intake import take_in, with_stamps
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
@@ -37,7 +38,7 @@ class ForecastData:
             frame, sorted by series and time, without gaps or empty values.
         future: The rows after it: series, time and known covariates, every other column empty.
             May have no rows.
-        roles: What the columns are; `freq` is given.
+        roles: What the columns are; `freq` and `zone` are given.
     """
 
     history: pd.DataFrame
@@ -57,6 +58,7 @@ class ForecastData:
         static: Sequence[str] = (),
         freq: str | None = None,
         calendar: bool = True,
+        zone: str | None = None,
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
     ) -> ForecastData:
@@ -77,6 +79,7 @@ class ForecastData:
             static=column_tuple("static", static),
             freq=freq,
             calendar=calendar,
+            zone=zone,
         )
         return cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
 
@@ -157,10 +160,26 @@ class ForecastData:
 
     def with_future(self, future: pd.DataFrame | None) -> ForecastData:
         """Return the data with more future rows: series, time and known covariates."""
-        if future is None:
+        if future is None or (isinstance(future, pd.DataFrame) and future.empty):
             return self
-        later = [part for part in (self.future, future) if len(part)]
-        return self.from_roles(self.history, self.roles, future=pd.concat(later) if later else None)
+        check_frame(future, "future")
+        check_columns(future, (*self.roles.keys, *self.roles.known), "future")
+        given, _ = with_stamps(future, self.roles, "future")
+        later = pd.concat([self.future, given]) if len(self.future) else given
+        return self.from_roles(self.history, self.roles, future=later)
+
+    def in_zone(self, zone: str | None) -> ForecastData:
+        """Return the data with the same instants in another time zone (`Roles.zone`); None: as is.
+
+        Raises:
+            ValueError: There is no such zone, or it is `"naive"` for stamps that have one; or the
+                stamps lie on no grid of the frequency there, as days of another zone do.
+        """
+        roles = dataclasses.replace(self.roles, zone=zone or self.roles.zone)
+        if roles == self.roles:
+            return self
+        future = self.future if len(self.future) else None
+        return self.from_roles(self.history, roles, future=future)
 
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
         """Return the data whose marked rows of the history are future rows."""
@@ -217,15 +236,15 @@ class ForecastData:
             ValueError: A number is out of range, a series is too short, or a variable of `like`
                 is lacking.
         """
-        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like
+        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
-        panel = self.panel
         lengths: dict[str, Any] = {
             "horizon": horizon,
             "context_length": context_length,
             "min_context_length": min_context_length,
         }
+        panel = self.panel if like is None else self.in_zone(zone_like(like)).panel
         if like is None:
             parameters = new_parameters(panel, target_normalizer, dataset_options)
         else:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import BaseOffset, Day, Tick
 
+from drnn_forecast.data.frames.cadence import cadence_of
 from drnn_forecast.data.frames.places import counted, in_series, shown
 
 Stamps: TypeAlias = pd.DatetimeIndex | pd.arrays.DatetimeArray
@@ -159,16 +160,8 @@ def parse_frequency(freq: str) -> str:
     if offset.n < 1:
         raise ValueError(f"`freq` must step forward, got {freq!r}.")
     alias: str = offset.freqstr
+    cadence_of(alias)  # raises where its calendar is not known
     return alias
-
-
-@cache
-def step_in_days(freq: str) -> float:
-    """Return the length of a step in days (the first whole one of the year 2001)."""
-    offset = to_offset(freq)
-    start = offset.rollforward(pd.Timestamp("2001-01-01"))
-    days: float = (start + offset - start) / pd.Timedelta(days=1)
-    return days
 
 
 def best_fit(times: pd.DatetimeIndex) -> tuple[str, float] | None:
@@ -202,6 +195,15 @@ def candidates(times: pd.DatetimeIndex) -> Iterator[str]:
         yield to_offset(length).freqstr
     # Where steps are missing everywhere, no stretch shows that they are months or working days.
     yield from ("MS", "ME", "B")
+    # pandas infers no half-months and no last weekdays of a month.
+    yield from (f"LWOM-{times[0].day_name()[:3].upper()}", *half_months(times[:2].day.tolist()))
+
+
+def half_months(days: list[int]) -> Iterator[str]:
+    """Yield the frequencies that two neighbouring stamps of half-months may have."""
+    for alias, day in (("SMS", max(days)), ("SME", min(days))):
+        if 1 < day < 28:
+            yield f"{alias}-{day}"
 
 
 def missing_steps(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> float:
@@ -216,7 +218,7 @@ def zone_hint(times: pd.DatetimeIndex) -> str:
     """Return what a daily or longer frequency needs, where there is a time zone."""
     if times.tz is None:
         return ""
-    return f", or use `Series.dt.tz_convert` if days do not begin at midnight of {times.tz}"
+    return f", or `zone`, such as 'Europe/Berlin', if days do not begin at midnight of {times.tz}"
 
 
 def poor_fits(

@@ -17,7 +17,7 @@ from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
 from drnn_forecast.data.frames.roles import Roles
 from drnn_forecast.data.frames.rows import Names, Rows, factorized
-from drnn_forecast.data.frames.times import parse_times
+from drnn_forecast.data.frames.times import parse_times, zone_of
 
 logger = logging.getLogger("drnn_forecast.data")
 
@@ -30,11 +30,13 @@ def take_in(
     future: pd.DataFrame | None,
     origin: Any = None,
 ) -> tuple[Panel, pd.DataFrame | None]:
-    """Return the history, under roles with their frequency, and the future rows, if any.
+    """Return the history, under roles with frequency and zone, and the future rows, if any.
 
     Rows from `origin` on, a time, are future rows, of which nothing else is read or checked.
     """
     rows, parts = read_rows(frame, roles, roles.columns, "frame"), []
+    if roles.zone is None:
+        roles = dataclasses.replace(roles, zone=zone_of(rows.times))
     if origin is not None:
         is_late = from_origin(Panel(rows, roles), origin)
         rows, parts = rows.marked(~is_late), [rows.frame[is_late]]
@@ -56,10 +58,7 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     checks.check_columns(frame, columns, name)
     codes, names = factorized(frame, roles)
     checks.check_series_names(codes, names, roles, name)
-    given = frame[roles.time]
-    times = parse_times(given, name)
-    if not types.is_datetime64_any_dtype(given.dtype):
-        frame = frame.assign(**{roles.time: times})
+    frame, times = with_stamps(frame, roles, name)
     backward = backward_rows(codes, times.asi8)
     if backward:
         logger.warning(
@@ -72,6 +71,15 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
         return Rows(frame, codes, names, times)
     keys = list(roles.keys)
     return Rows.of(frame.sort_values(keys, kind="stable", ignore_index=True), roles)
+
+
+def with_stamps(
+    frame: pd.DataFrame, roles: Roles, name: str
+) -> tuple[pd.DataFrame, pd.arrays.DatetimeArray]:
+    """Return a frame whose time column holds the stamps in the zone of the roles, and those."""
+    given = frame[roles.time]
+    times = parse_times(given, name, roles.zone)
+    return (frame if times is given.array else frame.assign(**{roles.time: times})), times
 
 
 def is_ascending(names: Names) -> bool:
@@ -121,7 +129,6 @@ def future_rows(
 def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
     """Return the rows of `future`, which must fit the history."""
     rows = read_rows(future, roles, (*roles.keys, *roles.known), "future")
-    check_same_zone(rows[roles.time], history[roles.time])
     if roles.target in rows.frame and rows[roles.target].notna().any():
         raise ValueError(
             f"`future` must not hold target values, but its column {roles.target!r} has "
@@ -132,16 +139,6 @@ def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFra
     check_after_history(rows, history, roles)
     kinds = {key: history[key].dtype for key in roles.keys}
     return rows.frame.astype(kinds)
-
-
-def check_same_zone(times: pd.Series, history: pd.Series) -> None:
-    """Raise unless both columns are in the same time zone."""
-    if str(times.dt.tz) != str(history.dt.tz):
-        raise ValueError(
-            f"Time column {times.name!r} must have one time zone, but has {history.dt.tz} in "
-            f"`frame` and {times.dt.tz} in `future`; convert with `Series.dt.tz_convert` or "
-            "`Series.dt.tz_localize`."
-        )
 
 
 def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drnn_forecast.data.frames.zones import checked_zone
+
 CALENDAR_PREFIX = "calendar_"
 TIME_INDEX = "time_idx"
 ONLY_SERIES = "series"
@@ -34,10 +36,14 @@ class Roles:
         static: Covariates that are constant within a series.
         freq: pandas frequency alias; None: derived from the time stamps.
         calendar: Whether features are made from the time stamps.
+        zone: Time zone that stamps are brought into, such as `"Europe/Berlin"`, `"UTC"` or
+            `"UTC+01:00"`; those without one are its local time. `"naive"`: stamps have no zone, and
+            such that have one are refused. None: that of the time column.
 
     Raises:
         TypeError: An attribute has the wrong type.
-        ValueError: A column has two roles, or a name that datasets keep for themselves.
+        ValueError: A column has two roles, or a name that datasets keep for themselves, or there is
+            no such zone.
 
     Example:
         >>> Roles("ds", "y", known="price").known
@@ -52,6 +58,7 @@ class Roles:
     static: tuple[str, ...] = ()
     freq: str | None = None
     calendar: bool = True
+    zone: str | None = None
 
     def __post_init__(self) -> None:
         for role in ("known", "observed", "static"):
@@ -59,6 +66,8 @@ class Roles:
         check_types(self)
         check_one_role_each(self)
         check_names(self)
+        if self.zone is not None:
+            object.__setattr__(self, "zone", checked_zone(self.zone))
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -127,6 +136,10 @@ def check_types(roles: Roles) -> None:
                 )
     if roles.freq is not None and not isinstance(roles.freq, str):
         raise TypeError(f"`freq` must be a pandas frequency alias such as 'h', got {roles.freq!r}.")
+    if roles.zone is not None and not isinstance(roles.zone, str):
+        raise TypeError(
+            f"`zone` must name a time zone as text, such as 'Europe/Berlin', got {roles.zone!r}."
+        )
     if not isinstance(roles.calendar, bool):
         raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
 

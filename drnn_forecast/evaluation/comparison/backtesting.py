@@ -34,6 +34,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     step: int | None = None,
     refit_every: int | None = 1,
     window_length: int | None = None,
+    min_context_length: int | None = None,
     models: Sequence[Model | str] | None = None,
     scale_season: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
@@ -74,6 +75,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     windows = plan_windows(
         horizon=horizon,
         context_length=context_length,
+        min_context_length=min_context_length,
         validation_windows=validation_windows,
         test_windows=checked_integer("folds", folds, minimum=1),
         stride=None if step is None else checked_integer("step", step, minimum=1),

@@ -42,6 +42,7 @@ class Block:
         return self.data.split(
             horizon=self.windows.horizon,
             context_length=self.windows.context_length,
+            min_context_length=self.windows.min_context_length,
             validation_windows=self.windows.validation,
             test_windows=self.windows.test,
             stride=self.windows.stride,
@@ -183,11 +184,13 @@ def _too_short(
         window = f" and a window of {window_length}" if window_length else ""
         return (
             f"Every series needs at least {one} time steps for one test window: a context of "
-            f"{windows.context_length}, a horizon of {windows.horizon}, {windows.validation} "
-            f"validation windows{window}; {shortest}. Lower one of them, {remedy}"
+            f"{windows.min_context_length}, a horizon of {windows.horizon}, {windows.validation} "
+            f"validation windows{window}; {shortest}. Lower `min_context_length` (by default "
+            f"`context_length`), `horizon` or `validation_windows`, {remedy}"
         )
     return (
         f"`{count}` must be at most {possible} with {windows.stride} time steps between them and "
         f"{one} for the first one, got {windows.test}; {shortest}. Lower `{count}`, their "
-        f"distance, `context_length` or `validation_windows`, {remedy}"
+        f"distance, `min_context_length` (by default `context_length`) or `validation_windows`, "
+        f"{remedy}"
     )

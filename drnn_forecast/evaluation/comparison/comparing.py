@@ -25,6 +25,7 @@ def compare(
     context_length: int,
     validation_windows: int,
     test_windows: int,
+    min_context_length: int | None = None,
     models: Sequence[Model | str] | None = None,
     scale_season: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
@@ -52,6 +53,8 @@ def compare(
         context_length: Time steps that every trained model reads.
         validation_windows: Per series, directly before the test windows.
         test_windows: Per series, at the end.
+        min_context_length: The fewest time steps that a window of a shorter series has; None:
+            `context_length`. Models that cannot read shorter windows are left out, with a reason.
         models: What to compare: models, or names among `MODEL_NAMES`; names in a table must
             differ. None: all of these.
         scale_season: Time steps: the season of the naive error that scaled scores are divided by;
@@ -79,6 +82,7 @@ def compare(
     windows = plan_windows(
         horizon=horizon,
         context_length=context_length,
+        min_context_length=min_context_length,
         validation_windows=validation_windows,
         test_windows=checked_integer("test_windows", test_windows, minimum=1),
     )

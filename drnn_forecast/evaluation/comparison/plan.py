@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 
-from drnn_forecast.data import ForecastData, default_seasons
+from drnn_forecast.data import ForecastData, default_seasons, mention_no_season
 from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text
 from drnn_forecast.evaluation.comparison.identity import described
@@ -20,7 +20,7 @@ from drnn_forecast.evaluation.comparison.store import Store
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
 from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
-from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, Model, named_models
+from drnn_forecast.evaluation.contenders.registry import Model, default_names, named_models
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_needed
 from drnn_forecast.training import FitResult, check_settings, checked_seeds, fit
@@ -101,6 +101,7 @@ def make_plan(
     """Return the plan, with what was left to be derived."""
     if scale_season is None:
         scale_season = min(default_seasons(data.freq), default=1)
+        mention_no_season(data.freq, "MASE and RMSSE are scaled by changes from step to step")
     return Plan(
         models=_checked_models(models, data, context_length),
         scale_season=checked_integer("scale_season", scale_season, minimum=1),
@@ -162,10 +163,11 @@ def _check_model(model: Model, block: Block) -> None:
         model.check(block.splits.training)
     elif isinstance(model, ClassicalModel):
         model.check(block.data, block.splits.validation)
-    elif model.season_length > block.windows.context_length:
+    elif model.season_length > block.windows.min_context_length:
         raise ValueError(
-            f"The season of {model.name} must fit into the context, got `context_length` "
-            f"{block.windows.context_length}. Lengthen the context, or choose a shorter season."
+            f"The season of {model.name} must fit into every context, got one of "
+            f"{block.windows.min_context_length} time steps. Lengthen the context, or choose "
+            "a shorter season."
         )
 
 
@@ -194,7 +196,7 @@ def _checked_models(
     """Return the models, those given by name made."""
     if isinstance(models, str):
         raise TypeError(f"`models` must be a list of names or models, got {models!r}.")
-    given = list(MODEL_NAMES if models is None else models)
+    given = list(default_names(data, context_length) if models is None else models)
     for model in given:
         if not isinstance(model, str | NeuralModel | ClassicalModel | SeasonalNaive):
             raise TypeError(

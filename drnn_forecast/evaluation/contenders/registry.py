@@ -61,6 +61,12 @@ def named_models(
     return made
 
 
+def default_names(data: ForecastData, context_length: int) -> list[str]:
+    """Return the names of all models, but of MSTL where no season fits into the context."""
+    has_season = any(season <= context_length for season in default_seasons(data.freq))
+    return [name for name in MODEL_NAMES if has_season or name != "mstl"]
+
+
 def _dilated(cell_type: str, seasons: tuple[int, ...]) -> Model:
     return dilated_rnn(f"DilatedRNN ({cell_type})", cell_type=cell_type)
 

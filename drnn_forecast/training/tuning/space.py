@@ -116,7 +116,8 @@ def seasonal_dilations(freq: str, *, length: int) -> tuple[tuple[int, ...], ...]
         >>> seasonal_dilations("h", length=336), seasonal_dilations("W", length=52)
         (((1, 4, 24, 168),), ())
     """
-    known = {"h": (1, 4, 24, 168), "D": (1, 7), "MS": (1, 3, 6, 12), "ME": (1, 3, 6, 12)}
+    months = dict.fromkeys(("MS", "ME", "BMS", "BME", "CBMS", "CBME"), (1, 3, 6, 12))
+    known = {"h": (1, 4, 24, 168), "D": (1, 7), **months}
     fitting = tuple(dilation for dilation in known.get(freq, ()) if dilation < length)
     return (fitting,) if len(fitting) > 1 else ()
 

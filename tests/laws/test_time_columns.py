@@ -1,0 +1,114 @@
+"""Laws of time columns: what they say counts, not how; and what cannot be read gets advice."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contest import FOLDS, QUICK, WINDOWS, data, frame, small
+from drnn_forecast import ForecastData, backtest, compare
+
+DAYS = pd.date_range("2024-01-01", periods=60, freq="D")
+
+TELLINGS = {
+    "seconds": lambda times: times.dt.as_unit("s"),
+    "nanoseconds": lambda times: times.dt.as_unit("ns"),
+    "Arrow": lambda times: times.astype("timestamp[us][pyarrow]"),
+    "Arrow nanoseconds": lambda times: times.astype("timestamp[ns][pyarrow]"),
+    "text": lambda times: times.astype(str),
+    "objects of text": lambda times: times.astype(str).astype(object),
+    "Arrow text": lambda times: times.astype(str).astype("string[pyarrow]"),
+    "categories": lambda times: times.astype("category"),
+    "categories of text": lambda times: times.astype(str).astype("category"),
+    "stamps as objects": lambda times: times.astype(object),
+    "Python's datetimes": lambda times: pd.Series(list(times.dt.to_pydatetime()), dtype=object),
+    "numpy's as objects": lambda times: pd.Series(list(times.to_numpy()), dtype=object),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*DatetimeProperties.to_pydatetime:FutureWarning")
+@pytest.mark.parametrize("telling", TELLINGS)
+def test_times_are_numpys_below_however_they_are_told(telling):
+    table = frame(length=96)
+    own = data(table)
+    told = data(table.assign(ds=TELLINGS[telling](table["ds"]).array))
+    assert isinstance(told.history["ds"].dtype, np.dtype)
+    assert told.history["ds"].tolist() == own.history["ds"].tolist()
+    assert told.roles == own.roles
+
+
+@pytest.mark.parametrize("dtype", ["date32[pyarrow]", "date64[pyarrow]"])
+def test_dates_of_arrow_are_days(dtype):
+    days = pd.Series(DAYS.date).astype(dtype)
+    told = ForecastData.from_frame(pd.DataFrame({"t": days, "y": 1.0}), time="t", target="y")
+    assert told.history["t"].tolist() == DAYS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("work", "windows"), [(compare, WINDOWS), (backtest, {**FOLDS, "folds": 1})]
+)
+def test_comparisons_are_the_same_with_times_of_arrow(work, windows):
+    table = frame()
+    told = table.assign(ds=TELLINGS["Arrow"](table["ds"]).array)
+    options = {**windows, **QUICK, "models": [small(), "seasonal_naive"], "seeds": [0]}
+    own, other = (work(data(each), **options) for each in (table, told))
+    assert own.runs["failure"].isna().all()
+    pd.testing.assert_frame_equal(other.scores, own.scores)
+    pd.testing.assert_frame_equal(other.forecasts, own.forecasts, check_dtype=False)
+
+
+def months(form):
+    return pd.date_range("2010-01-01", periods=60, freq="MS").strftime(form).tolist()
+
+
+UNREADABLE = {
+    "YYYYMM": np.array(months("%Y%m"), dtype=int),
+    "YYYYMM as floats with gaps": [*np.array(months("%Y%m"), dtype=float), np.nan],
+    "YYYYMM with empty values": pd.array([*map(int, months("%Y%m")), None], dtype="Int64"),
+    "YYYYMM as objects": pd.Series(list(map(int, months("%Y%m"))), dtype=object),
+    "YYYYMM as text": months("%Y%m"),
+    "YYYYMM of Arrow": pd.array(list(map(int, months("%Y%m"))), dtype="int64[pyarrow]"),
+    "months of statistics offices": months("%YM%m"),
+    "YYYYMMDD": DAYS.strftime("%Y%m%d").astype(int),
+    "YYYYMMDD as floats": DAYS.strftime("%Y%m%d").astype(float),
+    "YYYYMMDDHH": (DAYS + pd.Timedelta(hours=7)).strftime("%Y%m%d%H").astype(int),
+    "years": np.arange(1960, 2020),
+    "years as floats": np.arange(1960.0, 2020.0),
+    "quarters": pd.period_range("2010Q1", periods=60, freq="Q"),
+    "quarters as text": pd.period_range("2010Q1", periods=60, freq="Q").astype(str),
+    "quarters with a hyphen": [f"{2000 + i // 4}-Q{i % 4 + 1}" for i in range(60)],
+    "weeks": pd.date_range("2024-01-01", periods=60, freq="W-MON").strftime("%G-W%V").tolist(),
+    "seconds since 1970": DAYS.as_unit("s").asi8,
+    "milliseconds since 1970": DAYS.as_unit("ms").asi8,
+    "nanoseconds since 1970": DAYS.as_unit("ns").asi8,
+    "seconds since 1970 as text": DAYS.as_unit("s").asi8.astype(str),
+    "time steps": np.arange(60),
+    "half time steps": np.arange(60) / 2,
+    "durations": pd.to_timedelta(np.arange(60), "D"),
+}
+"""Time columns that hold no time stamps."""
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_advice_for_a_time_column_works_when_it_is_followed(kind):
+    table = pd.DataFrame({"t": UNREADABLE[kind]}).assign(y=1.0)
+    with pytest.raises(
+        (TypeError, ValueError), match=r"Time column 't'.*; convert it with `"
+    ) as refusal:
+        ForecastData.from_frame(table, time="t", target="y")
+    advice = re.search(r"convert it with `(.+?)`", str(refusal.value))[1]
+    followed = table.assign(t=eval(advice, {"pd": pd, "frame": table})).dropna()
+    data = ForecastData.from_frame(followed, time="t", target="y")
+    assert len(data.history) == 60
+    first = data.history["t"].min()
+    assert first.year >= 1960
+    assert first != pd.Timestamp(0)
+
+
+def test_truth_values_are_no_times():
+    table = pd.DataFrame({"t": [True, False] * 9, "y": 1.0})
+    with pytest.raises(
+        TypeError, match="got dtype bool, first True; give another column as `time`"
+    ):
+        ForecastData.from_frame(table, time="t", target="y")
