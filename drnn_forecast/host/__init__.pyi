@@ -22,6 +22,7 @@ from .models import (
     suite_loaders as suite_loaders,
 )
 from .normalizers import (
+    groups_of as groups_of,
     quantile_fractions as quantile_fractions,
     scales_by_series as scales_by_series,
 )

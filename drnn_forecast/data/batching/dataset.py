@@ -20,7 +20,11 @@ from drnn_forecast.data.batching.batch import WindowBatch, gather_batch
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
-from drnn_forecast.data.batching.scales import is_elementwise, series_scales
+from drnn_forecast.data.batching.scales import (
+    is_elementwise,
+    series_scales,
+    write_series_scales,
+)
 from drnn_forecast.data.batching.spans import find_spans
 from drnn_forecast.data.batching.window_index import (
     IntArray,
@@ -184,6 +188,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
         use_checks.check_window_numbers(np.asarray([idx]), len(self))
         with as_dataset_errors():
             sample: tuple[dict[str, Any], Any] = super().__getitem__(idx)
+        first_row = self._windows.first_row[[idx]]
+        write_series_scales(sample[0], self, self.data["groups"][torch.from_numpy(first_row)])
         return sample
 
     def __getitems__(self, indices: Any) -> WindowBatch:
