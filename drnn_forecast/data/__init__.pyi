@@ -3,6 +3,7 @@ from .batching.renewal import renewable as renewable
 from .datasets.continuation import (
     continued_dataset as continued_dataset,
     continued_rows as continued_rows,
+    last_windows as last_windows,
 )
 from .datasets.horizon import past_the_end as past_the_end
 from .datasets.splits import Splits as Splits

@@ -18,7 +18,7 @@ from pytorch_forecasting.utils import create_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data import BatchedTimeSeriesDataSet
+from drnn_forecast.data import last_windows
 from drnn_forecast.host import PredictionCallback, quiet_lightning, rows_of_batch
 from drnn_forecast.model.losses import draw_samples
 
@@ -63,9 +63,7 @@ def collect(
 def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
     """Return the dataset that is meant, checked against that of the training."""
     if isinstance(data, pd.DataFrame):
-        data = BatchedTimeSeriesDataSet.from_parameters(
-            model.dataset_parameters, data, predict=True, stop_randomization=True
-        )
+        data = last_windows(model.dataset_parameters, data)
     dataset = data.dataset if isinstance(data, DataLoader) else data
     if not isinstance(dataset, TimeSeriesDataSet):
         raise TypeError(

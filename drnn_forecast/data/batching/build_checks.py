@@ -22,6 +22,7 @@ from drnn_forecast.data.batching.errors import (
     quoted,
     require,
 )
+from drnn_forecast.data.frames.checks import check_is_frame
 from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.host import TIME_COLUMN, HostDataset, groups_of
 
@@ -30,8 +31,7 @@ COLUMN_ARGUMENTS = ("time_idx", "target", "group_ids", "weight", *KINDS)
 
 def check_dataset_frame(data: Any) -> None:
     """Refuse what is not a frame with rows; a `TypeError` where it is no frame."""
-    if not isinstance(data, pd.DataFrame):
-        raise TypeError(f"`data` must be a pandas DataFrame, got {type(data).__name__}.")
+    check_is_frame(data, "data")
     require(not data.empty, "`data` must have rows and columns, got an empty frame.")
 
 

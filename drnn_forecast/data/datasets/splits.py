@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
 from drnn_forecast.data.frames.columns import model_frame, variables
@@ -77,6 +78,7 @@ def make_splits(
     kept = long_enough(panel, windows, drop_short=drop_short)
     weight = [parameters["weight"]] if parameters.get("weight") else []
     frame = model_frame(panel.rows.frame, panel.positions, panel, extra=weight)
+    parameters = with_known_labels(parameters, frame[kept])
     rows = frame[kept & (panel.steps_to_end >= windows.steps_after_training)]
     lengths = {
         "max_encoder_length": windows.context_length,

@@ -1,6 +1,6 @@
 """What a frame must be like, and what is said when it is not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from drnn_forecast.data.frames.kinds import as_numbers, is_category, is_real
+from drnn_forecast.data.frames.kinds import as_numbers, is_category, is_real, labels_of
 from drnn_forecast.data.frames.places import (
     closest,
     counted,
@@ -26,15 +26,39 @@ SUMMER_TIME_HINT = (
     " (`Series.dt.tz_localize`)."
 )
 
+CONVERSIONS = ("to_pandas", "toPandas", "df", "compute", "to_frame")
+"""How frames of other libraries become those of pandas."""
+FLATTEN = '{name}.columns = ["_".join(map(str, names)) for names in {name}.columns]'
+
 
 def check_frame(frame: Any, name: str) -> None:
-    """Raise unless `frame` is a DataFrame with rows."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"`{name}` must be a pandas DataFrame, got {type(frame).__name__}.")
+    """Raise unless `frame` is a DataFrame with rows, whose columns have one name each."""
+    check_is_frame(frame, name)
     if frame.empty:
         raise ValueError(
             f"`{name}` must have rows, got {len(frame)} rows and {frame.shape[1]} columns."
         )
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"`{name}` must have one name for each column, but its columns have "
+            f"{frame.columns.nlevels} levels, first {frame.columns[0]!r}. Either join the levels, "
+            f"`{FLATTEN.format(name=name)}`, or, where one level names the series, stack it: "
+            f"`{name}.stack(level=1).reset_index()`."
+        )
+
+
+def check_is_frame(frame: Any, name: str) -> None:
+    """Raise unless `frame` is a DataFrame of pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return
+    module, own = type(frame).__module__.partition(".")[0], type(frame).__name__
+    remedy = next(
+        (f" Pass `{name}.{method}()`." for method in CONVERSIONS if hasattr(frame, method)), ""
+    )
+    if isinstance(frame, Mapping | list | tuple):
+        remedy = f" Pass `pd.DataFrame({name})`."
+    found = own if module == "builtins" else f"a {own} of {module}"
+    raise TypeError(f"`{name}` must be a pandas DataFrame, got {found}.{remedy}")
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
@@ -70,7 +94,7 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
     kind = types.infer_dtype(names)
     if kind == "string":
         return
-    alike = names[pd.Index(names).astype(str).duplicated(keep=False)]
+    alike = names[pd.Index(labels_of(names)).duplicated(keep=False)]
     if len(alike) or kind.startswith("mixed"):
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "

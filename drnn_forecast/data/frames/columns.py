@@ -12,7 +12,7 @@ from drnn_forecast.data.frames.calendar import (
     calendar_features,
     calendar_reals,
 )
-from drnn_forecast.data.frames.kinds import Column, as_text, is_real
+from drnn_forecast.data.frames.kinds import Column, as_text
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import ONLY_SERIES, TIME_INDEX
 
@@ -24,7 +24,7 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     static categorical, where there is more than one.
     """
     roles = panel.roles
-    reals = {name for name in roles.covariates if is_real(panel.rows[name])}
+    reals = {name for name in roles.covariates if panel.is_real(name)}
     listed = {
         f"{part}_{kind}": [name for name in names if (name in reals) == (kind == "reals")]
         for part, names in (
@@ -65,8 +65,7 @@ def model_columns(
     columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:
         values = rows[name]
-        real = is_real(panel.rows[name])
-        columns[name] = values.to_numpy(np.float64) if real else as_text(values)
+        columns[name] = values.to_numpy(np.float64) if panel.is_real(name) else as_text(values)
     if roles.calendar:
         columns |= calendar_features(times, panel.grid.freq)
     return columns

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.intake import take_in
+from drnn_forecast.data.frames.checks import check_is_frame
+from drnn_forecast.data.frames.horizon import as_trained
+from drnn_forecast.data.frames.intake import named_alike, take_in
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
@@ -159,7 +161,8 @@ class ForecastData:
         """Return the data with more future rows: series, time and known covariates."""
         if future is None:
             return self
-        later = [part for part in (self.future, future) if len(part)]
+        check_is_frame(future, "future")
+        later = [named_alike(part, self.panel) for part in (self.future, future) if len(part)]
         return self.from_roles(self.history, self.roles, future=pd.concat(later) if later else None)
 
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
@@ -230,7 +233,8 @@ class ForecastData:
             parameters = new_parameters(panel, target_normalizer, dataset_options)
         else:
             options = {"target_normalizer": target_normalizer, **dataset_options}
-            parameters = parameters_like(like, panel, options)
+            parameters = parameters_like(like, options)
+            panel = as_trained(panel, parameters)
             lengths = lengths_like(parameters, **lengths)
         windows = plan_windows(
             **lengths,
