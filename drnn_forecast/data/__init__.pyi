@@ -10,7 +10,7 @@ from .datasets.splits import Splits as Splits
 from .frames.data import ForecastData as ForecastData
 from .frames.files import read_table as read_table, write_table as write_table
 from .frames.places import closest as closest
-from .frames.roles import Roles as Roles
+from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
 from .frames.seasons import default_context as default_context, default_seasons as default_seasons
 from .frames.windows import (
     WindowPlan as WindowPlan,

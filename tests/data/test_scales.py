@@ -263,6 +263,8 @@ def test_normalisers_of_other_kinds_have_one_scale_or_the_windows_own():
     y = frame.loc[frame["time_idx"] < 36, "y"]
     np.testing.assert_allclose(found[:, 0], y.mean(), rtol=1e-4)
     assert isinstance(
-        data(frame).split(horizon=4, context_length=8, validation_windows=1).training.target_normalizer,
+        data(frame)
+        .split(horizon=4, context_length=8, validation_windows=1)
+        .training.target_normalizer,
         EncoderNormalizer,
     )

@@ -173,7 +173,10 @@ def test_series_and_categories_that_the_model_lacks_are_said_together(model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shops": ["x", "y", "z"]}, r"one series .* column 'shop' has only 'x', 'y', 'z', and the"),
+        (
+            {"shops": ["x", "y", "z"]},
+            r"one series .* column 'shop' has only 'x', 'y', 'z', and the",
+        ),
         ({"kinds": [5]}, "one label .* column 'kind' has only '5', and the model knows '0', '1'"),
         ({"towns": [70, 80, 90]}, "one label .* column 'town' has only '70', '80', '90'"),
     ],

@@ -264,14 +264,17 @@ class BatchedTimeSeriesDataSet(HostDataset):
         with as_dataset_errors():
             super().set_overwrite_values(values, variable, target)
 
-    def transform_values(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def transform_values(self, name: str, values: Any, *args: Any, **kwargs: Any) -> Any:
         """Return values scaled or encoded, as `TimeSeriesDataSet.transform_values` does.
 
         Raises:
             MissingNameError: A category is unknown to the encoder.
         """
+        if name in self.lagged_variables and isinstance(values, pd.Series):
+            # scikit-learn refuses a column of another name than the one that it was fitted on.
+            values = values.rename(self.lagged_variables[name])
         try:
-            return super().transform_values(name, *args, **kwargs)
+            return super().transform_values(name, values, *args, **kwargs)
         except KeyError as error:
             raise MissingNameError(f"In the column {name!r}: {error.args[0]}.") from error
 

@@ -64,7 +64,8 @@ def _table(normalizer: Any, groups: Tensor, dataset: Any) -> Tensor:
     rows = np.stack(list(codes.values()), axis=1) if codes else groups.numpy()
     names = list(codes) or dataset.group_ids
     parameters = [
-        normalizer.get_parameters(torch.tensor(row), names) for row in (rows[:1] if is_one else rows)
+        normalizer.get_parameters(torch.tensor(row), names)
+        for row in (rows[:1] if is_one else rows)
     ]
     # As the collate function of pytorch-forecasting stacks them.
     if isinstance(parameters[0], Tensor):

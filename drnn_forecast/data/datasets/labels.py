@@ -41,7 +41,9 @@ def with_known_labels(parameters: Mapping[str, Any], columns: Mapping[str, Any])
             raise ValueError(_all_unknown(name, unknown, list(known), is_series=is_series))
         if unknown:
             kind = "series" if is_series else "labels"
-            said.append(f"{len(unknown)} of {counted(len(asked), kind)} in {name!r}: {some(unknown)}")
+            said.append(
+                f"{len(unknown)} of {counted(len(asked), kind)} in {name!r}: {some(unknown)}"
+            )
             silent[name] = copy(encoder)
             silent[name].warn = False
     if said:

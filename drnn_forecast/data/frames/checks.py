@@ -108,7 +108,7 @@ def check_dtypes(rows: Rows, roles: Roles) -> None:
     if not is_real(target) or types.is_complex_dtype(target.dtype):
         raise TypeError(
             f"Target column {roles.target!r} must hold numbers, got dtype {target.dtype}"
-            f"{first_text(rows, roles)}; convert it, for example with `pd.to_numeric`."
+            f"{first_text(rows, roles)}; {number_remedy(target)}."
         )
     for column in roles.covariates:
         values = rows[column]
@@ -118,6 +118,15 @@ def check_dtypes(rows: Rows, roles: Roles) -> None:
                 f"dtype {values.dtype} ({types.infer_dtype(values)}); convert it, for example with "
                 "`.astype(str)`, or leave it out."
             )
+
+
+def number_remedy(values: pd.Series) -> str:
+    """Return what makes numbers of a column."""
+    column = f"frame[{values.name!r}]"
+    is_labelled = isinstance(values.dtype, pd.CategoricalDtype) or types.is_bool_dtype(values.dtype)
+    if is_labelled:
+        return f"convert it with `{column} = {column}.astype(float)`"
+    return f"correct what is no number, then convert it with `{column} = pd.to_numeric({column})`"
 
 
 def first_text(rows: Rows, roles: Roles) -> str:
@@ -249,7 +258,7 @@ def check_gap_free(
         f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
         f"{counted(missing.sum(), 'step')} {'is' if missing.sum() == 1 else 'are'} missing in "
         f"{counted(len(gaps), 'gap')}, the first of {counted(missing[gaps[0]], 'step')}"
-        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (numbers "
-        "linearly, the rest with the last value), or give another `freq`."
+        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (each "
+        "with the last values before it), or give another `freq`."
         f"{SUMMER_TIME_HINT if spring else ''}"
     )

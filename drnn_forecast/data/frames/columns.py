@@ -1,6 +1,6 @@
 """The frame that a dataset reads, and what its columns are to pytorch-forecasting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,15 +43,12 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     return listed
 
 
-def model_frame(
-    rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel, extra: Sequence[str] = ()
-) -> pd.DataFrame:
+def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) -> pd.DataFrame:
     """Return the columns that a dataset needs, one row for each of `rows`."""
     roles = panel.roles
     group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
     columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
     columns = {TIME_INDEX: positions, roles.group: group, **columns}
-    columns |= {name: rows[name].to_numpy() for name in extra}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 

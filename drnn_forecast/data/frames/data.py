@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from drnn_forecast.data.frames.checks import check_is_frame
 from drnn_forecast.data.frames.horizon import as_trained
 from drnn_forecast.data.frames.intake import named_alike, take_in
+from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
@@ -99,8 +100,8 @@ class ForecastData:
         Args:
             frame: One row per series and time stamp. Stamps may be ISO 8601 text.
             roles: What its columns are.
-            fill_gaps: Whether missing time steps become rows: numbers are interpolated linearly
-                (integers become floats), everything else repeats the last value.
+            fill_gaps: Whether missing time steps become rows, which repeat the row before them. The
+                column `__filled` of the history marks them; no loss and no score counts them.
             future: More future rows: series, time and known covariates.
 
         Raises:
@@ -117,6 +118,12 @@ class ForecastData:
     def series_names(self) -> tuple[Hashable, ...]:
         """The name of each series, in the order of the history; ("series",) where it is one."""
         return self.panel.names
+
+    @property
+    def observed_target(self) -> NDArray[np.float64]:
+        """The target of every row of the history, not a number where a gap was filled."""
+        values = as_numbers(self.history[self.roles.target])
+        return np.where(self.panel.is_filled, np.nan, values)
 
     @property
     def freq(self) -> str:

@@ -15,7 +15,7 @@ from drnn_forecast.data.frames.kinds import as_numbers, is_real, with_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
-from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.roles import FILLED, Roles
 from drnn_forecast.data.frames.rows import Names, Rows, factorized
 from drnn_forecast.data.frames.times import parse_times
 
@@ -212,20 +212,20 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gap
 
 
 def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the history with the missing rows: numbers linear in time, the rest from before."""
+    """Return the history with the missing rows, which repeat the row before, and a mark of them.
+
+    A value from after a gap would tell a forecast from within it what comes.
+    """
     history, roles = panel.rows.frame, panel.roles
     present = np.arange(len(history)) + np.cumsum(missing)
     source = np.zeros(present[-1] + 1, dtype=np.int64)
     source[present] = np.arange(len(history))
     source = np.maximum.accumulate(source)
     steps_later = np.arange(len(source)) - present[source]
-    filled = history.iloc[source].reset_index(drop=True)
     stamps = panel.grid.stamps(panel.positions[source] + steps_later)
-    columns: dict[Any, Any] = {roles.time: stamps.astype(history[roles.time].dtype)}
-    for column, values in history.items():
-        if is_real(values) and column not in (*roles.keys, *roles.static):
-            drawn = np.interp(np.arange(len(source)), present, as_numbers(values))
-            kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64
-            columns[column] = pd.Series(drawn).astype(kept)
     logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)
-    return filled.assign(**columns)
+    columns = {
+        roles.time: stamps.astype(history[roles.time].dtype),
+        FILLED: (steps_later > 0) | panel.is_filled[source],
+    }
+    return history.iloc[source].reset_index(drop=True).assign(**columns)

@@ -23,7 +23,9 @@ def is_category(values: pd.Series) -> bool:
     """Whether a column holds text, categories or truth values."""
     if isinstance(values.dtype, pd.CategoricalDtype) or types.is_bool_dtype(values.dtype):
         return True
-    kind = types.infer_dtype(values, skipna=True)
+    # Of Arrow's dictionaries, pandas does not say what they hold.
+    held = values.astype(object) if isinstance(values.dtype, pd.ArrowDtype) else values
+    kind = types.infer_dtype(held, skipna=True)
     return kind in {"string", "boolean", "empty"}
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from drnn_forecast.data.frames.frequency import Grid
 from drnn_forecast.data.frames.kinds import as_text, is_real, labels_of
 from drnn_forecast.data.frames.places import shown
-from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.roles import FILLED, Roles
 from drnn_forecast.data.frames.rows import Rows
 
 
@@ -59,6 +59,13 @@ class Panel:
     def labels(self) -> NDArray[np.object_]:
         """The name of each series as datasets hold it: text."""
         return labels_of(self.rows.names)
+
+    @cached_property
+    def is_filled(self) -> NDArray[np.bool_]:
+        """Which rows were missing: their values are no observations."""
+        if FILLED not in self.rows.frame:
+            return np.zeros(len(self.rows.codes), dtype=bool)
+        return self.rows[FILLED].eq(True).to_numpy(dtype=bool, na_value=False)
 
     def is_real(self, covariate: str) -> bool:
         """Whether the values of a covariate are numbers."""
