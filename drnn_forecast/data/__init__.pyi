@@ -1,5 +1,6 @@
 from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
 from .batching.renewal import renewable as renewable
+from .datasets.codes import other_codes as other_codes
 from .datasets.continuation import (
     continued_dataset as continued_dataset,
     continued_rows as continued_rows,

@@ -153,7 +153,7 @@ def test_names_of_one_value_in_two_types_are_refused():
 
 def test_a_series_that_the_model_lacks_is_named_once(model):
     frame = as_labels(tidy([1, "x", "y"]).astype({"shop": str}), str)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="does not know") as said:
         values(model, frame)
     assert [str(one.message).partition(".")[0] for one in said] == [
         "The model does not know 2 of 3 series in 'shop': 'x', 'y'"
@@ -162,7 +162,7 @@ def test_a_series_that_the_model_lacks_is_named_once(model):
 
 def test_series_and_categories_that_the_model_lacks_are_said_together(model):
     frame = as_labels(tidy([1, 2, 10], kinds=(0, 5), towns=(7, 8, 70)))
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="does not know") as said:
         values(model, frame)
     assert len(said) == 1
     text = str(said[0].message)
@@ -277,12 +277,12 @@ def test_labels_of_plain_frames_are_one_in_every_type(plain_model, kind, call):
 
 @pytest.mark.parametrize("call", ["predict", "forecast"])
 def test_what_a_plain_model_does_not_know_is_said_once_or_refused(plain_model, call):
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="does not know") as said:
         getattr(plain_model, call)(plain(["1", "x", "y"]))
     assert [str(one.message).partition(".")[0] for one in said] == [
         "The model does not know 2 of 3 series in 'shop': 'x', 'y'"
     ]
-    with pytest.raises(ValueError, match="one series .* has only 'w', 'x', 'y'"):
+    with pytest.raises(ValueError, match=r"one series .* has only 'w', 'x', 'y'"):
         getattr(plain_model, call)(plain(["w", "x", "y"]))
 
 

@@ -99,8 +99,8 @@ def _as_trained(
     missing = [column for column in needed if column not in frame.columns]
     if missing:
         raise ValueError(
-            f"`{name}` must have the columns of the training dataset, {missing} missing of {needed}. "
-            "A variable known ahead is read in the past too, so that both frames need it."
+            f"`{name}` must have the columns of the training dataset, {missing} missing of "
+            f"{needed}. A variable known ahead is read in the past too, so that both frames need it."
         )
     texts = {
         column: as_text(frame[column])

@@ -205,7 +205,7 @@ def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
 def with_weight(
     parameters: dict[str, Any], panel: Panel
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
-    """Return the arguments of a dataset, and its column of weights, if any: 0 where a gap was filled.
+    """Return the arguments of a dataset, and its weights, if any: 0 where a gap was filled.
 
     Raises:
         ValueError: The frame lacks the user's column of weights.

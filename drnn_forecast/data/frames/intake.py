@@ -141,7 +141,7 @@ def named_alike(future: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     if series is None or series not in future:
         return future
     kind, codes = panel.rows[series].dtype, panel.code_of(future)
-    if (codes < 0).any() or (future[series].dtype == kind and kind != object):
+    if (codes < 0).any() or (future[series].dtype == kind and not types.is_object_dtype(kind)):
         return future
     named = panel.rows[series].array[panel.last_rows[codes]]
     return future.assign(**{series: named})
