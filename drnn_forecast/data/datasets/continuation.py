@@ -9,11 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.utils import to_list
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.datasets.labels import is_textual, label_columns, with_known_labels
 from drnn_forecast.data.frames.checks import check_frame
-from drnn_forecast.data.frames.kinds import as_text, holds_only_text, whole_numbers
+from drnn_forecast.data.frames.kinds import (
+    as_numbers,
+    as_text,
+    holds_only_text,
+    is_foreign,
+    whole_numbers,
+)
+from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.layers import checked_integer
 
 
@@ -94,7 +102,10 @@ def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) ->
 def _as_trained(
     parameters: Mapping[str, Any], frame: pd.DataFrame, needed: list[str], name: str
 ) -> pd.DataFrame:
-    """Return a frame with the columns needed, labels as text and whole numbers as time index."""
+    """Return a frame with the columns needed, as the training has them whatever their types.
+
+    Labels are text, the time index counts in whole numbers, and numbers are those of numpy.
+    """
     check_frame(frame, name)
     missing = [column for column in needed if column not in frame.columns]
     if missing:
@@ -113,7 +124,20 @@ def _as_trained(
     time = parameters["time_idx"]
     if time in frame.columns and frame[time].dtype != np.int64:
         texts[time] = whole_numbers(frame[time])
-    return frame.assign(**texts)
+    numbers = {
+        column: as_numbers(frame[column])
+        for column in _real_columns(parameters)
+        if column in frame.columns and column != time and is_foreign(frame[column])
+    }
+    return frame.assign(**texts, **numbers)
+
+
+def _real_columns(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a training that hold numbers, targets that are none among them."""
+    reals = [
+        name for kind in KINDS if kind.endswith("reals") for name in parameters.get(kind) or []
+    ]
+    return [*dict.fromkeys([*reals, *to_list(parameters["target"])])]
 
 
 def _before(frame: pd.DataFrame, keys: list[str], origin: Any) -> NDArray[np.bool_]:

@@ -32,7 +32,7 @@ FLATTEN = '{name}.columns = ["_".join(map(str, names)) for names in {name}.colum
 
 
 def check_frame(frame: Any, name: str) -> None:
-    """Raise unless `frame` is a DataFrame with rows, whose columns have one name each."""
+    """Raise unless `frame` is a DataFrame with rows, whose columns have a name each of their own."""
     check_is_frame(frame, name)
     if frame.empty:
         raise ValueError(
@@ -44,6 +44,12 @@ def check_frame(frame: Any, name: str) -> None:
             f"{frame.columns.nlevels} levels, first {frame.columns[0]!r}. Either join the levels, "
             f"`{FLATTEN.format(name=name)}`, or, where one level names the series, stack it: "
             f"`{name}.stack(level=1).reset_index()`."
+        )
+    if not frame.columns.is_unique:
+        repeated = frame.columns[frame.columns.duplicated()]
+        raise ValueError(
+            f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
+            "once; rename or drop the others."
         )
 
 
@@ -62,13 +68,7 @@ def check_is_frame(frame: Any, name: str) -> None:
 
 
 def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    """Raise unless every column is there, and no name twice."""
-    if not frame.columns.is_unique:
-        repeated = frame.columns[frame.columns.duplicated()]
-        raise ValueError(
-            f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
-            "once; rename or drop the others."
-        )
+    """Raise unless every column is there."""
     for column in columns:
         if column in frame.columns:
             continue

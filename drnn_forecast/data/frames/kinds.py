@@ -29,14 +29,21 @@ def is_category(values: pd.Series) -> bool:
     return kind in {"string", "boolean", "empty"}
 
 
+def is_boxed(values: pd.Series) -> bool:
+    """Whether a column holds Python's numbers, for which pandas has no type of numbers."""
+    kinds = {"integer", "integer-na", "floating", "mixed-integer-float", "decimal"}
+    is_object = types.is_object_dtype(values.dtype)
+    return is_object and types.infer_dtype(values, skipna=True) in kinds
+
+
+def is_foreign(values: pd.Series) -> bool:
+    """Whether a column holds numbers that are none of numpy's."""
+    return is_boxed(values) or (is_real(values) and types.is_extension_array_dtype(values.dtype))
+
+
 def with_numbers(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """Return a frame whose columns of Python's numbers have a type of numbers."""
-    kinds = {"integer", "integer-na", "floating", "mixed-integer-float", "decimal"}
-    numbers = {
-        name: frame[name].astype(float)
-        for name in columns
-        if frame[name].dtype == object and types.infer_dtype(frame[name], skipna=True) in kinds
-    }
+    numbers = {name: frame[name].astype(float) for name in columns if is_boxed(frame[name])}
     return frame.assign(**numbers) if numbers else frame
 
 
@@ -52,7 +59,8 @@ def whole_numbers(values: pd.Series) -> NDArray[np.int64]:
     Raises:
         TypeError: They are no whole numbers.
     """
-    numbers = as_numbers(values) if is_real(values) else np.array([np.nan])
+    is_counted = is_real(values) or is_boxed(values)
+    numbers = as_numbers(values) if is_counted else np.array([np.nan])
     if not (numbers == np.floor(numbers)).all():
         raise TypeError(
             f"Time index {values.name!r} must count time steps in whole numbers, got dtype "
