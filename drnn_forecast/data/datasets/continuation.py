@@ -129,7 +129,8 @@ def _as_trained(
         for column in _real_columns(parameters)
         if column in frame.columns and column != time and is_foreign(frame[column])
     }
-    return frame.assign(**texts, **numbers)
+    # The index may have the name of a column.
+    return frame.reset_index(drop=True).assign(**texts, **numbers)
 
 
 def _real_columns(parameters: Mapping[str, Any]) -> list[str]:

@@ -54,6 +54,7 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     """Return the sorted rows of a frame whose columns are there and whose keys are readable."""
     checks.check_frame(frame, name)
     checks.check_columns(frame, columns, name)
+    frame = frame.reset_index(drop=True)  # which may have the name of a column
     frame = with_numbers(frame, [column for column in columns if column not in roles.keys])
     codes, names = factorized(frame, roles)
     checks.check_series_names(codes, names, roles, name)
