@@ -33,12 +33,13 @@ def is_boxed(values: pd.Series) -> bool:
     """Whether a column holds Python's numbers, for which pandas has no type of numbers."""
     kinds = {"integer", "integer-na", "floating", "mixed-integer-float", "decimal"}
     is_object = types.is_object_dtype(values.dtype)
-    return is_object and types.infer_dtype(values, skipna=True) in kinds
+    return bool(is_object and types.infer_dtype(values, skipna=True) in kinds)
 
 
 def is_foreign(values: pd.Series) -> bool:
     """Whether a column holds numbers that are none of numpy's."""
-    return is_boxed(values) or (is_real(values) and types.is_extension_array_dtype(values.dtype))
+    is_extension = bool(types.is_extension_array_dtype(values.dtype))
+    return is_boxed(values) or (is_real(values) and is_extension)
 
 
 def with_numbers(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:

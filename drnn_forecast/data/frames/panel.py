@@ -65,7 +65,9 @@ class Panel:
         """Which rows were missing: their values are no observations."""
         if FILLED not in self.rows.frame:
             return np.zeros(len(self.rows.codes), dtype=bool)
-        return self.rows[FILLED].eq(True).to_numpy(dtype=bool, na_value=False)
+        marks: NDArray[np.bool_]
+        marks = self.rows[FILLED].eq(True).to_numpy(dtype=bool, na_value=False)
+        return marks
 
     def is_real(self, covariate: str) -> bool:
         """Whether the values of a covariate are numbers."""
