@@ -111,7 +111,7 @@ def _as_trained(
     if missing:
         raise ValueError(
             f"`{name}` must have the columns of the training dataset, {missing} missing of "
-            f"{needed}. A variable known ahead is read in the past too, so that both frames need it."
+            f"{needed}. What is known ahead is read in the past too, so that both frames need it."
         )
     texts = {
         column: as_text(frame[column])

@@ -32,7 +32,7 @@ FLATTEN = '{name}.columns = ["_".join(map(str, names)) for names in {name}.colum
 
 
 def check_frame(frame: Any, name: str) -> None:
-    """Raise unless `frame` is a DataFrame with rows, whose columns have a name each of their own."""
+    """Raise unless `frame` is a DataFrame with rows, whose columns have names of their own."""
     check_is_frame(frame, name)
     if frame.empty:
         raise ValueError(

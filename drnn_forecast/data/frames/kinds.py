@@ -73,8 +73,8 @@ def whole_numbers(values: pd.Series) -> NDArray[np.int64]:
 def holds_only_text(values: pd.Series) -> bool:
     """Whether a column is one of text, or of categories that are text."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return types.infer_dtype(values.cat.categories) == "string"
-    return types.infer_dtype(values, skipna=False) == "string"
+        return bool(types.infer_dtype(values.cat.categories) == "string")
+    return bool(types.infer_dtype(values, skipna=False) == "string")
 
 
 def stamps_of(values: pd.Series) -> pd.arrays.DatetimeArray:
