@@ -1,15 +1,17 @@
 from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
 from .batching.renewal import renewable as renewable
+from .datasets.codes import other_codes as other_codes
 from .datasets.continuation import (
     continued_dataset as continued_dataset,
     continued_rows as continued_rows,
+    last_windows as last_windows,
 )
 from .datasets.horizon import past_the_end as past_the_end
 from .datasets.splits import Splits as Splits
 from .frames.data import ForecastData as ForecastData
 from .frames.files import read_table as read_table, write_table as write_table
 from .frames.places import closest as closest
-from .frames.roles import Roles as Roles
+from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
 from .frames.seasons import (
     default_context as default_context,
     default_seasons as default_seasons,

@@ -57,7 +57,7 @@ def evaluate(
                 f"`model` must have the quantiles {list(QUANTILE_LEVELS)} to be scored, {missing} "
                 "are missing. Train it with `loss=quantile_loss()`."
             )
-        parts.append(forecast.merge(actual, on=["series", "time"]))
+        parts.append(forecast.merge(actual.dropna(), on=["series", "time"]))
     rows = pd.concat(parts, ignore_index=True)
     origins = rows.groupby("series", observed=True)["time"].min().rename("origin")
     scores = scores_by_series(

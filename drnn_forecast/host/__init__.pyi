@@ -27,6 +27,7 @@ from .models import (
 from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
+    groups_of as groups_of,
     quantile_fractions as quantile_fractions,
     scales_by_series as scales_by_series,
 )

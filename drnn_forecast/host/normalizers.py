@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ def added_to_scales(normalizer: TorchNormalizer) -> float:
     return float(torch.finfo(torch.float32).eps if is_tensor else np.finfo(np.float16).eps)
 
 
+IntArray = npt.NDArray[np.int64]
+
+
 def quantile_fractions(normalizer: EncoderNormalizer) -> dict[str, float]:
     """Return the fractions "lower", "center" and "upper" of a robust normaliser.
 
@@ -33,30 +37,46 @@ def quantile_fractions(normalizer: EncoderNormalizer) -> dict[str, float]:
     return {"lower": 0.25, "center": 0.5, "upper": 0.75, **normalizer._method_kwargs}
 
 
-def scales_by_series(
-    normalizer: Any, groups: npt.NDArray[np.int64], group_ids: list[str]
-) -> npt.NDArray[np.float64] | None:
-    """Return center and scale of every series from a normaliser's table at once, `(series, 2)`.
+def groups_of(normalizer: Any) -> list[str]:
+    """Return the columns whose values have a scale each; none of other normalisers."""
+    return list(normalizer._groups) if isinstance(normalizer, GroupNormalizer) else []
 
-    `get_parameters` looks up one series after another, 0.1 ms each. None where it has to: the
-    table has other keys than the group ids, or the class is another.
+
+def scales_by_series(
+    normalizer: GroupNormalizer, codes: Mapping[str, IntArray], series: int
+) -> npt.NDArray[np.float64]:
+    """Return center and scale of every series from a normaliser's table, `(series, 2)`.
+
+    Its `get_parameters` reads the codes in the order of the dataset's group ids, not its own.
 
     Args:
         normalizer: Fitted on the targets.
-        groups: Encoded group ids of every series, `(series, group ids)`.
-        group_ids: The columns that they come from.
+        codes: The code of every series in each of `groups_of`, as it was fitted on them.
+        series: How many there are.
     """
-    if type(normalizer) is not GroupNormalizer or normalizer.scale_by_group:
-        return None
-    if normalizer._groups == []:
-        parameters = normalizer.get_parameters(groups[0].tolist(), [])
-        return np.broadcast_to(np.asarray(parameters, np.float64), (len(groups), 2))
-    if normalizer._groups != group_ids:
-        return None
-    index = normalizer.norm_.index
-    is_tuple = isinstance(index, pd.MultiIndex)
-    keys = pd.MultiIndex.from_arrays(list(groups.T)) if is_tuple else groups[:, 0]
-    found = index.get_indexer(keys)
-    scales: npt.NDArray[np.float64] = normalizer.norm_.to_numpy()[found]
-    scales[found < 0] = [normalizer.missing_[name] for name in normalizer.names]
+    groups, names = groups_of(normalizer), list(normalizer.names)
+    if not groups:
+        one = np.array([normalizer.norm_[name] for name in names], np.float64)
+        return np.broadcast_to(one, (series, 2))
+    if normalizer.scale_by_group:
+        tables = (
+            _found(normalizer.norm_[group], codes[group], normalizer.missing_[group], names)
+            for group in groups
+        )
+        product: npt.NDArray[np.float64] = np.prod(list(tables), axis=0) ** (1.0 / len(groups))
+        return product
+    is_tuple = isinstance(normalizer.norm_.index, pd.MultiIndex)
+    keys = pd.MultiIndex.from_arrays([codes[group] for group in groups])
+    return _found(
+        normalizer.norm_, keys if is_tuple else codes[groups[0]], normalizer.missing_, names
+    )
+
+
+def _found(
+    table: pd.DataFrame, keys: Any, missing: Mapping[str, float], names: list[str]
+) -> npt.NDArray[np.float64]:
+    """Return the rows of a table under some keys, and what stands for those that it lacks."""
+    found = table.index.get_indexer(keys)
+    scales: npt.NDArray[np.float64] = table[names].to_numpy(np.float64)[found]
+    scales[found < 0] = [missing[name] for name in names]
     return scales

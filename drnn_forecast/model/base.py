@@ -16,7 +16,13 @@ from torchmetrics import Metric
 from typing_extensions import Self
 
 from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
-from drnn_forecast.model.collection import WindowCollector, WindowData, collect, windows_of
+from drnn_forecast.model.collection import (
+    WindowCollector,
+    WindowData,
+    check_loaders,
+    collect,
+    windows_of,
+)
 from drnn_forecast.model.losses import (
     point_forecast,
     prepare,
@@ -98,6 +104,27 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         """Log a number; of several processes their mean, so that all judge by the same."""
         options = {"sync_dist": True} if self.trainer.world_size > 1 else {}
         super().log(*args, **options | kwargs)
+
+    def on_train_start(self) -> None:
+        """Refuse datasets that are not encoded as the one that the model was made from."""
+        super().on_train_start()
+        check_loaders(self, [self.trainer.train_dataloader, self.trainer.val_dataloaders])
+
+    def on_validation_start(self) -> None:
+        """Refuse such datasets before a validation that no training precedes."""
+        super().on_validation_start()
+        if not self.trainer.training and (self.trainer.sanity_checking or self.trainer.validating):
+            check_loaders(self, self.trainer.val_dataloaders)
+
+    def on_test_start(self) -> None:
+        """Refuse such datasets before a test."""
+        super().on_test_start()
+        check_loaders(self, self.trainer.test_dataloaders)
+
+    def on_predict_start(self) -> None:
+        """Refuse such datasets before a prediction of Lightning's own."""
+        super().on_predict_start()
+        check_loaders(self, self.trainer.predict_dataloaders)
 
     def _written_objects(self) -> dict[str, Any]:
         """Return what a checkpoint holds beside numbers."""

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.utilities import CombinedLoader
 from lightning_utilities.core.apply_func import apply_to_collection, is_namedtuple
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import Prediction
@@ -19,7 +20,7 @@ from pytorch_forecasting.utils import create_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data import BatchedTimeSeriesDataSet
+from drnn_forecast.data import last_windows, other_codes
 from drnn_forecast.host import (
     PredictionCallback,
     comes_back,
@@ -81,9 +82,7 @@ def collect(
 def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
     """Return the dataset that is meant, checked against that of the training."""
     if isinstance(data, pd.DataFrame):
-        data = BatchedTimeSeriesDataSet.from_parameters(
-            model.dataset_parameters, data, predict=True, stop_randomization=True
-        )
+        data = last_windows(model.dataset_parameters, data)
     dataset = data.dataset if isinstance(data, DataLoader) else data
     if not isinstance(dataset, TimeSeriesDataSet):
         raise TypeError(
@@ -130,6 +129,30 @@ def check_known_variables(model: BaseModel, dataset: TimeSeriesDataSet) -> None:
             f"{parts.max_prediction_length}, the horizon of the training, got "
             f"{dataset.max_prediction_length}. Train a model with a longer horizon."
         )
+    parameters = getattr(model, "dataset_parameters", None)
+    differing = other_codes(parameters, dataset) if parameters else []
+    if differing:
+        raise ValueError(
+            f"Codes and scales of the dataset must be those that the model was trained with, but "
+            f"it has another {'; another '.join(differing)}. Make it with "
+            "`data.split(like=model, ...)`, or `TimeSeriesDataSet.from_dataset(training, frame)`."
+        )
+
+
+def check_loaders(model: BaseModel, loaders: Any) -> None:
+    """Refuse loaders, in whatever container, of datasets that `check_known_variables` refuses."""
+    if isinstance(loaders, Mapping | list | tuple):
+        for part in loaders.values() if isinstance(loaders, Mapping) else loaders:
+            check_loaders(model, part)
+        return
+    if isinstance(loaders, CombinedLoader):
+        check_loaders(model, loaders.flattened)
+        return
+    dataset = getattr(loaders, "dataset", None)
+    while dataset is not None and not isinstance(dataset, TimeSeriesDataSet):
+        dataset = getattr(dataset, "dataset", None)  # such as torch's Subset
+    if dataset is not None:
+        check_known_variables(model, dataset)
 
 
 class WindowCollector(PredictionCallback):

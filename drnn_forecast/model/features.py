@@ -8,6 +8,8 @@ import torch
 from pytorch_forecasting.models.nn import MultiEmbedding
 from torch import Tensor, nn
 
+from drnn_forecast.model.embeddings import module_name
+
 
 class FeatureReader(nn.Module):
     """Picks the real variables of one period and embeds its categorical ones.
@@ -29,7 +31,7 @@ class FeatureReader(nn.Module):
     ) -> None:
         super().__init__()
         self.embeddings = embeddings
-        self.categoricals = tuple(dict.fromkeys(categoricals))
+        self.categoricals = tuple(map(module_name, dict.fromkeys(categoricals)))
         self.positions = [list(x_reals).index(name) for name in reals]
         sizes = embeddings.output_size
         self.size = len(self.positions) + sum(sizes[name] for name in self.categoricals)

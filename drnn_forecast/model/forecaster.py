@@ -9,7 +9,6 @@ from typing import Any, Final
 import torch
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
-from pytorch_forecasting.models.nn import MultiEmbedding
 from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 from typing_extensions import Self
@@ -26,6 +25,7 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.base import ForecastingModel
+from drnn_forecast.model.embeddings import ColumnEmbeddings
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
 from drnn_forecast.model.interpretation import InterpretableModel
@@ -172,11 +172,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             warnings.filterwarnings("ignore", message="Attribute '(loss|logging_metrics)'")
             super().__init__(loss=loss, logging_metrics=logging_metrics, **kwargs)
 
-        self.embeddings = MultiEmbedding(
-            embedding_sizes=embedding_sizes,
-            x_categoricals=list(x_categoricals),
-            categorical_groups=categorical_groups,
-            embedding_paddings=list(embedding_paddings),
+        self.embeddings = ColumnEmbeddings(
+            embedding_sizes, x_categoricals, categorical_groups, embedding_paddings
         )
         self.encoder_features = self._reader("encoder")
         self.decoder_features = self._reader("decoder")

@@ -257,14 +257,16 @@ def test_target_rows_are_the_steps_after_each_series():
 def test_a_new_series_and_a_new_category_get_the_label_of_the_unknown():
     parameters = trained(take(probe(num_series=2)))
     frame = probe(num_series=3)
-    frame = frame[frame["who"] != "series 0"].assign(mood="new")
+    frame = frame[frame["who"] != "series 0"]
+    frame = frame.assign(mood=frame["mood"].cat.rename_categories({"good": "new"}))
     data = take(frame).before(4)
-    dataset = data.forecast_dataset(parameters)
+    with pytest.warns(UserWarning, match=r"1 of 2 series in 'who': 'series 2'; 1 of 2 .*: 'new'"):
+        dataset = data.forecast_dataset(parameters)
     x, _ = all_windows(dataset)
     named = data.target_rows(dataset)["who"].iloc[::4].tolist()
     who = dict(zip(named, labels(dataset, x, "encoder", "who")[:, 0], strict=True))
     assert who == {"series 1": "series 1", "series 2": "nan"}
-    assert (x["encoder_cat"][..., dataset.flat_categoricals.index("mood")] == 0).all()
+    assert labels(dataset, x, "encoder", "mood").tolist() == [["bad", "nan"] * 3] * 2
 
 
 def test_categories_that_may_be_unknown_are_those_of_the_user():
@@ -278,7 +280,8 @@ def test_encoders_and_scalers_of_training_are_not_touched_by_a_forecast():
     mean = parameters["scalers"]["k"].mean_.copy()
     classes = {name: dict(e.classes_) for name, e in parameters["categorical_encoders"].items()}
     new = probe(num_series=3)
-    take(new.assign(k=new["k"] * 5)).before(4).forecast_dataset(parameters)
+    with pytest.warns(UserWarning, match="'series 2'"):
+        take(new.assign(k=new["k"] * 5)).before(4).forecast_dataset(parameters)
     assert parameters["scalers"]["k"].mean_ == mean
     assert {n: e.classes_ for n, e in parameters["categorical_encoders"].items()} == classes
 

@@ -283,7 +283,7 @@ def test_the_position_in_the_year_is_a_point_on_the_unit_circle():
     np.testing.assert_allclose([sine[0], sine[92]], [0, 1], atol=1e-3)
 
 
-def test_filling_gaps_is_linear_for_numbers_and_repeats_the_rest():
+def test_filling_a_gap_repeats_the_row_before_it_and_marks_the_rows():
     frame = pd.DataFrame(
         {
             "s": [7] * 3 + [8] * 3,
@@ -297,11 +297,12 @@ def test_filling_gaps_is_linear_for_numbers_and_repeats_the_rest():
     data = ForecastData.from_frame(
         frame, time="t", target="y", series="s", known=["n", "c"], static="f", fill_gaps=True
     )
-    assert data.history["y"].tolist() == [0, 1, 2, 3, 4, 10, 20, 30, 40, 50]
-    assert data.history["n"].tolist() == pytest.approx([0, 1, 4 / 3, 5 / 3, 2, 0, 3, 4, 5, 6])
+    assert data.history["y"].tolist() == [0, 1, 1, 1, 4, 10, 20, 20, 20, 50]
+    assert data.history["n"].tolist() == [0, 1, 1, 1, 2, 0, 3, 3, 3, 6]
+    assert data.history["__filled"].tolist() == [False, False, True, True, False] * 2
     assert "".join(data.history["c"]) == "abbbcabbbc"
     assert data.history["s"].tolist() == [7] * 5 + [8] * 5
-    assert data.history[["s", "y", "f"]].dtypes.tolist() == frame[["s", "y", "f"]].dtypes.tolist()
+    assert data.history[frame.columns].dtypes.tolist() == frame.dtypes.tolist()
 
 
 def test_filling_nothing_changes_nothing():

@@ -62,7 +62,8 @@ def test_the_same_data_split_like_a_model_give_the_models_own_batches(part, norm
 def test_codes_and_scales_are_the_models_whatever_the_new_frame_holds(part):
     model, own = trained(sales("a", "b", "c"))
     later = sales("b", "new", level=100.0, start="2024-02-01")
-    dataset = getattr(later.split(like=model, **WINDOWS), part)
+    with pytest.warns(UserWarning, match="does not know 1 of 2 series in 'shop': 'new'"):
+        dataset = getattr(later.split(like=model, **WINDOWS), part)
     x, _ = epoch(dataset)
     shops = dataset.x_to_index(x)["shop"].to_numpy()
     code = x["encoder_cat"][:, 0, dataset.flat_categoricals.index("shop")].numpy()
@@ -80,7 +81,8 @@ def test_codes_and_scales_are_the_models_whatever_the_new_frame_holds(part):
 def test_a_model_stays_as_it_is_where_data_are_split_like_it():
     model, _ = trained(sales("a", "b"))
     before = pickle.dumps(model.dataset_parameters)
-    sales("new", level=9.0).split(like=model, **WINDOWS)
+    with pytest.warns(UserWarning, match="'new'"):
+        sales("new", "b", level=9.0).split(like=model, **WINDOWS)
     assert pickle.dumps(model.dataset_parameters) == before
 
 

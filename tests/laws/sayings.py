@@ -154,9 +154,7 @@ IDS = {
         shop=frame["shop"].astype(str).astype(pd.ArrowDtype(pa.string()))
     ),
     "ids as Arrow dictionary": lambda frame, generator: frame.assign(
-        shop=frame["shop"]
-        .astype(str)
-        .astype(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())))
+        shop=frame["shop"].astype(str).astype(pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())))
     ),
     "ids as categories": as_category("shop"),
     "ids as Python's integers": as_objects("shop", int),

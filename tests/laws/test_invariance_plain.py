@@ -19,7 +19,9 @@ WAYS = {
     "index of zeros": with_index(lambda frame: np.zeros(len(frame), dtype=int)),
     "index that misleads": with_index(lambda frame: np.arange(len(frame))[::-1] * 7),
     "index named as a column": with_index(lambda frame: pd.Index(frame["step"])),
-    "index of two levels": with_index(lambda frame: pd.MultiIndex.from_frame(frame[["who", "step"]])),
+    "index of two levels": with_index(
+        lambda frame: pd.MultiIndex.from_frame(frame[["who", "step"]])
+    ),
     "an extra column": with_column("note", lambda frame: [None] * len(frame)),
     "an extra column named index": with_column("index", lambda frame: 3),
     **{f"steps as {dtype}": as_dtype("step", dtype) for dtype in ("int8", "int32", "uint16")},
@@ -112,7 +114,9 @@ def test_one_other_way_to_say_a_plain_frame_changes_no_forecast(asked, way):
 @pytest.mark.parametrize("way", [way for way in WAYS if not way.startswith("target")])
 def test_one_other_way_to_say_a_plain_future_changes_no_forecast(asked, way):
     model, history, future, expected = asked
-    forecast = model.forecast(history, future=said(future.assign(y=np.nan), [way]).drop(columns="y"))
+    forecast = model.forecast(
+        history, future=said(future.assign(y=np.nan), [way]).drop(columns="y")
+    )
     np.testing.assert_array_equal(numbers(forecast), expected)
 
 

@@ -143,9 +143,10 @@ def test_new_series_and_categories_are_renewed_too():
     roles = ROLES["covariates"]
     parameters = training_parameters(roles)
     then = made_frame(seed=2, num_series=6).replace({"mood": {"good": "never seen"}})
-    data, _, made, new = both_datasets(
-        parameters, roles, first=made_frame(num_series=2, seed=1), then=then
-    )
+    with pytest.warns(UserWarning, match="'never seen'"):
+        data, _, made, new = both_datasets(
+            parameters, roles, first=made_frame(num_series=2, seed=1), then=then
+        )
     assert_same(all_inputs(new), all_inputs(made))
     pd.testing.assert_frame_equal(data.target_rows(new), data.target_rows(made))
 
@@ -155,11 +156,10 @@ def test_new_series_and_categories_are_renewed_too():
     "options",
     [
         {"lags": {"y": [12]}, "target_normalizer": GroupNormalizer()},
-        {"weight": "size"},
         {"constant_fill_strategy": {"price": 0.0}, "allow_missing_timesteps": True},
         {"add_target_scales": True, "target_normalizer": TorchNormalizer()},
     ],
-    ids=["lags", "weight", "filled gaps", "scales of the target"],
+    ids=["lags", "filled gaps", "scales of the target"],
 )
 def test_windows_that_depend_on_more_than_their_row_are_made_anew(options):
     data = ForecastData.from_roles(made_frame(), ROLES["no calendar"])

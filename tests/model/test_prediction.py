@@ -125,7 +125,8 @@ def test_a_missing_known_covariate_is_an_error_with_column_and_time(trained):
 def test_a_new_series_is_forecast(trained):
     frame = hourly_frame(num_series=3)
     frame.loc[frame["When"] > frame["When"].max() - pd.Timedelta("24h"), "Sold"] = np.nan
-    result = trained.forecast(frame)
+    with pytest.warns(UserWarning, match="does not know 1 of 3 series in 'Shop': '12'"):
+        result = trained.forecast(frame)
 
     new = result[result["Shop"] == 12]
     assert len(new) == 24

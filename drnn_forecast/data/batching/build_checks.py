@@ -22,16 +22,16 @@ from drnn_forecast.data.batching.errors import (
     quoted,
     require,
 )
+from drnn_forecast.data.frames.checks import check_is_frame
 from drnn_forecast.data.frames.roles import KINDS
-from drnn_forecast.host import TIME_COLUMN, HostDataset
+from drnn_forecast.host import TIME_COLUMN, HostDataset, groups_of
 
 COLUMN_ARGUMENTS = ("time_idx", "target", "group_ids", "weight", *KINDS)
 
 
 def check_dataset_frame(data: Any) -> None:
     """Refuse what is not a frame with rows; a `TypeError` where it is no frame."""
-    if not isinstance(data, pd.DataFrame):
-        raise TypeError(f"`data` must be a pandas DataFrame, got {type(data).__name__}.")
+    check_is_frame(data, "data")
     require(not data.empty, "`data` must have rows and columns, got an empty frame.")
 
 
@@ -146,6 +146,15 @@ def check_lags(dataset: HostDataset) -> None:
 
 def check_dataset_normalizer(dataset: HostDataset, normalizer: Any) -> None:
     """Refuse a target normaliser that cannot scale the dataset's targets."""
+    is_list = isinstance(normalizer, tuple | list)
+    for part in normalizer if is_list else getattr(normalizer, "normalizers", [normalizer]):
+        strange = [name for name in groups_of(part) if name not in dataset.group_ids]
+        require(
+            not strange,
+            f"The groups of a target normaliser must be among the columns that tell series apart, "
+            f"{quoted(dataset.group_ids)}, got {quoted(strange)}. Give "
+            f"`GroupNormalizer(groups={list(dataset.group_ids)!r})`.",
+        )
     if normalizer is None or isinstance(normalizer, str | tuple | list):
         return
     require(

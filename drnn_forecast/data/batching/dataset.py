@@ -20,7 +20,11 @@ from drnn_forecast.data.batching.batch import WindowBatch, gather_batch
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
-from drnn_forecast.data.batching.scales import is_elementwise, series_scales
+from drnn_forecast.data.batching.scales import (
+    is_elementwise,
+    series_scales,
+    write_series_scales,
+)
 from drnn_forecast.data.batching.spans import find_spans
 from drnn_forecast.data.batching.window_index import (
     IntArray,
@@ -184,6 +188,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
         use_checks.check_window_numbers(np.asarray([idx]), len(self))
         with as_dataset_errors():
             sample: tuple[dict[str, Any], Any] = super().__getitem__(idx)
+        first_row = self._windows.first_row[[idx]]
+        write_series_scales(sample[0], self, self.data["groups"][torch.from_numpy(first_row)])
         return sample
 
     def __getitems__(self, indices: Any) -> WindowBatch:
@@ -258,14 +264,17 @@ class BatchedTimeSeriesDataSet(HostDataset):
         with as_dataset_errors():
             super().set_overwrite_values(values, variable, target)
 
-    def transform_values(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    def transform_values(self, name: str, values: Any, *args: Any, **kwargs: Any) -> Any:
         """Return values scaled or encoded, as `TimeSeriesDataSet.transform_values` does.
 
         Raises:
             MissingNameError: A category is unknown to the encoder.
         """
+        if name in self.lagged_variables and isinstance(values, pd.Series):
+            # scikit-learn refuses a column of another name than the one that it was fitted on.
+            values = values.rename(self.lagged_variables[name])
         try:
-            return super().transform_values(name, *args, **kwargs)
+            return super().transform_values(name, values, *args, **kwargs)
         except KeyError as error:
             raise MissingNameError(f"In the column {name!r}: {error.args[0]}.") from error
 

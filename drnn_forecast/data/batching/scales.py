@@ -8,35 +8,80 @@ from typing import Any
 
 import numpy as np
 import torch
-from pytorch_forecasting.data.encoders import EncoderNormalizer, NaNLabelEncoder, TorchNormalizer
+from numpy.typing import NDArray
+from pytorch_forecasting.data.encoders import (
+    EncoderNormalizer,
+    GroupNormalizer,
+    NaNLabelEncoder,
+    TorchNormalizer,
+)
 from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError
-from drnn_forecast.host import quantile_fractions, scales_by_series
+from drnn_forecast.host import groups_of, quantile_fractions, scales_by_series
 
 
 def series_scales(dataset: Any, groups: Tensor) -> list[Tensor | None]:
     """Return a table of center and scale per series for each target, `(series, 2)`.
 
     An `EncoderNormalizer` has None: its scale belongs to the window.
+
+    Args:
+        dataset: A `TimeSeriesDataSet`.
+        groups: The codes by which it tells its series apart, `(series, group ids)`.
     """
     return [
-        None if isinstance(part, EncoderNormalizer) else _table(part, groups, dataset.group_ids)
+        None if isinstance(part, EncoderNormalizer) else _table(part, groups, dataset)
         for part in dataset.target_normalizers
     ]
 
 
-def _table(normalizer: Any, groups: Tensor, group_ids: list[str]) -> Tensor:
-    table = scales_by_series(normalizer, groups.numpy(), group_ids)
-    if table is not None:
+def write_series_scales(x: dict[str, Any], dataset: Any, groups: Tensor) -> None:
+    """Give one window of pytorch-forecasting the scales of its series, where they are by groups.
+
+    It looks up the number of a series where the normaliser has the code of a label. `groups` are
+    those of the window, `(1, group ids)`.
+    """
+    parts = dataset.target_normalizers
+    by_group = [number for number, part in enumerate(parts) if groups_of(part)]
+    if not by_group:
+        return
+    tables = series_scales(dataset, groups)
+    scales = list(x["target_scale"]) if dataset.multi_target else [x["target_scale"]]
+    for number in by_group:
+        table = tables[number]
+        scales[number] = scales[number] if table is None else table[0].numpy()
+    x["target_scale"] = scales if dataset.multi_target else scales[0]
+
+
+def _table(normalizer: Any, groups: Tensor, dataset: Any) -> Tensor:
+    count = len(groups)
+    codes = {name: _fitted_codes(dataset, name, groups) for name in groups_of(normalizer)}
+    if type(normalizer) is GroupNormalizer:
+        table = scales_by_series(normalizer, codes, count)
         return torch.from_numpy(table.astype(np.float32))
     is_one = type(normalizer) in (TorchNormalizer, NaNLabelEncoder)
-    rows = groups[:1] if is_one else groups
-    parameters = [normalizer.get_parameters(row, group_ids) for row in rows]
+    rows = np.stack(list(codes.values()), axis=1) if codes else groups.numpy()
+    names = list(codes) or dataset.group_ids
+    parameters = [
+        normalizer.get_parameters(torch.tensor(row), names)
+        for row in (rows[:1] if is_one else rows)
+    ]
     # As the collate function of pytorch-forecasting stacks them.
     if isinstance(parameters[0], Tensor):
-        return torch.stack(parameters).expand(len(groups), -1)
-    return torch.from_numpy(np.array(parameters, dtype=np.float32)).expand(len(groups), -1)
+        return torch.stack(parameters).expand(count, -1)
+    return torch.from_numpy(np.array(parameters, dtype=np.float32)).expand(count, -1)
+
+
+def _fitted_codes(dataset: Any, name: str, groups: Tensor) -> NDArray[np.int64]:
+    """Return the code of every series as a normaliser was fitted on it.
+
+    A dataset numbers its series by another encoder, which has no label for the unknown.
+    """
+    own = groups[:, dataset.group_ids.index(name)].numpy()
+    labels = dataset.transform_values(name, own, inverse=True, group_id=True)
+    known = dataset.get_transformer(name).classes_
+    return np.array([known.get(label, 0) for label in labels.tolist()], dtype=np.int64)
 
 
 @dataclass(frozen=True)

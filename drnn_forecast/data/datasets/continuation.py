@@ -9,8 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
+from pytorch_forecasting.utils import to_list
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.labels import is_textual, label_columns, with_known_labels
+from drnn_forecast.data.frames.checks import check_frame
+from drnn_forecast.data.frames.kinds import (
+    as_numbers,
+    as_text,
+    holds_only_text,
+    is_foreign,
+    whole_numbers,
+)
+from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.layers import checked_integer
 
 
@@ -36,22 +47,40 @@ def continued_dataset(
     """
     keys = [*parameters["group_ids"], parameters["time_idx"]]
     known = _known_columns(parameters)
-    missing = [name for name in (*keys, *known) if name not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"`frame` must have the columns of the training dataset, {missing} missing."
-        )
+    frame = _as_trained(parameters, frame, [*keys, *known], "frame")
+    if future is not None:
+        future = _as_trained(parameters, future, [*keys, *known], "future")
     if origin is not None:
         is_past = _before(frame, keys, origin)
-        later = frame.loc[~is_past, [*keys, *known]]
+        later = frame[~is_past][[*keys, *known]]
         frame, future = frame[is_past], later if future is None else pd.concat([later, future])
     ordered = frame.sort_values(keys, ignore_index=True)
     rows = _next_rows(ordered, keys, int(parameters["max_prediction_length"]))
     if known:
         rows = _with_known(rows, keys, known, future)
     data = pd.concat([ordered, rows[ordered.columns]], ignore_index=True)
+    # Nothing is learned here, so that no weight is needed.
+    parameters = with_known_labels({**parameters, "weight": None}, data)
     return BatchedTimeSeriesDataSet.from_parameters(
-        dict(parameters), data, predict=True, stop_randomization=True
+        parameters, data, predict=True, stop_randomization=True
+    )
+
+
+def last_windows(parameters: Mapping[str, Any], frame: pd.DataFrame) -> TimeSeriesDataSet:
+    """Return one window per series, whose targets are its last rows.
+
+    Args:
+        parameters: `get_parameters()` of the training dataset.
+        frame: Its columns; the weight may be missing.
+
+    Raises:
+        ValueError: A column is missing, or the model knows no series or category of the frame.
+    """
+    frame = _as_trained(parameters, frame, [], "data")
+    if parameters.get("weight") not in frame.columns:
+        parameters = {**parameters, "weight": None}
+    return BatchedTimeSeriesDataSet.from_parameters(
+        with_known_labels(parameters, frame), frame, predict=True, stop_randomization=True
     )
 
 
@@ -68,6 +97,48 @@ def continued_rows(parameters: Mapping[str, Any], dataset: TimeSeriesDataSet) ->
     first = index["time_idx_first_prediction"].to_numpy().repeat(steps)
     offsets = np.tile(np.arange(steps), len(index))
     return rows.assign(**{parameters["time_idx"]: first + offsets}).reset_index(drop=True)
+
+
+def _as_trained(
+    parameters: Mapping[str, Any], frame: pd.DataFrame, needed: list[str], name: str
+) -> pd.DataFrame:
+    """Return a frame with the columns needed, as the training has them whatever their types.
+
+    Labels are text, the time index counts in whole numbers, and numbers are those of numpy.
+    """
+    check_frame(frame, name)
+    missing = [column for column in needed if column not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"`{name}` must have the columns of the training dataset, {missing} missing of "
+            f"{needed}. What is known ahead is read in the past too, so that both frames need it."
+        )
+    texts: dict[str, NDArray[Any]] = {
+        column: as_text(frame[column])
+        for own, columns in label_columns(parameters).items()
+        for column in columns
+        if column in frame.columns
+        and is_textual(parameters["categorical_encoders"].get(own))
+        and not holds_only_text(frame[column])
+    }
+    time = parameters["time_idx"]
+    if time in frame.columns and frame[time].dtype != np.int64:
+        texts[time] = whole_numbers(frame[time])
+    numbers = {
+        column: as_numbers(frame[column])
+        for column in _real_columns(parameters)
+        if column in frame.columns and column != time and is_foreign(frame[column])
+    }
+    # The index may have the name of a column.
+    return frame.reset_index(drop=True).assign(**texts, **numbers)
+
+
+def _real_columns(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the columns of a training that hold numbers, targets that are none among them."""
+    reals = [
+        name for kind in KINDS if kind.endswith("reals") for name in parameters.get(kind) or []
+    ]
+    return [*dict.fromkeys([*reals, *to_list(parameters["target"])])]
 
 
 def _before(frame: pd.DataFrame, keys: list[str], origin: Any) -> NDArray[np.bool_]:
@@ -114,9 +185,6 @@ def _with_known(
             f"`future` must give the variables known ahead, {known}, for the steps to forecast, "
             f"got None. Pass a frame with {[*keys, *known]}."
         )
-    missing = [name for name in (*keys, *known) if name not in future.columns]
-    if missing:
-        raise ValueError(f"`future` must have the columns {[*keys, *known]}, {missing} missing.")
     repeated = future[future.duplicated(keys)]
     if len(repeated):
         raise ValueError(

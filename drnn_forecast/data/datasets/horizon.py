@@ -6,9 +6,10 @@ import pandas as pd
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
+from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
-from drnn_forecast.data.frames.horizon import check_lengths, check_trained_variables, window_columns
+from drnn_forecast.data.frames.horizon import as_trained, check_lengths, window_columns
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import TIME_INDEX, Roles
@@ -49,7 +50,7 @@ def make_forecast_dataset(
     Targets and observed covariates, which nobody knows there, hold the last observed value.
     The arguments are those of `ForecastData.forecast_dataset`, and the history and its future rows.
     """
-    check_trained_variables(panel, parameters)
+    panel = as_trained(panel, parameters)
     lags = parameters.get("lags") or {}
     lag = max((max(steps) for steps in lags.values()), default=0)
     check_lengths(panel, parameters, lag)
@@ -58,8 +59,8 @@ def make_forecast_dataset(
         future,
         context=parameters["max_encoder_length"] + lag,
         horizon=parameters["max_prediction_length"],
-        extra=[parameters["weight"]] if parameters.get("weight") else [],
     )
+    parameters = with_known_labels({**parameters, "weight": None}, columns)
     if like is not None:
         dataset = renewed(like, columns, parameters)
     else:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drnn_forecast.data.frames.horizon import check_trained_variables
-from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.layers import checked_integer
 
 
-def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dict[str, Any]:
+def parameters_like(model: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the dataset that a model was made from."""
     parameters = getattr(model, "dataset_parameters", None)
     if not isinstance(parameters, Mapping):
@@ -19,7 +17,6 @@ def parameters_like(model: Any, panel: Panel, options: Mapping[str, Any]) -> dic
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise TypeError(f"`like` decides {given}; leave them out.")
-    check_trained_variables(panel, parameters)
     return dict(parameters)
 
 

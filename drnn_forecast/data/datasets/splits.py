@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.precision import check_precision
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
 from drnn_forecast.data.frames.columns import model_frame, variables
+from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import closest, counted, some
-from drnn_forecast.data.frames.roles import TIME_INDEX
+from drnn_forecast.data.frames.roles import OBSERVED, TIME_INDEX
 from drnn_forecast.data.frames.windows import WindowPlan
 
 logger = logging.getLogger("drnn_forecast.data")
@@ -73,12 +75,12 @@ def make_splits(
 
     `parameters` are the arguments of a dataset, all but frame and lengths.
     """
-    check_weight(parameters.get("weight"), panel)
+    parameters, weights = with_weight(parameters, panel)
     check_normalizer(parameters["target_normalizer"], windows)
     check_precision(panel)
     kept = long_enough(panel, windows, drop_short=drop_short)
-    weight = [parameters["weight"]] if parameters.get("weight") else []
-    frame = model_frame(panel.rows.frame, panel.positions, panel, extra=weight)
+    frame = model_frame(panel.rows.frame, panel.positions, panel).assign(**weights)
+    parameters = with_known_labels(parameters, frame[kept])
     rows = frame[kept & (panel.steps_to_end >= windows.steps_after_training)]
     lengths = {
         "max_encoder_length": windows.context_length,
@@ -203,11 +205,24 @@ def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
         )
 
 
-def check_weight(weight: str | None, panel: Panel) -> None:
-    """Raise where the frame lacks the column of weights."""
-    if weight is not None and weight not in panel.rows.frame.columns:
+def with_weight(
+    parameters: dict[str, Any], panel: Panel
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    """Return the arguments of a dataset, and its weights, if any: 0 where a gap was filled.
+
+    Raises:
+        ValueError: The frame lacks the user's column of weights.
+    """
+    name = parameters.get("weight")
+    if name is None and not panel.is_filled.any():
+        return parameters, {}
+    is_own = name not in (None, OBSERVED)
+    if is_own and name not in panel.rows.frame.columns:
         raise ValueError(
-            f"The `weight` column {weight!r} is not in the frame"
-            f"{closest(weight, list(panel.rows.frame.columns))}; its columns are "
+            f"The `weight` column {name!r} is not in the frame"
+            f"{closest(str(name), list(panel.rows.frame.columns))}; its columns are "
             f"{some(panel.rows.frame.columns, limit=20)}."
         )
+    weight = as_numbers(panel.rows[str(name)]) if is_own else np.ones(len(panel.rows.codes))
+    name = str(name) if is_own else OBSERVED
+    return {**parameters, "weight": name}, {name: np.where(panel.is_filled, 0.0, weight)}

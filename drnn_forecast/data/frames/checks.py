@@ -1,6 +1,6 @@
 """What a frame must be like, and what is said when it is not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api import types
 
-from drnn_forecast.data.frames.kinds import as_numbers, is_category, is_real
+from drnn_forecast.data.frames.kinds import as_numbers, is_category, is_real, labels_of
 from drnn_forecast.data.frames.places import (
     closest,
     counted,
@@ -26,25 +26,49 @@ SUMMER_TIME_HINT = (
     " (`Series.dt.tz_localize`)."
 )
 
+CONVERSIONS = ("to_pandas", "toPandas", "df", "compute", "to_frame")
+"""How frames of other libraries become those of pandas."""
+FLATTEN = '{name}.columns = ["_".join(map(str, names)) for names in {name}.columns]'
+
 
 def check_frame(frame: Any, name: str) -> None:
-    """Raise unless `frame` is a DataFrame with rows."""
-    if not isinstance(frame, pd.DataFrame):
-        raise TypeError(f"`{name}` must be a pandas DataFrame, got {type(frame).__name__}.")
+    """Raise unless `frame` is a DataFrame with rows, whose columns have names of their own."""
+    check_is_frame(frame, name)
     if frame.empty:
         raise ValueError(
             f"`{name}` must have rows, got {len(frame)} rows and {frame.shape[1]} columns."
         )
-
-
-def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
-    """Raise unless every column is there, and no name twice."""
+    if frame.columns.nlevels > 1:
+        raise ValueError(
+            f"`{name}` must have one name for each column, but its columns have "
+            f"{frame.columns.nlevels} levels, first {frame.columns[0]!r}. Either join the levels, "
+            f"`{FLATTEN.format(name=name)}`, or, where one level names the series, stack it: "
+            f"`{name}.stack(level=1).reset_index()`."
+        )
     if not frame.columns.is_unique:
         repeated = frame.columns[frame.columns.duplicated()]
         raise ValueError(
             f"Column names must be unique, but `{name}` has {some(repeated.unique())} more than "
             "once; rename or drop the others."
         )
+
+
+def check_is_frame(frame: Any, name: str) -> None:
+    """Raise unless `frame` is a DataFrame of pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return
+    module, own = type(frame).__module__.partition(".")[0], type(frame).__name__
+    remedy = next(
+        (f" Pass `{name}.{method}()`." for method in CONVERSIONS if hasattr(frame, method)), ""
+    )
+    if isinstance(frame, Mapping | list | tuple):
+        remedy = f" Pass `pd.DataFrame({name})`."
+    found = own if module == "builtins" else f"a {own} of {module}"
+    raise TypeError(f"`{name}` must be a pandas DataFrame, got {found}.{remedy}")
+
+
+def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> None:
+    """Raise unless every column is there."""
     for column in columns:
         if column in frame.columns:
             continue
@@ -70,7 +94,7 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
     kind = types.infer_dtype(names)
     if kind == "string":
         return
-    alike = names[pd.Index(names).astype(str).duplicated(keep=False)]
+    alike = names[pd.Index(labels_of(names)).duplicated(keep=False)]
     if len(alike) or kind.startswith("mixed"):
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
@@ -84,7 +108,7 @@ def check_dtypes(rows: Rows, roles: Roles) -> None:
     if not is_real(target) or types.is_complex_dtype(target.dtype):
         raise TypeError(
             f"Target column {roles.target!r} must hold numbers, got dtype {target.dtype}"
-            f"{first_text(rows, roles)}; convert it, for example with `pd.to_numeric`."
+            f"{first_text(rows, roles)}; {number_remedy(target)}."
         )
     for column in roles.covariates:
         values = rows[column]
@@ -94,6 +118,15 @@ def check_dtypes(rows: Rows, roles: Roles) -> None:
                 f"dtype {values.dtype} ({types.infer_dtype(values)}); convert it, for example with "
                 "`.astype(str)`, or leave it out."
             )
+
+
+def number_remedy(values: pd.Series) -> str:
+    """Return what makes numbers of a column."""
+    column = f"frame[{values.name!r}]"
+    is_labelled = isinstance(values.dtype, pd.CategoricalDtype) or types.is_bool_dtype(values.dtype)
+    if is_labelled:
+        return f"convert it with `{column} = {column}.astype(float)`"
+    return f"correct what is no number, then convert it with `{column} = pd.to_numeric({column})`"
 
 
 def first_text(rows: Rows, roles: Roles) -> str:
@@ -225,7 +258,7 @@ def check_gap_free(
         f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
         f"{counted(missing.sum(), 'step')} {'is' if missing.sum() == 1 else 'are'} missing in "
         f"{counted(len(gaps), 'gap')}, the first of {counted(missing[gaps[0]], 'step')}"
-        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (numbers "
-        "linearly, the rest with the last value), or give another `freq`."
+        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (each "
+        "with the last values before it), or give another `freq`."
         f"{SUMMER_TIME_HINT if spring else ''}"
     )

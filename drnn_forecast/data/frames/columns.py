@@ -1,6 +1,6 @@
 """The frame that a dataset reads, and what its columns are to pytorch-forecasting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from drnn_forecast.data.frames.calendar import (
     calendar_features,
     calendar_reals,
 )
-from drnn_forecast.data.frames.kinds import Column, as_text, is_real
+from drnn_forecast.data.frames.kinds import Column, as_text
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import ONLY_SERIES, TIME_INDEX
 
@@ -24,7 +24,7 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     static categorical, where there is more than one.
     """
     roles = panel.roles
-    reals = {name for name in roles.covariates if is_real(panel.rows[name])}
+    reals = {name for name in roles.covariates if panel.is_real(name)}
     listed = {
         f"{part}_{kind}": [name for name in names if (name in reals) == (kind == "reals")]
         for part, names in (
@@ -43,15 +43,12 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     return listed
 
 
-def model_frame(
-    rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel, extra: Sequence[str] = ()
-) -> pd.DataFrame:
+def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) -> pd.DataFrame:
     """Return the columns that a dataset needs, one row for each of `rows`."""
     roles = panel.roles
     group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
     columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
     columns = {TIME_INDEX: positions, roles.group: group, **columns}
-    columns |= {name: rows[name].to_numpy() for name in extra}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
@@ -65,8 +62,7 @@ def model_columns(
     columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:
         values = rows[name]
-        real = is_real(panel.rows[name])
-        columns[name] = values.to_numpy(np.float64) if real else as_text(values)
+        columns[name] = values.to_numpy(np.float64) if panel.is_real(name) else as_text(values)
     if roles.calendar:
         columns |= calendar_features(times, panel.grid.freq)
     return columns

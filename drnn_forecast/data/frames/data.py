@@ -16,7 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.checks import check_columns, check_frame
-from drnn_forecast.data.frames.intake import take_in, with_stamps
+from drnn_forecast.data.frames.horizon import as_trained
+from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
+from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import Roles, column_tuple
@@ -100,8 +102,8 @@ class ForecastData:
         Args:
             frame: One row per series and time stamp. Stamps may be ISO 8601 text.
             roles: What its columns are.
-            fill_gaps: Whether missing time steps become rows: numbers are interpolated linearly
-                (integers become floats), everything else repeats the last value.
+            fill_gaps: Whether missing time steps become rows, which repeat the row before them. The
+                column `__filled` of the history marks them; no loss and no score counts them.
             future: More future rows: series, time and known covariates.
 
         Raises:
@@ -118,6 +120,12 @@ class ForecastData:
     def series_names(self) -> tuple[Hashable, ...]:
         """The name of each series, in the order of the history; ("series",) where it is one."""
         return self.panel.names
+
+    @property
+    def observed_target(self) -> NDArray[np.float64]:
+        """The target of every row of the history, not a number where a gap was filled."""
+        values = as_numbers(self.history[self.roles.target])
+        return np.where(self.panel.is_filled, np.nan, values)
 
     @property
     def freq(self) -> str:
@@ -165,8 +173,8 @@ class ForecastData:
         check_frame(future, "future")
         check_columns(future, (*self.roles.keys, *self.roles.known), "future")
         given, _ = with_stamps(future, self.roles, "future")
-        later = pd.concat([self.future, given]) if len(self.future) else given
-        return self.from_roles(self.history, self.roles, future=later)
+        later = [named_alike(part, self.panel) for part in (self.future, given) if len(part)]
+        return self.from_roles(self.history, self.roles, future=pd.concat(later))
 
     def in_zone(self, zone: str | None) -> ForecastData:
         """Return the data with the same instants in another time zone (`Roles.zone`); None: as is.
@@ -249,7 +257,8 @@ class ForecastData:
             parameters = new_parameters(panel, target_normalizer, dataset_options)
         else:
             options = {"target_normalizer": target_normalizer, **dataset_options}
-            parameters = parameters_like(like, panel, options)
+            parameters = parameters_like(like, options)
+            panel = as_trained(panel, parameters)
             lengths = lengths_like(parameters, **lengths)
         windows = plan_windows(
             **lengths,

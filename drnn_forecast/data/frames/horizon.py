@@ -1,6 +1,7 @@
 """The columns of the windows right after the last observations."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,19 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.columns import model_columns, variables
+from drnn_forecast.data.frames.kinds import is_real
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, series_place
 from drnn_forecast.data.frames.roles import KINDS, TIME_INDEX
 
 
 def window_columns(
-    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int, extra: Sequence[str]
+    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of a dataset for the last steps of every series and the next ones.
 
     One series follows the other, complete and in order of time. The rows ahead repeat the last one
     but for time and known covariates.
-    `future` has the known covariates; `extra` are further columns to carry over as they are.
+    `future` has the known covariates.
     """
     roles, history = panel.roles, panel.rows
     recent = np.flatnonzero(panel.steps_to_end < context)
@@ -40,7 +42,6 @@ def window_columns(
         TIME_INDEX: positions,
         roles.group: panel.labels[panel.rows.codes[rows]],
         **model_columns(values, panel.grid.column(positions), panel),
-        **{name: history[name].to_numpy()[rows] for name in extra},
     }
 
 
@@ -73,6 +74,21 @@ def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[
         f"({counted(lacking, 'series')} in all); add them as rows with an empty target, or in "
         "`future`."
     )
+
+
+def as_trained(panel: Panel, parameters: Mapping[str, Any]) -> Panel:
+    """Return the history as training read it, in which numbers may be labels.
+
+    Raises:
+        ValueError: It lacks a variable of training, or has it in another part.
+    """
+    trained = {name for kind in KINDS if "categoricals" in kind for name in parameters[kind] or []}
+    labelled = frozenset(
+        name for name in panel.roles.covariates if name in trained and is_real(panel.rows[name])
+    )
+    panel = dataclasses.replace(panel, labelled=labelled) if labelled else panel
+    check_trained_variables(panel, parameters)
+    return panel
 
 
 def check_trained_variables(panel: Panel, parameters: Mapping[str, Any]) -> None:

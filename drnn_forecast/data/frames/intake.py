@@ -11,11 +11,11 @@ from pandas.api import types
 
 from drnn_forecast.data.frames import checks
 from drnn_forecast.data.frames.frequency import OFF_GRID, resolve_frequency
-from drnn_forecast.data.frames.kinds import as_numbers, is_real
+from drnn_forecast.data.frames.kinds import as_numbers, is_real, with_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
-from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.roles import FILLED, Roles
 from drnn_forecast.data.frames.rows import Names, Rows, factorized
 from drnn_forecast.data.frames.times import parse_times, zone_of
 
@@ -56,6 +56,8 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
     """Return the sorted rows of a frame whose columns are there and whose keys are readable."""
     checks.check_frame(frame, name)
     checks.check_columns(frame, columns, name)
+    frame = frame.reset_index(drop=True)  # which may have the name of a column
+    frame = with_numbers(frame, [column for column in columns if column not in roles.keys])
     codes, names = factorized(frame, roles)
     checks.check_series_names(codes, names, roles, name)
     frame, times = with_stamps(frame, roles, name)
@@ -136,15 +138,27 @@ def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFra
             "`frame`."
         )
     check_same_kinds(rows, history, roles)
-    check_after_history(rows, history, roles)
-    kinds = {key: history[key].dtype for key in roles.keys}
-    return rows.frame.astype(kinds)
+    panel = Panel(history, roles)
+    check_after_history(rows, panel)
+    return named_alike(rows.frame.astype({roles.time: history[roles.time].dtype}), panel)
+
+
+def named_alike(future: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    """Return future rows whose series have the names of the history, where it has them."""
+    series = panel.roles.series
+    if series is None or series not in future:
+        return future
+    kind, codes = panel.rows[series].dtype, panel.code_of(future)
+    if (codes < 0).any() or (future[series].dtype == kind and not types.is_object_dtype(kind)):
+        return future
+    named = panel.rows[series].array[panel.last_rows[codes]]
+    return future.assign(**{series: named})
 
 
 def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:
-    """Raise where a covariate holds numbers in one frame and categories in the other."""
+    """Raise where a covariate holds numbers in the history, and labels in the future."""
     for column in roles.known:
-        if is_real(rows[column]) != is_real(history[column]) and rows[column].notna().any():
+        if is_real(history[column]) and not is_real(rows[column]) and rows[column].notna().any():
             raise TypeError(
                 f"Known covariate {column!r} must have one kind of value, but has dtype "
                 f"{history[column].dtype} in `frame` and {rows[column].dtype} in `future`; "
@@ -152,9 +166,9 @@ def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:
             )
 
 
-def check_after_history(rows: Rows, history: Rows, roles: Roles) -> None:
+def check_after_history(rows: Rows, panel: Panel) -> None:
     """Raise where a row is of a series without history, or not after its last target."""
-    panel = Panel(history, roles)
+    roles = panel.roles
     codes = panel.code_of(rows.frame)
     unknown = codes < 0
     if unknown.any():
@@ -163,7 +177,7 @@ def check_after_history(rows: Rows, history: Rows, roles: Roles) -> None:
             f"others: {some(rows[str(roles.series)][unknown].unique())}; drop them, or add "
             "their history."
         )
-    is_early = np.asarray(rows.times <= history.times[panel.last_rows][codes])
+    is_early = np.asarray(rows.times <= panel.rows.times[panel.last_rows][codes])
     if is_early.any():
         raise ValueError(
             "The rows of `future` must come after the last target of their series, but "
@@ -196,20 +210,20 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gap
 
 
 def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the history with the missing rows: numbers linear in time, the rest from before."""
+    """Return the history with the missing rows, which repeat the row before, and a mark of them.
+
+    A value from after a gap would tell a forecast from within it what comes.
+    """
     history, roles = panel.rows.frame, panel.roles
     present = np.arange(len(history)) + np.cumsum(missing)
     source = np.zeros(present[-1] + 1, dtype=np.int64)
     source[present] = np.arange(len(history))
     source = np.maximum.accumulate(source)
     steps_later = np.arange(len(source)) - present[source]
-    filled = history.iloc[source].reset_index(drop=True)
     stamps = panel.grid.stamps(panel.positions[source] + steps_later)
-    columns: dict[Any, Any] = {roles.time: stamps.astype(history[roles.time].dtype)}
-    for column, values in history.items():
-        if is_real(values) and column not in (*roles.keys, *roles.static):
-            drawn = np.interp(np.arange(len(source)), present, as_numbers(values))
-            kept = values.dtype if types.is_float_dtype(values.dtype) else np.float64
-            columns[column] = pd.Series(drawn).astype(kept)
     logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)
-    return filled.assign(**columns)
+    columns = {
+        roles.time: stamps.astype(history[roles.time].dtype),
+        FILLED: (steps_later > 0) | panel.is_filled[source],
+    }
+    return history.iloc[source].reset_index(drop=True).assign(**columns)

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.frequency import Grid
+from drnn_forecast.data.frames.kinds import as_text, is_real, labels_of
 from drnn_forecast.data.frames.places import shown
-from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.roles import FILLED, Roles
 from drnn_forecast.data.frames.rows import Rows
 
 
@@ -20,6 +21,7 @@ class Panel:
 
     rows: Rows
     roles: Roles
+    labelled: frozenset[str] = frozenset()  # covariates whose numbers are labels, as in training
 
     @cached_property
     def grid(self) -> Grid:
@@ -56,15 +58,28 @@ class Panel:
     @cached_property
     def labels(self) -> NDArray[np.object_]:
         """The name of each series as datasets hold it: text."""
-        return np.array([str(name) for name in self.names], dtype=object)
+        return labels_of(self.rows.names)
+
+    @cached_property
+    def is_filled(self) -> NDArray[np.bool_]:
+        """Which rows were missing: their values are no observations."""
+        if FILLED not in self.rows.frame:
+            return np.zeros(len(self.rows.codes), dtype=bool)
+        marks: NDArray[np.bool_]
+        marks = self.rows[FILLED].eq(True).to_numpy(dtype=bool, na_value=False)
+        return marks
+
+    def is_real(self, covariate: str) -> bool:
+        """Whether the values of a covariate are numbers."""
+        return covariate not in self.labelled and is_real(self.rows[covariate])
 
     def code_of(self, rows: pd.DataFrame) -> NDArray[np.int64]:
         """Return the code of the series of each row; -1 where the history lacks it."""
         if self.roles.series is None:
             return np.zeros(len(rows), dtype=np.int64)
-        given = pd.Index(rows[self.roles.series].tolist())
-        codes: NDArray[np.int64] = pd.Index(self.names).get_indexer(given)
-        return codes
+        given = pd.Index(as_text(rows[self.roles.series]))
+        codes: NDArray[np.int64] = pd.Index(self.labels).get_indexer(given)
+        return np.where(rows[self.roles.series].isna(), -1, codes)
 
     def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
         """Return the marked series with their numbers of rows, for a message."""

@@ -11,6 +11,10 @@ CALENDAR_PREFIX = "calendar_"
 TIME_INDEX = "time_idx"
 ONLY_SERIES = "series"
 ONLY_SERIES_COLUMN = "single_series_id"
+FILLED = "__filled"
+"""The column of a history that marks rows that were missing; only there where some were."""
+OBSERVED = "__observed"
+"""The weight of a dataset with such rows, where the user has none: 0 there, and 1 elsewhere."""
 KINDS = (
     "static_categoricals",
     "static_reals",

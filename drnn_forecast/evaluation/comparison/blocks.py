@@ -112,8 +112,14 @@ def backtest_blocks(
 
 
 def observed(data: ForecastData) -> pd.DataFrame:
-    """Return `series`, `time` and `actual` of every observation."""
-    return plainly_named(data.history, data)[["series", "time", "actual"]]
+    """Return `series`, `time` and `actual` of every row, not a number where a gap was filled."""
+    return plainly_named(_observations(data), data)[["series", "time", "actual"]]
+
+
+def _observations(data: ForecastData) -> pd.DataFrame:
+    """Return the history's columns of series, time and target, as far as it was observed."""
+    keys = data.history[list(data.roles.keys)]
+    return keys.assign(**{data.roles.target: data.observed_target})
 
 
 def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
@@ -137,10 +143,8 @@ def _targets(
     """Return what identifies every target of a dataset, in its order, and what came."""
     keys, steps = list(data.roles.keys), dataset.max_prediction_length
     rows = data.target_rows(dataset)
-    # The merge keeps the order of the left side, and every target was observed.
-    rows = plainly_named(
-        rows.merge(data.history[[*keys, data.roles.target]], on=keys, how="left"), data
-    )
+    # The merge keeps the order of the left side, and the history has every target.
+    rows = plainly_named(rows.merge(_observations(data), on=keys, how="left"), data)
     windows = len(rows) // steps
     first = rows.iloc[::steps]
     rank = first.groupby("series", observed=True)["time"].rank().to_numpy(int) - 1

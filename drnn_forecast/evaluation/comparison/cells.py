@@ -145,5 +145,5 @@ def _tidy(block: Block, values: Values) -> pd.DataFrame:
     for part in PARTS:
         tidy = tidy_forecasts(block.targets[part], values[part], QUANTILE_LEVELS)
         tidy.insert(0, "part", part)
-        parts.append(tidy)
+        parts.append(tidy[tidy["actual"].notna()])  # what filled a gap is no score
     return pd.concat(parts, ignore_index=True)

@@ -31,14 +31,14 @@ def residual_quantiles(
     """
     residuals = past_actuals - past_points
     scales = {
-        name: max(float(np.abs(residuals[past_series == name]).mean()), np.finfo("f4").tiny)
+        name: max(float(np.nanmean(np.abs(residuals[past_series == name]))), np.finfo("f4").tiny)
         for name in np.unique(past_series).tolist()
     }
     unseen = sorted(set(np.unique(series).tolist()) - set(scales))
     if unseen:
         raise ValueError(f"Series {unseen} have no earlier window to take residuals from.")
     past_scale = np.array([scales[name] for name in past_series])[:, None]
-    spread = np.quantile(residuals / past_scale, quantiles, axis=0)  # (quantiles, steps)
+    spread = np.nanquantile(residuals / past_scale, quantiles, axis=0)  # (quantiles, steps)
     scale = np.array([scales[name] for name in series])[:, None, None]
     quantiles_around: NDArray[np.float32]
     quantiles_around = (points[..., None] + scale * spread.T[None]).astype(np.float32)

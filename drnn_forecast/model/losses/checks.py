@@ -24,6 +24,7 @@ from pytorch_forecasting.metrics import (
 from torch import Tensor
 from torchmetrics import Metric
 
+from drnn_forecast.data import OBSERVED
 from drnn_forecast.host import is_torchmetric
 from drnn_forecast.model.losses.reading import flat_summands
 
@@ -160,6 +161,11 @@ def _of_dataset(loss: Metric, dataset: TimeSeriesDataSet) -> str | None:
     is_unweighted = is_torchmetric(loss) or isinstance(
         loss, MASE | MultivariateNormalDistributionLoss
     )
+    if dataset.weight == OBSERVED and is_unweighted:
+        return (
+            "knows no weights, by which the steps that `fill_gaps` filled are left out. Fill the "
+            "gaps of the frame before, or use another loss."
+        )
     if dataset.weight is not None and is_unweighted:
         return (
             f"knows no weights, but the dataset has `weight={dataset.weight!r}`. Leave the weights "
