@@ -17,7 +17,11 @@ from drnn_forecast.evaluation.comparison.blocks import (
     shortest_window,
 )
 from drnn_forecast.evaluation.comparison.engine import work
-from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
+from drnn_forecast.evaluation.comparison.plan import (
+    LEARNING_RATES,
+    calibrating_windows,
+    make_plan,
+)
 from drnn_forecast.evaluation.comparison.results import Backtest
 from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
@@ -40,6 +44,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     learning_rates: Sequence[float] = LEARNING_RATES,
     max_seconds: float | None = None,
     calibrated: bool = False,
+    min_context_length: int | None = None,
     drop_short: bool = False,
     folder: Path | str | None = None,
     announce: Callable[[str], None] | None = None,
@@ -77,6 +82,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
         validation_windows=validation_windows,
         test_windows=checked_integer("folds", folds, minimum=1),
         stride=None if step is None else checked_integer("step", step, minimum=1),
+        min_context_length=min_context_length,
     )
     shared = folds if refit_every is None else refit_every
     shared = checked_integer("refit_every", shared, minimum=1)
@@ -98,11 +104,13 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     kept = series_that_hold(
         data, windows, "folds", window_length=window_length, drop_short=drop_short
     )
+    calibrating = calibrating_windows(plan, windows.validation, len(kept.series_names))
     return work(
         plan,
-        backtest_blocks(kept, windows, shared, window_length),
+        backtest_blocks(kept, windows, shared, window_length, calibrating),
         Backtest,
         total=math.ceil(folds / shared),
+        asked=data,
         history=kept,
         windows=dataclasses.replace(windows, test=1),
         folds=folds,
