@@ -73,19 +73,6 @@ def test_forecasts_of_the_m3_competition_have_their_published_scores(period, met
     assert round(found["MASE"], 3) == mase
 
 
-def m3_data(period):
-    """Return the data of a period with its test values, as the package reads them."""
-    past, ahead = (m3(period, part) for part in ("train", "test"))
-    freq = PERIODS[period][1]
-    parts = []
-    for name, row in past.items():
-        values = np.concatenate([row, ahead[name]])
-        time = pd.date_range("1900-01-01", periods=len(values), freq=freq)
-        parts.append(pd.DataFrame({"id": name, "ds": time, "y": values}))
-    table = pd.concat(parts, ignore_index=True)
-    return ForecastData.from_frame(table, series="id", time="ds", target="y", calendar=False)
-
-
 @pytest.mark.parametrize(("period", "smape", "mase", "wql"), NAIVE)
 def test_the_seasonal_naive_method_has_its_published_scores_on_m3(period, smape, mase, wql):
     past, ahead = (m3(period, part) for part in ("train", "test"))
