@@ -295,7 +295,9 @@ def test_calibrated_intervals_show_their_coverage_before_and_after():
     plain = compare(data(), **options)
     result = compare(data(), calibrated=True, **options)
 
-    assert np.isfinite(result.table[["coverage 80 % before", "coverage 95 % before"]]).all(axis=None)
+    assert np.isfinite(result.table[["coverage 80 % before", "coverage 95 % before"]]).all(
+        axis=None
+    )
     assert not result.forecasts["q0.1"].equals(plain.forecasts["q0.1"])
     naive = "model == 'Seasonal naive (24)'"
     assert result.forecasts.query(naive)["q0.5"].equals(plain.forecasts.query(naive)["q0.5"])

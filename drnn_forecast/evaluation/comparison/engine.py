@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from drnn_forecast.data import ForecastData, WindowPlan
+from drnn_forecast.data import ForecastData, WindowPlan, described, fingerprint
 from drnn_forecast.evaluation.comparison.blocks import Block, observed
 from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, run
-from drnn_forecast.evaluation.comparison.identity import described, fingerprint
 from drnn_forecast.evaluation.comparison.ledger import Ledger
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals

@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 
-from drnn_forecast.data import ForecastData, default_seasons
+from drnn_forecast.data import ForecastData, default_seasons, described
 from drnn_forecast.evaluation.comparison.blocks import Block, observed
 from drnn_forecast.evaluation.comparison.cells import failure_text
-from drnn_forecast.evaluation.comparison.identity import described
 from drnn_forecast.evaluation.comparison.store import Store
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
 from drnn_forecast.evaluation.contenders.naive import SeasonalNaive

@@ -68,8 +68,8 @@ class ClassicalModel:
         for series, past in _pasts(data, dataset).items():
             if len(past) < self.shortest_history:
                 raise ValueError(
-                    f"{self.name} needs {self.shortest_history} time steps before the first window, got "
-                    f"{len(past)} in series {series!r}. Ask for fewer windows, or choose a shorter "
+                    f"{self.name} needs {self.shortest_history} time steps before the first "
+                    f"window, got {len(past)} in series {series!r}. Ask for fewer windows, or choose a shorter "
                     "season."
                 )
 
