@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from drnn_forecast.data import ForecastData, Roles, default_seasons
-from drnn_forecast.evaluation.comparison.blocks import observed, plainly_named
+from drnn_forecast.evaluation.comparison.blocks import observed, plainly_named, plainly_timed
 from drnn_forecast.evaluation.scores import METRICS, scores_by_series
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import QUANTILE_LEVELS, Forecaster, quantile_columns
@@ -37,6 +37,7 @@ def evaluate(
     count = checked_integer("windows", windows, minimum=1)
     if not isinstance(data, ForecastData):
         data = ForecastData.from_roles(data, Roles.from_dict(model.hparams["roles"]))
+    data = plainly_timed(data)
     if scale_season is None:
         scale_season = max(default_seasons(data.freq), default=1)
     horizon, shortest = model.hparams["max_prediction_length"], int(data.panel.sizes.min())
@@ -56,11 +57,10 @@ def evaluate(
             )
         parts.append(forecast.merge(actual, on=["series", "time"]))
     rows = pd.concat(parts, ignore_index=True)
-    origins = rows.groupby("series", observed=True)["time"].min().rename("origin")
     scores = scores_by_series(
         rows,
         QUANTILE_LEVELS,
-        history=actual.merge(origins, on="series").query("time < origin").drop(columns="origin"),
+        history=actual,
         scale_season=checked_integer("scale_season", scale_season, minimum=1),
     )
     table = scores.pivot_table(

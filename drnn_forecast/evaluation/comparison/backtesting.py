@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule
 from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import (
     backtest_blocks,
+    plainly_timed,
     series_that_hold,
     shortest_window,
 )
@@ -102,7 +103,7 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
         fit_options={"max_seconds": max_seconds, **fit_options},
     )
     kept = series_that_hold(
-        data, windows, "folds", window_length=window_length, drop_short=drop_short
+        plainly_timed(data), windows, "folds", window_length=window_length, drop_short=drop_short
     )
     calibrating = calibrating_windows(plan, windows.validation, len(kept.series_names))
     return work(

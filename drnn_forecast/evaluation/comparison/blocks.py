@@ -137,6 +137,21 @@ def backtest_blocks(
         yield Block(own_data, own, folds, calibrating, past)
 
 
+def plainly_timed(data: ForecastData) -> ForecastData:
+    """Return the data with time stamps of numpy, which the targets of datasets have, for Arrow's.
+
+    pandas joins and compares the two only in part.
+    """
+    name = data.roles.time
+    if not isinstance(data.history[name].dtype, pd.ArrowDtype):
+        return data
+    frames = {
+        part: frame.assign(**{name: pd.DatetimeIndex(frame[name])})
+        for part, frame in (("history", data.history), ("future", data.future))
+    }
+    return replace(data, **frames)
+
+
 def observed(data: ForecastData) -> pd.DataFrame:
     """Return `series`, `time` and `actual` of every observation."""
     return plainly_named(data.history, data)[["series", "time", "actual"]]

@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import LightningModule
 
 from drnn_forecast.data import ForecastData, plan_windows
-from drnn_forecast.evaluation.comparison.blocks import Block, series_that_hold
+from drnn_forecast.evaluation.comparison.blocks import Block, plainly_timed, series_that_hold
 from drnn_forecast.evaluation.comparison.engine import work
 from drnn_forecast.evaluation.comparison.plan import (
     LEARNING_RATES,
@@ -108,7 +108,7 @@ def compare(
         on_fit=on_fit,
         fit_options={"max_seconds": max_seconds, **fit_options},
     )
-    kept = series_that_hold(data, windows, "test_windows", drop_short=drop_short)
+    kept = series_that_hold(plainly_timed(data), windows, "test_windows", drop_short=drop_short)
     calibrating = calibrating_windows(plan, windows.validation, len(kept.series_names))
     block = Block(kept, windows, (0,) * windows.test, calibrating)
     return work(plan, [block], Comparison, total=1, asked=data, history=kept, windows=windows)

@@ -69,8 +69,8 @@ class ClassicalModel:
             if len(past) < self.shortest_history:
                 raise ValueError(
                     f"{self.name} needs {self.shortest_history} time steps before the first "
-                    f"window, got {len(past)} in series {series!r}. Ask for fewer windows, or choose a shorter "
-                    "season."
+                    f"window, got {len(past)} in series {series!r}. Ask for fewer windows, or "
+                    "choose a shorter season."
                 )
 
     def fit(self, data: ForecastData, dataset: TimeSeriesDataSet) -> FittedClassical:
