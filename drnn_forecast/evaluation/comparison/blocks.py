@@ -168,7 +168,7 @@ def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
 
 def last_windows(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
     """Return for each row whether its window is among the last `count` of its series."""
-    starts = targets[targets["step"] == 1]
+    starts = targets.drop_duplicates("window")  # a first step may lack its actual
     age = starts.groupby("series", observed=True)["time"].rank(ascending=False)
     of_window = pd.Series((age <= count).to_numpy(), index=starts["window"])
     return targets["window"].map(of_window).to_numpy(bool)

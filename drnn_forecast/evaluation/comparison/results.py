@@ -19,6 +19,7 @@ from drnn_forecast.evaluation.comparison.common import (
 from drnn_forecast.evaluation.scores import (
     METRICS,
     PairedTest,
+    least_p_value,
     paired_test,
     undefined_series,
 )
@@ -170,3 +171,39 @@ def significance(
         others = [name for name in models if name in known and name != best]
         rows += [vars(paired_test(every, name, best, metric)) for name in others]
     return pd.DataFrame(rows, columns=[field.name for field in fields(PairedTest)])
+
+
+def dropped_text(results: Results) -> list[str]:
+    """Return what the scores leave out: series that were too short, and cells that some lack."""
+    sentences = []
+    names = list(results.settings.get("left_out", ()))
+    if names:
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        sentences.append(f"Left out as too short for the windows: {len(names)} series, {shown}.")
+    every = under_every_seed(results.scores[results.scores["metric"] == "MAE"], results.runs)
+    cells = every.groupby("model", sort=False).size()
+    common = results.table["common"].reindex(cells.index)
+    lost = (cells - common)[common > 0]
+    if (lost > 0).any():
+        each = ", ".join(f"{count} of {model}" for model, count in lost[lost > 0].items())
+        sentences.append(
+            f"Scores are of the {common.max()} cells (series, fold and seed) that all models have; "
+            f"left out, since others failed there, are {each}."
+        )
+    alone = list(common.index[common == 0])
+    if alone:
+        sentences.append(f"Not scored, without a cell that the others have: {', '.join(alone)}.")
+    return sentences
+
+
+def tests_text(results: Results) -> list[str]:
+    """Return how much the paired tests can say with so many series, where there are any."""
+    tests = results.significance
+    if tests.empty or tests["p_value"].isna().all():
+        return []
+    series = int(tests["series"].max())
+    return [
+        f"With {series} series no p-value can be below {least_p_value(series):.2g}. The test takes "
+        "series as independent; those of one market or region move together, and their p-values "
+        "are then too small."
+    ]
