@@ -66,7 +66,9 @@ def _table(value: Any) -> str:
         return described([type(value).__name__, list(getattr(value, "columns", [])), rows])
     if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":
         return described(value.tolist())
-    numbers = torch.as_tensor(value).detach().cpu().contiguous()
+    # torch warns of arrays that it may not write.
+    own = value.copy() if isinstance(value, np.ndarray) else value
+    numbers = torch.as_tensor(own).detach().cpu().contiguous()
     digest = hashlib.sha256(numbers.reshape(-1).view(torch.uint8).numpy().tobytes())
     return f"{numbers.dtype}{list(numbers.shape)}:{digest.hexdigest()[:16]}"
 

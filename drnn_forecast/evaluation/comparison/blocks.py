@@ -171,7 +171,8 @@ def last_windows(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
     starts = targets.drop_duplicates("window")  # a first step may lack its actual
     age = starts.groupby("series", observed=True)["time"].rank(ascending=False)
     of_window = pd.Series((age <= count).to_numpy(), index=starts["window"])
-    return targets["window"].map(of_window).to_numpy(bool)
+    is_last: NDArray[np.bool_] = targets["window"].map(of_window).to_numpy(bool)
+    return is_last
 
 
 def window_series(targets: pd.DataFrame) -> NDArray[Any]:
