@@ -30,6 +30,7 @@ from drnn_forecast.cli.demo import SEASONS, WINDOWS, sample_data
 from drnn_forecast.data.datasets.splits import Splits
 from drnn_forecast.evaluation.contenders.neural import NeuralModel, dilated_rnn, lstm
 from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.evaluation.scores import quantile_losses
 from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS, quantile_loss
 from drnn_forecast.model.prediction import predict_points, predict_quantiles
 from drnn_forecast.training.tuning.space import Range
@@ -47,6 +48,7 @@ SPACE = SearchSpace(
     batch_size=64,
     context_length=(84, 168),
 )
+COLUMNS = [f"q{level:g}" for level in QUANTILE_LEVELS]
 SCORES = ["pinball", "MAE", "coverage 80 %", "validation loss", "steps", "parameters"]
 
 
@@ -118,11 +120,11 @@ def test_scores(model: NeuralModel, splits: Splits, seed: int) -> dict[str, floa
         )
     else:
         values = predict_quantiles(result.model, splits.test, QUANTILE_LEVELS)
-    errors = actuals[..., None] - values
-    levels = np.asarray(QUANTILE_LEVELS)
+    rows = pd.DataFrame(values.reshape(-1, len(QUANTILE_LEVELS)), columns=COLUMNS)
+    rows["actual"] = actuals.reshape(-1)
     low, middle, high = (values[..., QUANTILE_LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
     return {
-        "pinball": float(np.maximum(levels * errors, (levels - 1) * errors).mean()),
+        "pinball": float(quantile_losses(rows, QUANTILE_LEVELS)["loss"].mean() / 2),
         "MAE": float(np.abs(actuals - middle).mean()),
         "coverage 80 %": float(((low <= actuals) & (actuals <= high)).mean()),
         "validation loss": result.validation_loss,

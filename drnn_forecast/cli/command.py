@@ -42,7 +42,10 @@ class OneLineParser(ArgumentParser):
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Return the exit status of a command line: 0, 2 for a mistake, 130 when interrupted."""
+    """Return the exit status of a command line.
+
+    0: done; 1: the work failed; 2: a mistake in what was asked; 130: interrupted.
+    """
     _show_progress()
     try:
         auto_cli(
@@ -55,7 +58,7 @@ def main(args: Sequence[str] | None = None) -> int:
         )
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"drnn-forecast: error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, RuntimeError) else 2
     except KeyboardInterrupt as stop:
         said = str(stop) or "nothing more was written"
         print(f"drnn-forecast: interrupted, {said}", file=sys.stderr)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from drnn_forecast import evaluation
+
 if TYPE_CHECKING:
     from drnn_forecast.evaluation import Results
 
@@ -30,6 +32,8 @@ COSTS = {
     "learning rate": "g",
     "undefined": ".0f",
     "failed": ".0f",
+    "common": ".0f",
+    "left out": ".0f",
     "p vs best baseline": ".3f",
 }
 
@@ -61,7 +65,9 @@ def results_text(results: Results) -> str:
     costs = pd.DataFrame(index=scores.index)
     for name, digits in COSTS.items():
         costs[name] = ["" if pd.isna(value) else format(value, digits) for value in table[name]]
-    notes = ["Mean ± deviation over seeds."]
+    if table["note"].any():
+        costs["note"] = table["note"]
+    notes = ["Mean ± deviation over seeds, on the cells that all models have."]
     if is_residual.any():
         notes.append("* quantiles from the residuals of validation windows.")
     parts = [scores.to_string(), " ".join(notes), costs.to_string(), *_remarks(results)]
@@ -86,7 +92,7 @@ def _with_spread(mean: float, spread: float, digits: str) -> str:
 
 def _remarks(results: Results) -> list[str]:
     """Return what the tables do not say: tests, failures and where the time went."""
-    remarks = []
+    remarks = [*evaluation.dropped_text(results), *evaluation.tests_text(results)]
     tests = results.significance.drop_duplicates("metric")
     for metric, baseline, note in zip(
         tests["metric"], tests["baseline"], tests["note"], strict=True

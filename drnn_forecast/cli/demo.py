@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,14 @@ def demonstrate(
 
     Raises:
         FileExistsError: `folder` exists.
+        ImportError: matplotlib is not installed.
         ValueError: A number is out of range.
     """
+    if find_spec("matplotlib") is None:
+        raise ImportError(
+            "The demonstration draws pictures, for which it needs matplotlib: "
+            "pip install 'drnn-forecast[report]'"
+        )
     data = sample_data(num_series)
     folder.mkdir(parents=True)
     fitted: dict[str, Any] = {}

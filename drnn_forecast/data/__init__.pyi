@@ -21,4 +21,5 @@ from .frames.windows import (
     WindowPlan as WindowPlan,
     plan_windows as plan_windows,
 )
+from .identity import described as described, fingerprint as fingerprint
 from .sample import load_sample as load_sample

@@ -59,11 +59,10 @@ def evaluate(
             )
         parts.append(forecast.merge(actual.dropna(), on=["series", "time"]))
     rows = pd.concat(parts, ignore_index=True)
-    origins = rows.groupby("series", observed=True)["time"].min().rename("origin")
     scores = scores_by_series(
         rows,
         QUANTILE_LEVELS,
-        history=actual.merge(origins, on="series").query("time < origin").drop(columns="origin"),
+        history=actual,
         scale_season=checked_integer("scale_season", scale_season, minimum=1),
     )
     table = scores.pivot_table(

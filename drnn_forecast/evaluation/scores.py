@@ -1,4 +1,4 @@
-"""Scores of forecasts by series, from utilsforecast's metrics, and tests between models."""
+"""Scores of forecasts by series and over all of them, and tests between models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
-from utilsforecast import losses
 
 METRICS = (
     "MAE",
@@ -29,8 +28,8 @@ INTERVALS = {80: ("q0.1", "q0.9"), 95: ("q0.025", "q0.975")}
 FEWEST_SERIES = 6
 """With fewer, Wilcoxon's two-sided p-value cannot fall below 0.05 (with five its least is 1/16)."""
 
-_MODEL = "model"
-_ROLES = {"id_col": "series", "target_col": "actual"}
+CELL = ("series", "fold", "seed")
+"""What tells one forecast from another of the same model: two models are compared cell by cell."""
 
 
 def scores_by_series(
@@ -42,55 +41,54 @@ def scores_by_series(
 ) -> pd.DataFrame:
     """Return the scores of one model's forecasts: `series`, `metric` and `value`.
 
-    The point forecast is the median. Each score is a mean over all windows and steps of a series:
+    The point forecast is the median. Each score is a mean over all windows and steps of a series
+    that have an actual:
 
     - `MAE`: absolute error, in target units.
     - `MASE`, `RMSSE`: mean absolute and root mean squared error, divided by those of the seasonal
-      naive method inside `history`. NaN where that divisor is 0 or does not exist: a constant, zero
-      or too short history.
-    - `sMAPE`: absolute error over the mean of |actual| and |forecast|, in per cent, from 0 to 200.
-    - `WQL`: twice the pinball loss, as a mean over the levels, summed over time and divided by the
-      sum of |actual|; with the median alone this is the sum of absolute errors over that sum. NaN
-      where every actual is 0.
+      naive method, one step ahead of its season, on all values of `history` before the first
+      forecast of the series (Hyndman and Koehler, 2006; the M5 competition, with a season of 1).
+      NaN where that divisor is 0 or does not exist: a constant, zero or too short history.
+    - `sMAPE`: absolute error over the mean of |actual| and |forecast|, in per cent, from 0 to 200;
+      0 where both are 0.
+    - `WQL`: the `weighted_quantile_loss` of the series' own rows. NaN where every actual is 0.
     - `coverage`: the share of actuals inside the interval, bounds included, from 0 to 1.
     - `width`: of the interval, over the mean of |actual|, in per cent. NaN where every actual is 0.
 
     Args:
-        forecasts: `series`, `time`, `actual` and a column `q...` for each quantile, no value empty.
+        forecasts: `series`, `time`, `actual` and a column `q...` for each quantile. Rows without
+            an actual are left out; a series that has no other has no defined score.
         quantiles: Levels, among them 0.5 and the bounds of the 80 and 95 % intervals.
-        history: `series`, `time` and `actual` of the training part, sorted by time.
+        history: `series`, `time` and `actual`, sorted by time; later rows are not read.
         scale_season: Of the naive error, time steps.
 
     Raises:
         ValueError: A level that the scores need is not among `quantiles`.
     """
-    columns = [f"q{level:g}" for level in quantiles]
     needed = {"q0.5", *(bound for bounds in INTERVALS.values() for bound in bounds)}
-    if not needed <= set(columns):
+    missing = sorted(needed - {f"q{level:g}" for level in quantiles})
+    if missing:
         raise ValueError(
             f"`quantiles` must include the median and the bounds of the 80 and 95 % intervals; "
-            f"{sorted(needed - set(columns))} are missing."
+            f"{missing} are missing."
         )
-    frame = forecasts.assign(**{_MODEL: forecasts["q0.5"]})
-    for percentage, (low, high) in INTERVALS.items():
-        frame[f"{_MODEL}-lo-{percentage}"] = forecasts[low]
-        frame[f"{_MODEL}-hi-{percentage}"] = forecasts[high]
-    scaled = {"seasonality": scale_season, "train_df": history, "time_col": "time", **_ROLES}
-    size = forecasts["actual"].abs().groupby(forecasts["series"]).mean()
-    pinball = losses.mqloss(frame, {_MODEL: columns}, np.asarray(quantiles), **_ROLES)
-    by_metric = {
-        "MAE": _of_series(losses.mae(frame, [_MODEL], **_ROLES)),
-        "MASE": _of_series(losses.mase(frame, [_MODEL], **scaled)),
-        "RMSSE": _of_series(losses.rmsse(frame, [_MODEL], **scaled)),
-        "sMAPE": 200 * _of_series(losses.smape(frame, [_MODEL], **_ROLES)),  # there from 0 to 1
-        "WQL": 2 * _of_series(pinball) / size,
-    }
-    for percentage, (low, high) in INTERVALS.items():
-        inside = losses.coverage(frame, [_MODEL], percentage, **_ROLES)
-        width = (forecasts[high] - forecasts[low]).groupby(forecasts["series"]).mean()
-        by_metric[f"coverage {percentage} %"] = _of_series(inside)
-        by_metric[f"width {percentage} %"] = 100 * width / size
-    table = pd.DataFrame(by_metric, index=size.index)[list(METRICS)]
+    series = forecasts.groupby("series", observed=True).size().index
+    scored = forecasts[forecasts["actual"].notna()]
+    rows = _row_scores(scored, quantiles).groupby(scored["series"], observed=True).mean()
+    rows = rows.reindex(series)
+    scales = naive_errors(history, scored, scale_season).reindex(series)
+    size = rows["size"]
+    table = pd.DataFrame(
+        {
+            "MAE": rows["absolute"],
+            "MASE": rows["absolute"] / scales["absolute"],
+            "RMSSE": np.sqrt(rows["squared"] / scales["squared"]),
+            "sMAPE": rows["symmetric"],
+            "WQL": rows["loss"] / size,
+            **{f"coverage {share} %": rows[f"inside {share}"] for share in INTERVALS},
+            **{f"width {share} %": 100 * rows[f"width {share}"] / size for share in INTERVALS},
+        }
+    )[list(METRICS)]
     table = table.replace([np.inf, -np.inf], np.nan)  # what was divided by 0
     return table.reset_index().melt("series", var_name="metric", value_name="value")
 
@@ -102,15 +100,68 @@ def scores(
     history: pd.DataFrame,
     scale_season: int,
 ) -> dict[str, float]:
-    """Return the mean over series of every score, undefined ones left out, and the pinball loss.
+    """Return every score over all series, and the pinball loss.
 
-    The last, a mean over the levels, is in target units. Arguments are those of `scores_by_series`.
+    A score is a mean over the series that have it, but `WQL`, which is a ratio of sums over all
+    rows (`weighted_quantile_loss`). The pinball loss, a mean over rows and levels, is in target
+    units. Arguments are those of `scores_by_series`.
     """
     by_series = scores_by_series(forecasts, quantiles, history=history, scale_season=scale_season)
     means = by_series.groupby("metric", sort=False)["value"].mean().to_dict()
-    columns = [f"q{level:g}" for level in quantiles]
-    pinball = losses.mqloss(forecasts, {_MODEL: columns}, np.asarray(quantiles), **_ROLES)
-    return {**means, "pinball": float(pinball[_MODEL].mean())}
+    return {
+        **means,
+        "WQL": weighted_quantile_loss(forecasts, quantiles),
+        "pinball": float(quantile_losses(forecasts, quantiles)["loss"].mean() / 2),
+    }
+
+
+def weighted_quantile_loss(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> float:
+    """Return the WQL of all rows together: a ratio of sums, as GluonTS and fev report it.
+
+    The sum of `quantile_losses` over the sum of |actual|. With the median alone that is the sum of
+    absolute errors over the sum of |actual|. NaN where every actual is 0.
+
+    Args:
+        forecasts: `actual` and a column `q...` for each quantile.
+        quantiles: Levels between 0 and 1.
+    """
+    sums = quantile_losses(forecasts, quantiles).sum().to_frame().T
+    return float(ratio_of_sums(sums).iloc[0])
+
+
+def quantile_losses(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.DataFrame:
+    """Return what the WQL adds up, for each row: `loss` and `size`, in target units.
+
+    `loss` is twice the pinball loss as a mean over the levels, `size` is |actual|; both are NaN
+    where there is no actual.
+    """
+    actual = forecasts["actual"].to_numpy(float)
+    loss = np.zeros(len(actual))
+    for level in quantiles:
+        over = actual - forecasts[f"q{level:g}"].to_numpy(float)
+        loss += np.maximum(level * over, (level - 1) * over)
+    values = {"loss": 2 * loss / len(quantiles), "size": np.abs(actual)}
+    return pd.DataFrame(values, index=forecasts.index)
+
+
+def ratio_of_sums(sums: pd.DataFrame) -> pd.Series:
+    """Return the WQL of each row of summed `quantile_losses`; NaN where every actual is 0."""
+    ratio: pd.Series = sums["loss"] / sums["size"].replace(0.0, np.nan)
+    return ratio
+
+
+def naive_errors(history: pd.DataFrame, forecasts: pd.DataFrame, season: int) -> pd.DataFrame:
+    """Return `absolute` and `squared`, the seasonal naive method's mean errors by series.
+
+    They are those of all values of `history` before the first of the `forecasts` of a series.
+    """
+    origins = forecasts.groupby("series", observed=True)["time"].min()
+    first = history["series"].map(origins)
+    past = history[(history["time"] < first).to_numpy(bool)]
+    series = past["series"]
+    errors = past["actual"].astype(float).groupby(series, observed=True).diff(season)
+    each = pd.DataFrame({"absolute": errors.abs(), "squared": errors**2})
+    return each.groupby(series, observed=True).mean()
 
 
 def undefined_series(scores: pd.DataFrame) -> int:
@@ -123,8 +174,9 @@ def undefined_series(scores: pd.DataFrame) -> int:
 class PairedTest:
     """Wilcoxon's signed-rank test of two models' scores, lower being better, two-sided.
 
-    `series` have a score of both models; `statistic` is the smaller sum of ranks. Where there is no
-    test, that and the p-value are NaN and `note` says why.
+    `series` have a score of both models; `statistic` is the smaller sum of ranks. `dropped` counts
+    the cells (`CELL`) that one of the models has alone. Where there is no test, statistic and
+    p-value are NaN and `note` says why.
     """
 
     model: str
@@ -133,14 +185,17 @@ class PairedTest:
     statistic: float
     p_value: float
     series: int
+    dropped: int = 0
     note: str = ""
 
 
 def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) -> PairedTest:
-    """Return whether two models differ on the series that both have scores of.
+    """Return whether two models differ on the cells that both have scores of.
 
-    The mean over seeds and folds is one observation of a series: seeds of one series are not
-    independent of one another. Series without a defined score are left out.
+    Scores are joined on series, fold and seed first; what only one of the models has is left out.
+    The mean over seeds and folds is then one observation of a series: seeds of one series are not
+    independent of one another. Series are taken as independent of one another, which those of one
+    market or region seldom are; the p-value is then too small.
 
     Raises:
         ValueError: A model or the metric is not among the scores, or the models are one.
@@ -151,11 +206,16 @@ def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) ->
         known = scores[column].unique().tolist()
         if value not in known:
             raise ValueError(f"`scores` have no {column} {value!r}; there are {known}.")
-    chosen = scores[scores["metric"] == metric]
-    means = chosen.pivot_table(index="series", columns="model", values="value", observed=True)
-    both = means.reindex(columns=[model, baseline]).dropna()
-    differences = (both[model] - both[baseline]).to_numpy()
-    result = PairedTest(model, baseline, metric, np.nan, np.nan, len(differences))
+    chosen = scores[(scores["metric"] == metric) & scores["value"].notna()]
+    cell = [name for name in CELL if name in scores]
+    ours, theirs = (
+        chosen[chosen["model"] == name].set_index(cell)["value"] for name in (model, baseline)
+    )
+    common = ours.index.intersection(theirs.index)
+    by_series = (ours.loc[common] - theirs.loc[common]).groupby(level="series", observed=True)
+    differences = by_series.mean().to_numpy()
+    dropped = len(ours) + len(theirs) - 2 * len(common)
+    result = PairedTest(model, baseline, metric, np.nan, np.nan, len(differences), dropped)
     if len(differences) < FEWEST_SERIES:
         note = f"no test: {len(differences)} series, at least {FEWEST_SERIES} are needed"
         return replace(result, note=note)
@@ -165,15 +225,29 @@ def paired_test(scores: pd.DataFrame, model: str, baseline: str, metric: str) ->
     return replace(result, statistic=float(found.statistic), p_value=float(found.pvalue))
 
 
+def least_p_value(series: int) -> float:
+    """Return the smallest p-value that the paired test can have with so many series.
+
+    All differences then have one sign, which happens in 2 of the 2^n assignments of signs.
+
+    Example:
+        >>> least_p_value(6)
+        0.03125
+    """
+    return min(1.0, 2.0 ** (1 - series))
+
+
 def calibration(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.Series:
     """Return the share of actuals at or below each quantile, a mean over series, by level.
 
     Where a model is calibrated the share equals the level.
     """
-    columns = {f"{level:g}": f"q{level:g}" for level in quantiles}
-    shares = losses.calibration(forecasts, columns, **_ROLES).set_index("series").mean()
-    observed = shares[list(columns)].to_numpy()
-    return pd.Series(observed, index=pd.Index(quantiles, name="level"), name="observed")
+    scored = forecasts[forecasts["actual"].notna()]
+    below = {f"{q:g}": scored["actual"] <= scored[f"q{q:g}"] for q in quantiles}
+    shares = pd.DataFrame(below).groupby(scored["series"], observed=True).mean().mean()
+    return pd.Series(
+        shares.to_numpy(), index=pd.Index(quantiles, name="level"), name="observed", dtype=float
+    )
 
 
 def error_by_step(forecasts: pd.DataFrame) -> pd.Series:
@@ -182,6 +256,17 @@ def error_by_step(forecasts: pd.DataFrame) -> pd.Series:
     return errors.groupby(forecasts["step"]).mean()
 
 
-def _of_series(table: pd.DataFrame) -> pd.Series:
-    """Return a library's table of one model as a series, indexed by series."""
-    return table.set_index("series")[_MODEL]
+def _row_scores(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.DataFrame:
+    """Return what the scores of a series are means of, for each row, in target units."""
+    actual, point = (forecasts[name].astype(float) for name in ("actual", "q0.5"))
+    error, total = (actual - point).abs(), actual.abs() + point.abs()
+    columns = {
+        "absolute": error,
+        "squared": error**2,
+        "symmetric": 200 * error / total.where(total > 0, 1.0),
+    }
+    for share, bounds in INTERVALS.items():
+        low, high = (forecasts[name].astype(float) for name in bounds)
+        columns[f"inside {share}"] = ((low <= actual) & (actual <= high)).astype(float)
+        columns[f"width {share}"] = high - low
+    return pd.DataFrame(columns).join(quantile_losses(forecasts, quantiles))

@@ -38,7 +38,7 @@ from .optuna import (
     retry_once as retry_once,
 )
 from .quiet import quiet_lightning as quiet_lightning
-from .randomness import isolated_randomness as isolated_randomness
+from .randomness import isolated_randomness as isolated_randomness, seed_draws as seed_draws
 from .training import (
     comes_back as comes_back,
     drop_schedules as drop_schedules,

@@ -24,3 +24,13 @@ def isolated_randomness() -> Iterator[None]:
     finally:
         random.setstate(state)
         np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+def seed_draws(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators, and nothing beside them.
+
+    Lightning's `seed_everything` leaves the seed in the environment, where later trainers read it.
+    """
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)

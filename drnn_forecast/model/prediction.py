@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from drnn_forecast.host import quiet_lightning
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluated
 from drnn_forecast.model.losses import (
+    DRAWS,
     leading,
     levels_of,
     losses_of_targets,
@@ -85,6 +87,8 @@ def predict_quantiles(
 ) -> NDArray[np.float32]:
     """Return the quantiles of every window, `(windows, steps, quantiles)`, in target units.
 
+    Those that no formula gives are of `DRAWS` random draws, from torch's global generator.
+
     Args:
         model: A model of pytorch-forecasting with one target and a quantile or distribution loss.
         dataset: Windows, in the order of the result.
@@ -105,6 +109,10 @@ def predict_quantiles(
         columns = [available.index(level) for level in quantiles]
     else:
         options["mode_kwargs"] = {"quantiles": list(quantiles)}
+        if "n_samples" in inspect.signature(model.predict).parameters:  # DeepAR draws whole paths
+            options["n_samples"], batch_size = DRAWS, max(1, batch_size * 100 // DRAWS)
+        elif "n_samples" in inspect.signature(leading(model.loss).to_quantiles).parameters:
+            options["mode_kwargs"]["n_samples"] = DRAWS
         columns = list(range(len(quantiles)))
     values = _predicted(model, dataset, batch_size, mode="quantiles", **options)
     chosen: NDArray[np.float32] = values.cpu().numpy()[..., columns]

@@ -96,6 +96,16 @@ def test_a_report_without_its_extra_is_refused_before_any_work(here, capsys, mon
     assert not (here / "out").exists()
 
 
+def test_a_comparison_in_which_every_model_fails_ends_with_an_error(here, capsys, monkeypatch):
+    def fail(*args, **options):
+        raise ArithmeticError("no luck")
+
+    monkeypatch.setattr("drnn_forecast.evaluation.comparison.engine.run", fail)
+    assert run("compare", "data.parquet", *FLAGS, "--out", "out") == 1
+    assert "Every model failed" in capsys.readouterr().err
+    assert not (here / "out" / "results").exists()
+
+
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_the_help_names_every_model(name):
     assert name in Contest.__doc__

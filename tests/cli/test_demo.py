@@ -26,6 +26,16 @@ def test_the_demonstration_writes_its_tables_and_pictures(shown):
     assert all(path.stat().st_size > 500 for path in shown.folder.iterdir())
 
 
+def test_without_matplotlib_the_demonstration_is_refused_before_any_work(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("drnn_forecast.cli.demo.find_spec", lambda name: None)
+
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+    assert "pip install 'drnn-forecast[report]'" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists()
+
+
 def test_the_final_forecast_covers_the_last_two_days_of_every_country(shown):
     forecast = pd.read_csv(shown.folder / "forecast.csv", parse_dates=["time"])
     last = sample_data(2).history.groupby("series").tail(48)

@@ -138,7 +138,7 @@ def test_training_validation_and_test_follow_one_another_in_every_block(
     assert [fold for block in blocks for fold in block.fold_numbers] == list(range(3))
     for block in blocks:
         training = data_end(block, block.splits.training)
-        assert (training == block.history.groupby("series")["time"].max()).all()
+        assert (training == last_learned(block)).all()
         test = block.targets["test"]
         starts = test[test["step"] == 1].groupby("fold")["time"].first()
         steps = pd.Timedelta(hours=step)
@@ -147,6 +147,12 @@ def test_training_validation_and_test_follow_one_another_in_every_block(
         validation = block.targets["validation"]
         assert training.max() < validation["time"].min()
         assert validation["time"].max() < test["time"].min()
+
+
+def last_learned(block):
+    """Return the time of the last row before the first validation target of every series."""
+    past = block.data.before(block.windows.steps_after_training).history
+    return past.groupby("id")["ds"].max()
 
 
 def data_end(block, dataset):
@@ -158,7 +164,7 @@ def data_end(block, dataset):
 @pytest.mark.parametrize("window_length", [None, 120])
 def test_a_sliding_window_has_its_length_and_an_expanding_one_begins_with_the_series(window_length):
     blocks = list(backtest_blocks(data(), windows_of(3), 1, window_length))
-    starts = [block.history.groupby("series")["time"].min().unique() for block in blocks]
+    starts = [block.data.history.groupby("id")["ds"].min().unique() for block in blocks]
     hours = pd.Timedelta(hours=1)
     origin = pd.Timestamp("2024-01-01") + (LENGTH - 36) * hours
 

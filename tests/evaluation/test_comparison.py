@@ -14,6 +14,7 @@ from drnn_forecast.evaluation.scores import METRICS
 NAMES = ["DilatedRNN", "LSTM", "DeepAR", "Seasonal naive (24)", "MSTL (24)"]
 COSTS = ["training s", "prediction s", "parameters", "peak memory MB", "quantiles from"]
 COSTS += ["learning rate", "p vs best baseline", "undefined", "failed"]
+COSTS += ["common", "left out", "note"]
 
 
 @pytest.fixture(scope="module")
@@ -286,17 +287,70 @@ def test_models_are_tested_against_the_best_baseline_over_series():
     assert np.isnan(p_values["Seasonal naive (24)"])
 
 
+CALIBRATED = {**WINDOWS, "validation_windows": 24, "test_windows": 1}
+
+
 def test_calibrated_intervals_show_their_coverage_before_and_after():
-    windows = {**WINDOWS, "validation_windows": 10}
-    options = {"models": [small(), SeasonalNaive(24)], "seeds": [0], **windows, **QUICK}
+    options = {"models": [small(), SeasonalNaive(24)], "seeds": [0], **CALIBRATED, **QUICK}
     plain = compare(data(), **options)
     result = compare(data(), calibrated=True, **options)
 
-    for share in (80, 95):
-        before = result.table[f"coverage {share} % before"]
-        np.testing.assert_array_equal(before, plain.table[f"coverage {share} %"])
+    assert np.isfinite(result.table[["coverage 80 % before", "coverage 95 % before"]]).all(
+        axis=None
+    )
     assert not result.forecasts["q0.1"].equals(plain.forecasts["q0.1"])
-    assert result.forecasts["q0.5"].equals(plain.forecasts["q0.5"])
+    naive = "model == 'Seasonal naive (24)'"
+    assert result.forecasts.query(naive)["q0.5"].equals(plain.forecasts.query(naive)["q0.5"])
+
+
+def changed_in(windows):
+    """Return the data with other values in some validation windows, counted from the first."""
+    table = frame()
+    place = table.groupby("id").cumcount() - (LENGTH - 12 * 25)
+    first, last = (12 * edge for edge in windows)
+    is_inside = (place >= first) & (place < last)
+    table.loc[is_inside, "y"] += 20 * np.sin(np.arange(is_inside.sum()))
+    return data(table)
+
+
+def results_of(table, *, calibrated):
+    found = []
+    result = compare(
+        table,
+        models=[small(), SeasonalNaive(5)],
+        seeds=[0],
+        calibrated=calibrated,
+        on_fit=lambda name, seed, fit: found.append(fit.validation_loss),
+        **CALIBRATED,
+        **QUICK,
+    )
+    return found, result
+
+
+@pytest.mark.parametrize("is_calibrating", [True, False])
+def test_the_windows_that_calibrate_stop_no_training_and_the_others_calibrate_nothing(
+    is_calibrating,
+):
+    # With 24 windows of two series, 20 calibrate: as many as the widest interval needs.
+    windows = (5, 24) if is_calibrating else (0, 3)
+    (loss,), one = results_of(data(), calibrated=True)
+    (other_loss,), other = results_of(changed_in(windows), calibrated=True)
+    naive = "model == 'Seasonal naive (5)'"
+    width, other_width = (
+        (each.forecasts.query(naive)["q0.9"] - each.forecasts.query(naive)["q0.1"]).to_numpy()
+        for each in (one, other)
+    )
+
+    assert (loss == other_loss) == is_calibrating
+    assert np.array_equal(width, other_width) != is_calibrating
+
+
+def test_quantiles_from_residuals_are_not_calibrated_once_more():
+    _, result = results_of(data(), calibrated=True)
+    row = result.table.loc["Seasonal naive (5)"]
+
+    assert row["coverage 80 %"] == row["coverage 80 % before"]
+    assert row["coverage 95 %"] == row["coverage 95 % before"]
 
 
 def test_a_frame_of_one_series_without_a_name_is_compared():
@@ -328,8 +382,8 @@ REFUSED = [
     ({"scale_season": 400}, "`scale_season` must be shorter than what was observed"),
     ({"max_epochs": 0}, "`max_epochs` must be at least 1"),
     ({"max_seconds": -1}, "`max_seconds` must be above 0"),
-    ({"models": [SeasonalNaive(100)]}, "must fit into every context"),
-    ({"calibrated": True}, "`calibrated` needs at least 19 validation windows"),
+    ({"models": [SeasonalNaive(100)]}, "must fit into the context"),
+    ({"calibrated": True}, "`calibrated` needs at least 19 validation windows .* to 11 or more"),
 ]
 
 

@@ -10,8 +10,8 @@ import torch
 
 from contest import FOLDS, QUICK, WINDOWS, data, frame, small
 from drnn_forecast import DilatedRNNForecaster, SeasonalNaive, backtest, compare
+from drnn_forecast.data import described, fingerprint
 from drnn_forecast.evaluation import lstm
-from drnn_forecast.evaluation.comparison.identity import described, fingerprint
 from drnn_forecast.evaluation.comparison.store import Store
 from drnn_forecast.model.losses.quantiles import quantile_loss
 

@@ -37,13 +37,27 @@ def quantiles_of(points, series, past_points, past_actuals, past_series, quantil
     )
 
 
-def test_residual_quantiles_are_those_of_each_step():
-    rng = np.random.default_rng(0)
-    residuals = rng.normal(size=(500, 2)) * [1.0, 10.0]
-    result = quantiles_of([[0, 0]], ["a"], np.zeros((500, 2)), residuals, ["a"] * 500)
+def test_residual_quantiles_are_those_of_each_step_in_units_of_the_other_windows():
+    residuals = np.random.default_rng(0).normal(size=(99, 2)) * [1.0, 10.0]
+    result = quantiles_of([[0, 0]], ["a"], np.zeros((99, 2)), residuals, ["a"] * 99)
 
-    expected = np.quantile(residuals.astype("f4"), [0.1, 0.5, 0.9], axis=0).T
-    np.testing.assert_allclose(result[0], expected, rtol=1e-4)
+    sizes = np.abs(residuals)
+    scaled = [row / np.delete(sizes, place, axis=0).mean() for place, row in enumerate(residuals)]
+    ordered = np.sort(scaled, axis=0)  # the (99 + 1) p-th smallest
+    expected = sizes[1:].mean() * ordered[[10 - 1, 50 - 1, 90 - 1]].T
+    np.testing.assert_allclose(result[0], expected, rtol=1e-5)
+
+
+def test_residuals_without_an_actual_are_left_out():
+    past = np.random.default_rng(0).normal(size=(60, 1))
+    blank = past.copy()
+    blank[[3, 40]] = np.nan
+    found, expected = (
+        quantiles_of([[0]], ["a"], np.zeros((len(part), 1)), part, ["a"] * len(part))
+        for part in (blank, np.delete(past, [3, 40], axis=0))
+    )
+
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_residual_quantiles_are_in_proportion_to_the_errors_of_their_series():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
+
 from laws.drawing import law
 from laws.sayings import said_plainly
 from laws.test_invariance import numbers, trained

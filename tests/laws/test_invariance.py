@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import torch
 from hypothesis import given, strategies as st
+
+import drnn_forecast as drnn
+from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 from laws.drawing import law
 from laws.sayings import (
     CATEGORIES,
@@ -27,9 +30,6 @@ from laws.sayings import (
     said,
     said_plainly,
 )
-
-import drnn_forecast as drnn
-from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 
 ROUNDING = {"rtol": 1e-5, "atol": 0}
 """Of float32 sums whose order may differ."""

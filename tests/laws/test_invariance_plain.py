@@ -5,12 +5,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
-from laws.drawing import law
-from laws.sayings import as_category, as_dtype, as_objects, columns_moved, shuffled, with_column
-from laws.sayings import with_index
 from pytorch_forecasting import EncoderNormalizer, GroupNormalizer, TimeSeriesDataSet
 
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster
+from laws.drawing import law
+from laws.sayings import (
+    as_category,
+    as_dtype,
+    as_objects,
+    columns_moved,
+    shuffled,
+    with_column,
+    with_index,
+)
 
 HORIZON = 4
 WAYS = {

@@ -16,6 +16,7 @@ from optuna.pruners import BasePruner, MedianPruner, ThresholdPruner
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
+from pytorch_forecasting.metrics import QuantileLoss
 
 import drnn_forecast
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, tune
@@ -568,6 +569,42 @@ def test_a_mistake_is_refused_before_any_training(
 def test_a_study_of_another_setup_is_not_resumed(result, datasets, folder, options, message):
     with pytest.raises(ValueError, match=f"`study_name` 'drnn_forecast' exists .*{message}"):
         tune(datasets, n_trials=9, folder=folder, **{**SMALL, **options})
+
+
+def shifted(**options):
+    """Return datasets of the same variables and lengths, whose target differs in one value."""
+    pair = make_datasets(BatchedTimeSeriesDataSet)
+    for dataset in pair:
+        dataset.data["target"][0][0] += 1e-3
+    return pair
+
+
+@pytest.mark.parametrize(
+    ("changed", "data", "message"),
+    [
+        ({"fixed": {"loss": QuantileLoss([0.1, 0.5, 0.9])}}, None, r"another `fixed`: \{'loss': .*"),
+        ({"trainer_kwargs": {"gradient_clip_val": 0.1}}, None, "another `trainer_kwargs`: "),
+        ({}, shifted, "another `data`: "),
+    ],
+)  # fmt: skip
+def test_a_study_of_the_same_shape_with_other_values_is_not_resumed(
+    datasets, tmp_path, changed, data, message
+):
+    options = {"storage": InMemoryStorage(), "folder": tmp_path, **SMALL}
+    options["fixed"] = {"loss": QuantileLoss([0.05, 0.5, 0.95])}
+    tune(datasets, n_trials=1, **options)
+    tune(datasets, n_trials=1, **options)  # the same again is the same study
+    with pytest.raises(ValueError, match=f"exists in this storage with {message}"):
+        tune(data() if data else datasets, n_trials=2, **{**options, **changed})
+
+
+def test_a_study_without_a_record_of_its_data_is_not_resumed(datasets, tmp_path):
+    storage = InMemoryStorage()
+    study = tune(datasets, n_trials=1, storage=storage, folder=tmp_path, **SMALL).study
+    setup = {name: part for name, part in study.user_attrs["setup"].items() if name != "data"}
+    study.set_user_attr("setup", setup)
+    with pytest.raises(ValueError, match="another `data`, of which it has no record"):
+        tune(datasets, n_trials=2, storage=storage, folder=tmp_path, **SMALL)
 
 
 def test_a_study_that_is_not_ours_is_left_alone(datasets, tmp_path):

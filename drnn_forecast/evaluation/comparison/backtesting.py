@@ -17,7 +17,11 @@ from drnn_forecast.evaluation.comparison.blocks import (
     shortest_window,
 )
 from drnn_forecast.evaluation.comparison.engine import work
-from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
+from drnn_forecast.evaluation.comparison.plan import (
+    LEARNING_RATES,
+    calibrating_windows,
+    make_plan,
+)
 from drnn_forecast.evaluation.comparison.results import Backtest
 from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
@@ -100,11 +104,13 @@ def backtest(  # noqa: D417 (the others are those of `compare`)
     kept = series_that_hold(
         data, windows, "folds", window_length=window_length, drop_short=drop_short
     )
+    calibrating = calibrating_windows(plan, windows.validation, len(kept.series_names))
     return work(
         plan,
-        backtest_blocks(kept, windows, shared, window_length),
+        backtest_blocks(kept, windows, shared, window_length, calibrating),
         Backtest,
         total=math.ceil(folds / shared),
+        asked=data,
         history=kept,
         windows=dataclasses.replace(windows, test=1),
         folds=folds,

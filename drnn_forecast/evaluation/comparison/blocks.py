@@ -24,12 +24,17 @@ PARTS = ("validation", "test")
 class Block:
     """Test windows that are forecast by one training, and the data up to the end of the last.
 
-    `folds` has the fold of each test window of a series, in order of time.
+    `folds` has the fold of each test window of a series, in order of time. Of the validation
+    windows the last `calibrating` calibrate intervals and do not stop the training; 0: nothing is
+    calibrated, and all of them stop it. `whole` are the data before a sliding window cut them;
+    None: nothing was cut.
     """
 
     data: ForecastData
     windows: WindowPlan
     folds: tuple[int, ...]
+    calibrating: int = 0
+    whole: ForecastData | None = None
 
     @property
     def fold_numbers(self) -> tuple[int, ...]:
@@ -49,9 +54,25 @@ class Block:
         )
 
     @cached_property
-    def history(self) -> pd.DataFrame:
-        """`series`, `time` and `actual` before the first validation target."""
-        return observed(self.data.before(self.windows.steps_after_training))
+    def stopping(self) -> TimeSeriesDataSet:
+        """The validation windows that stop the training: no target of theirs calibrates."""
+        if not self.calibrating:
+            return self.splits.validation
+        overlapping = -(-self.windows.horizon // self.windows.stride) - 1
+        others = min(self.calibrating + overlapping, self.windows.validation - 1)
+        targets = self.targets["validation"]
+        is_last = last_windows(targets, others)[(targets["step"] == 1).to_numpy()]
+        return self.splits.validation.filter(lambda index: ~is_last)
+
+    @cached_property
+    def known(self) -> pd.DataFrame:
+        """`series`, `time` and `actual` of everything observed up to the end of the block."""
+        return observed(self.whole or self.data)
+
+    @property
+    def steps_tested(self) -> int:
+        """Time steps from the first test target to the end of the series."""
+        return (self.windows.test - 1) * self.windows.stride + self.windows.horizon
 
     @cached_property
     def targets(self) -> dict[str, pd.DataFrame]:
@@ -78,7 +99,7 @@ def series_that_hold(
     drop_short: bool,
     window_length: int | None = None,
 ) -> ForecastData:
-    """Return the data of the series that hold all windows.
+    """Return the data of the series that hold all windows; `drop_short` leaves the others out.
 
     `count` is the argument that says how many test windows there are, `window_length` the time
     steps of history that a training has; None: all.
@@ -96,7 +117,11 @@ def series_that_hold(
 
 
 def backtest_blocks(
-    data: ForecastData, windows: WindowPlan, per_training: int, window_length: int | None
+    data: ForecastData,
+    windows: WindowPlan,
+    per_training: int,
+    window_length: int | None,
+    calibrating: int = 0,
 ) -> Iterator[Block]:
     """Return the blocks of a backtest in order of time, `per_training` folds each."""
     for first in range(0, windows.test, per_training):
@@ -108,7 +133,8 @@ def backtest_blocks(
         if window_length is not None:
             rows = window_length + own.steps_after_validation
             history = _by_series(past).tail(rows).reset_index(drop=True)
-        yield Block(replace(past, history=history, future=past.future.iloc[:0]), own, folds)
+        own_data = replace(past, history=history, future=past.future.iloc[:0])
+        yield Block(own_data, own, folds, calibrating, past)
 
 
 def observed(data: ForecastData) -> pd.DataFrame:
@@ -129,6 +155,15 @@ def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     if roles.series is None:
         return frame.rename(columns=names).assign(series=data.series_names[0])
     return frame.rename(columns={**names, roles.series: "series"})
+
+
+def last_windows(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
+    """Return for each row whether its window is among the last `count` of its series."""
+    starts = targets.drop_duplicates("window")  # a first step may lack its actual
+    age = starts.groupby("series", observed=True)["time"].rank(ascending=False)
+    of_window = pd.Series((age <= count).to_numpy(), index=starts["window"])
+    is_last: NDArray[np.bool_] = targets["window"].map(of_window).to_numpy(bool)
+    return is_last
 
 
 def window_series(targets: pd.DataFrame) -> NDArray[Any]:

@@ -14,11 +14,13 @@ from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, window_series
+from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, last_windows, window_series
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
+from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
+from drnn_forecast.host import isolated_randomness, seed_draws
 from drnn_forecast.model import QUANTILE_LEVELS, predict_points, predict_quantiles, tidy_forecasts
 from drnn_forecast.training import FitResult, fit
 
@@ -61,29 +63,30 @@ class Outcome:
 
 
 def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]) -> Outcome:
-    """Return the forecasts of one model for the validation and test windows of a block."""
+    """Return the forecasts of one model for the validation and test windows of a block.
+
+    A classical model is fitted anew before the test windows, and forecasts the validation windows
+    only where they calibrate. Random draws behind forecasts are those of the seed.
+    """
     facts, result = Facts(), None
-    predict: Callable[[TimeSeriesDataSet], NDArray[np.float32]]
-    started = time.perf_counter()
+    values: Values = {}
+    seconds = dict.fromkeys(PARTS, 0.0)
     if isinstance(model, NeuralModel):
         result = train_contender(model, block, seed=seed, fit_options=fit_options)
         facts = _training_facts(model, result)
-        if model.is_point:
-            predict = partial(predict_points, result.model)
-        else:
-            predict = partial(predict_quantiles, result.model, quantiles=QUANTILE_LEVELS)
-    elif isinstance(model, ClassicalModel):
-        # Its parameters rest on what the others learn from: all before the first validation window.
-        fitted = model.fit(block.data, block.splits.validation)
-        facts = Facts(training_seconds=time.perf_counter() - started)
-        predict = partial(fitted.forecast, block.data)
-    else:
-        predict = model.points
-    values: Values = {}
-    seconds = {}
     for part in PARTS:
+        dataset, predict = getattr(block.splits, part), _predictor(model, result)
+        if isinstance(model, ClassicalModel):
+            if part == "validation" and not block.calibrating:
+                continue
+            started = time.perf_counter()
+            predict = partial(model.fit(block.data, dataset).forecast, block.data)
+            fitting = time.perf_counter() - started
+            facts = replace(facts, training_seconds=facts.training_seconds + fitting)
         started = time.perf_counter()
-        values[part] = predict(getattr(block.splits, part))
+        with isolated_randomness():
+            seed_draws(seed)
+            values[part] = predict(dataset)
         seconds[part] = time.perf_counter() - started
     is_point = values["test"].ndim == 2
     facts = replace(
@@ -100,14 +103,26 @@ def train_contender(
     model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
 ) -> FitResult[LightningModule]:
     """Return a model trained on the training windows of a block."""
-    training, validation = block.splits.training, block.splits.validation
-    return fit(partial(model.build, training), training, validation, seed=seed, **fit_options)
+    training = block.splits.training
+    return fit(partial(model.build, training), training, block.stopping, seed=seed, **fit_options)
 
 
 def failure_text(error: Exception) -> str:
     """Return an error in one line."""
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _predictor(
+    model: Model, result: FitResult[LightningModule] | None
+) -> Callable[[TimeSeriesDataSet], NDArray[np.float32]]:
+    """Return what forecasts the windows of a dataset, for all but classical models."""
+    if isinstance(model, SeasonalNaive):
+        return model.points
+    network: Any = None if result is None else result.model
+    if isinstance(model, NeuralModel) and model.is_point:
+        return partial(predict_points, network)
+    return partial(predict_quantiles, network, quantiles=QUANTILE_LEVELS)
 
 
 def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> Facts:
@@ -125,15 +140,20 @@ def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> F
 
 
 def _with_residual_quantiles(block: Block, points: Values) -> Values:
-    """Return quantiles around the points of every part, from residuals on validation windows."""
+    """Return quantiles around the points of every part, from residuals on validation windows.
+
+    Where windows calibrate, these are the ones: the residuals of others have stopped the training.
+    """
     past = block.targets["validation"]
+    count = block.calibrating or block.windows.validation
+    is_used = last_windows(past, count)[(past["step"] == 1).to_numpy()]
     return {
         part: residual_quantiles(
             points[part],
             window_series(block.targets[part]),
-            past_points=points["validation"],
-            past_actuals=past["actual"].to_numpy().reshape(points["validation"].shape),
-            past_series=window_series(past),
+            past_points=points["validation"][is_used],
+            past_actuals=past["actual"].to_numpy().reshape(points["validation"].shape)[is_used],
+            past_series=window_series(past)[is_used],
         )
         for part in PARTS
     }
@@ -142,8 +162,8 @@ def _with_residual_quantiles(block: Block, points: Values) -> Values:
 def _tidy(block: Block, values: Values) -> pd.DataFrame:
     """Return the forecasts of every part beside what came."""
     parts = []
-    for part in PARTS:
-        tidy = tidy_forecasts(block.targets[part], values[part], QUANTILE_LEVELS)
+    for part, of_part in values.items():
+        tidy = tidy_forecasts(block.targets[part], of_part, QUANTILE_LEVELS)
         tidy.insert(0, "part", part)
         parts.append(tidy[tidy["actual"].notna()])  # what filled a gap is no score
     return pd.concat(parts, ignore_index=True)

@@ -11,7 +11,11 @@ from lightning.pytorch import LightningModule
 from drnn_forecast.data import ForecastData, plan_windows
 from drnn_forecast.evaluation.comparison.blocks import Block, series_that_hold
 from drnn_forecast.evaluation.comparison.engine import work
-from drnn_forecast.evaluation.comparison.plan import LEARNING_RATES, make_plan
+from drnn_forecast.evaluation.comparison.plan import (
+    LEARNING_RATES,
+    calibrating_windows,
+    make_plan,
+)
 from drnn_forecast.evaluation.comparison.results import Comparison
 from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.layers import checked_integer
@@ -41,7 +45,8 @@ def compare(
     """Return how every model forecasts the same test windows, over seeds.
 
     Models learn from the windows before the validation windows, which stop the training and give
-    point forecasts their quantiles (marked in the table). The test windows are scored once. Every
+    point forecasts their quantiles (marked in the table); classical models are fitted to all values
+    before the test windows. The test windows are scored once. Every
     trained model without a learning rate among its options gets the best of `learning_rates` on
     the validation windows: each is tried under the first seed, with early stopping and an equal
     share of one training budget, which is not taken from the budget of the runs. A model that
@@ -62,9 +67,11 @@ def compare(
         seeds: Of training; models without randomness run once.
         learning_rates: What the search tries; with one there is no search.
         max_seconds: The most seconds of each training run; None: no limit.
-        calibrated: Whether to calibrate intervals on the validation windows. The table then has
-            the coverage before it, too.
-        drop_short: Whether to leave out series that do not hold the windows.
+        calibrated: Whether to calibrate intervals on the later half of the validation windows,
+            which then stop no training. Quantiles from residuals are taken from these windows, and
+            are not calibrated once more. The table then has the coverage before it, too.
+        drop_short: Whether to leave out series that do not hold the windows. They are counted in
+            the table and named in `Comparison.settings`.
         folder: Where finished work is kept, so that the same call goes on after an interruption;
             None: nowhere. Work under other settings is not found again, and nothing is overwritten.
         announce: Called with a line of text before each piece of work; None: nobody is told.
@@ -77,6 +84,7 @@ def compare(
         TypeError: An argument has the wrong type, or `fit` has no such option.
         ValueError: An argument is out of range, or the data do not suit it.
         ImportError: A model lacks its extra.
+        RuntimeError: Every model failed.
         KeyboardInterrupt: The user stopped the work; the message says what is kept.
     """
     windows = plan_windows(
@@ -100,5 +108,6 @@ def compare(
         fit_options={"max_seconds": max_seconds, **fit_options},
     )
     kept = series_that_hold(data, windows, "test_windows", drop_short=drop_short)
-    block = Block(kept, windows, (0,) * windows.test)
-    return work(plan, [block], Comparison, total=1, history=kept, windows=windows)
+    calibrating = calibrating_windows(plan, windows.validation, len(kept.series_names))
+    block = Block(kept, windows, (0,) * windows.test, calibrating)
+    return work(plan, [block], Comparison, total=1, asked=data, history=kept, windows=windows)

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-from drnn_forecast.data import ForecastData, WindowPlan
+from drnn_forecast.data import ForecastData, WindowPlan, described, fingerprint
 from drnn_forecast.evaluation.comparison.blocks import Block, observed
 from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, run
-from drnn_forecast.evaluation.comparison.identity import described, fingerprint
 from drnn_forecast.evaluation.comparison.ledger import Ledger
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals
@@ -33,14 +32,19 @@ def work(
     kind: type[ResultsT],
     *,
     total: int,
+    asked: ForecastData,
     history: ForecastData,
     windows: WindowPlan,
     **settings: Any,
 ) -> ResultsT:
     """Return the results of every model and seed on every block, as a `kind` of results.
 
-    `total` is how many blocks there are, each let go of when it is done; `history`, `windows` and
-    `settings` are to be shown.
+    `total` is how many blocks there are, each let go of when it is done; `asked` are the data as
+    given, `history` those of the series that hold the windows; `windows` and `settings` are to be
+    shown.
+
+    Raises:
+        RuntimeError: Every model failed.
     """
     started = time.perf_counter()
     engine = _Engine(plan, total)
@@ -52,18 +56,26 @@ def work(
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(engine.interrupted()) from stop
     frames = engine.ledger.frames()
+    if frames["forecasts"].empty:
+        reasons = frames["runs"].groupby("model", sort=False)["failure"].first()
+        said = "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
+        raise RuntimeError(f"Every model failed, so there is nothing to compare. {said}")
+    kept = set(history.series_names)
     names = [model.name for model in plan.models]
     return kind(
         **frames,
         history=observed(history),
-        significance=significance(frames["scores"], names, plan.baselines),
+        significance=significance(frames["scores"], frames["runs"], names, plan.baselines),
         settings={
             "horizon": windows.horizon,
             "context_length": windows.context_length,
+            "min_context_length": windows.min_context_length,
             "validation_windows": windows.validation,
             "test_windows": windows.test,
             **settings,
             **plan.settings(),
+            "left_out": [str(name) for name in asked.series_names if name not in kept],
+            "notes": plan.notes(history),
             "search": engine.searches,
             "seconds": {**engine.seconds, "total": time.perf_counter() - started},
         },
@@ -183,6 +195,7 @@ class _Engine:
             "model": described(model),
             "seed": seed,
             "folds": list(block.folds),
+            "calibrating": block.calibrating,
             "windows": dataclasses.asdict(block.windows),
             "data": data,
             "training": described(options),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from drnn_forecast.evaluation.comparison.blocks import Block
+from drnn_forecast.evaluation.comparison.blocks import Block, last_windows
 from drnn_forecast.evaluation.comparison.cells import Outcome
 from drnn_forecast.evaluation.scores import INTERVALS, scores_by_series
 from drnn_forecast.model import QUANTILE_LEVELS, calibrate, quantile_columns
@@ -42,9 +42,11 @@ class Ledger:
         rows = outcome.forecasts.drop(columns="part").assign(model=model, seed=seed)
         past, made = (rows[outcome.forecasts["part"] == part] for part in ("validation", "test"))
         ready = made
-        if self.calibrated:
-            # All folds of a block are calibrated on the windows before the first of them.
-            ready = calibrate(made, past.drop(columns="fold"), QUANTILE_LEVELS)
+        if self.calibrated and outcome.facts.quantiles_from == "model":
+            # All folds of a block are calibrated on the windows before the first of them. Quantiles
+            # from residuals of these windows hold by themselves what the rule would give them.
+            used = past[last_windows(past, block.calibrating)]
+            ready = calibrate(made, used.drop(columns="fold"), QUANTILE_LEVELS)
         for fold, part in ready.groupby("fold"):
             scores = self._scored(part, block)
             if self.calibrated:
@@ -66,7 +68,7 @@ class Ledger:
     def _scored(self, forecasts: pd.DataFrame, block: Block) -> pd.DataFrame:
         """Return the scores of the forecasts of one cell."""
         return scores_by_series(
-            forecasts, QUANTILE_LEVELS, history=block.history, scale_season=self.scale_season
+            forecasts, QUANTILE_LEVELS, history=block.known, scale_season=self.scale_season
         )
 
 

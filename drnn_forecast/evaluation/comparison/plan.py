@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 
-from drnn_forecast.data import ForecastData, default_seasons, mention_no_season
-from drnn_forecast.evaluation.comparison.blocks import Block
+from drnn_forecast.data import ForecastData, default_seasons, described, mention_no_season
+from drnn_forecast.evaluation.comparison.blocks import Block, observed
 from drnn_forecast.evaluation.comparison.cells import failure_text
-from drnn_forecast.evaluation.comparison.identity import described
 from drnn_forecast.evaluation.comparison.store import Store
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
 from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
@@ -83,6 +82,17 @@ class Plan:
             "models": {model.name: _model_text(model) for model in self.models},
         }
 
+    def notes(self, data: ForecastData) -> dict[str, str]:
+        """Return what a classical model does not read of the data, by its name, where it is so."""
+        longest = int(data.panel.sizes.max())
+        found = {}
+        for model in self.models:
+            if isinstance(model, ClassicalModel):
+                most = model.history_length
+                cut = f"reads the last {most:,} time steps of longer series"
+                found[model.name] = [cut if longest > most else "", model.note]
+        return {name: "; ".join(filter(None, said)) for name, said in found.items() if any(said)}
+
 
 def make_plan(
     data: ForecastData,
@@ -115,33 +125,56 @@ def make_plan(
     )
 
 
+def calibrating_windows(plan: Plan, validation_windows: int, series: int) -> int:
+    """Return how many of the validation windows calibrate; 0 where nothing is to be calibrated.
+
+    They are the later half, or as many more as the widest interval needs: the others stop the
+    training, and what has chosen a model no longer says how far it is off.
+
+    Raises:
+        ValueError: There are too few.
+    """
+    if not plan.calibrated:
+        return 0
+    needed = misses_needed(QUANTILE_LEVELS)
+    if any(_gives_points(model) for model in plan.models):
+        # The outermost quantile of residuals has to be one of them on either side.
+        needed = 2 * needed + 1
+    least = -(-needed // series)
+    if least >= validation_windows:
+        raise ValueError(
+            f"`calibrated` needs at least {needed} validation windows over all series beside one "
+            f"of each that stops the training, got {validation_windows} of each of {series} "
+            f"series. Raise `validation_windows` to {least + 1} or more."
+        )
+    return max(least, -(-validation_windows // 2))
+
+
 def check_block(plan: Plan, block: Block) -> None:
     """Refuse what cannot be scored, and announce what cannot be scored in part."""
-    sizes = block.history.groupby("series", observed=True).size()
-    short = sizes[sizes <= plan.scale_season]
-    if len(short):
+    past = observed((block.whole or block.data).before(block.steps_tested))
+    season, names = plan.scale_season, past.groupby("series", observed=True)
+    sizes = names.size()
+    short = sizes[sizes <= season]
+    if len(short) == len(sizes):
         raise ValueError(
             f"`scale_season` must be shorter than what was observed before the held-out windows, "
-            f"got {plan.scale_season} with {short.iloc[0]} time steps of series "
+            f"got {season} with {short.iloc[0]} time steps of series "
             f"{short.index[0]!r}. Give a shorter season, or fewer windows."
         )
-    needed = misses_needed(QUANTILE_LEVELS)
-    found = block.windows.validation * len(block.data.series_names)
-    if plan.calibrated and found < needed:
-        raise ValueError(
-            f"`calibrated` needs at least {needed} validation windows over all series, got "
-            f"{found}. Raise `validation_windows`."
-        )
-    steps = block.history.groupby("series", observed=True)["actual"].diff(plan.scale_season)
-    errors = steps.abs().groupby(block.history["series"], observed=True).sum()
-    flat = errors.index[errors == 0].tolist()
-    if flat:
-        more = f" and {len(flat) - 3} more" if len(flat) > 3 else ""
-        plan.announce(
-            f"Note: {len(flat)} of {len(errors)} series repeat themselves exactly after "
-            f"{plan.scale_season} time steps, so MASE and RMSSE are undefined there and left out "
-            f"of the means: {', '.join(map(repr, flat[:3]))}{more}."
-        )
+    errors = names["actual"].diff(season).abs().groupby(past["series"], observed=True).sum()
+    flat = errors.index[(errors == 0) & (sizes > season)]
+    for found, what in (
+        (flat, f"repeat themselves exactly after {season} time steps"),
+        (short.index, f"have no more than {season} time steps before the first test window"),
+    ):
+        if len(found):
+            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+            plan.announce(
+                f"Note: {len(found)} of {len(sizes)} series {what}, so MASE and RMSSE are "
+                f"undefined there and left out of the means: "
+                f"{', '.join(map(repr, found[:3].tolist()))}{more}."
+            )
 
 
 def refusals(plan: Plan, block: Block) -> dict[str, str]:
@@ -162,13 +195,20 @@ def _check_model(model: Model, block: Block) -> None:
     if isinstance(model, NeuralModel):
         model.check(block.splits.training)
     elif isinstance(model, ClassicalModel):
-        model.check(block.data, block.splits.validation)
+        first = block.splits.validation if block.calibrating else block.splits.test
+        model.check(block.data, first)
     elif model.season_length > block.windows.min_context_length:
         raise ValueError(
-            f"The season of {model.name} must fit into every context, got one of "
-            f"{block.windows.min_context_length} time steps. Lengthen the context, or choose "
+            f"The season of {model.name} must fit into the context, got "
+            f"{block.windows.min_context_length} time steps for the shortest "
+            "(`min_context_length`, by default `context_length`). Lengthen the context, or choose "
             "a shorter season."
         )
+
+
+def _gives_points(model: Model) -> bool:
+    """Return whether quantiles have to be added to a model's forecasts."""
+    return isinstance(model, SeasonalNaive) or getattr(model, "is_point", False)
 
 
 def _model_text(model: Model) -> str:
@@ -179,7 +219,9 @@ def _model_text(model: Model) -> str:
         shown = {name: value for name, value in model.options.items() if name != "roles"}
         return f"{kind}({', '.join(f'{name}={_short(value)}' for name, value in shown.items())})"
     if isinstance(model, ClassicalModel):
-        return f"seasons of {list(model.seasons)}, reads at most {model.history_length} time steps"
+        return (
+            f"seasons of {list(model.seasons)}, reads at most {model.history_length:,} time steps"
+        )
     return repr(model)
 
 

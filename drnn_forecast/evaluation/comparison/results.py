@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from drnn_forecast.evaluation.scores import METRICS, paired_test, undefined_series
+from drnn_forecast.evaluation.comparison.common import (
+    common_forecasts,
+    common_losses,
+    common_scores,
+    models_without_seed,
+    under_every_seed,
+)
+from drnn_forecast.evaluation.scores import (
+    METRICS,
+    PairedTest,
+    least_p_value,
+    paired_test,
+    undefined_series,
+)
+from drnn_forecast.model import QUANTILE_LEVELS
 
 TESTED = ("MASE", "WQL")
 """The scores that models are tested against the best baseline on."""
@@ -32,8 +46,9 @@ class Results:
             `peak_memory_mb` and `failure` (None, or the reason in one line). Models without
             randomness run once, under the first seed.
         history: `series`, `time` and `actual` of every observation.
-        significance: `model`, `baseline`, `metric`, `statistic`, `p_value`, `series` and `note`:
-            Wilcoxon's test over series against the best baseline.
+        significance: `model`, `baseline`, `metric`, `statistic`, `p_value`, `series`, `dropped`
+            and `note`: Wilcoxon's test over series against the best baseline, on the cells that
+            both have; `dropped` counts those that one of them has alone.
         settings: Plain values: what was asked for, and what was chosen.
     """
 
@@ -51,13 +66,31 @@ class Results:
         return f"<{type(self).__name__} of {len(self.runs)} runs; MASE: {shown}; all in .table>"
 
     @cached_property
+    def common(self) -> pd.DataFrame:
+        """The scores of the cells (series, fold, seed) that all models have, in the same columns.
+
+        A model without randomness has its scores under every seed. What a model that failed
+        elsewhere lacks is left out for all, so that no mean is of easier cells.
+        """
+        return common_scores(self.scores, self.runs, list(self.settings["models"]))
+
+    @cached_property
+    def common_forecasts(self) -> pd.DataFrame:
+        """The forecasts of the cells that all models have."""
+        return common_forecasts(self.forecasts, self.common, self.runs)
+
+    @cached_property
     def table(self) -> pd.DataFrame:
         """One row per model: every score as mean and `±` (deviation over seeds), then the costs.
 
-        A score is a mean over series, those without it left out, then over folds, then over seeds.
+        A score is a mean over the cells that all models have (`common`): over series, those
+        without it left out, then over folds, then over seeds. `WQL` is a ratio of sums over all
+        series of a fold and seed (`weighted_quantile_loss`) in place of the mean over series.
         `training s` and `prediction s` are sums over folds, and means over seeds; `peak memory MB`
         is the highest of all cells. `undefined` counts series without scaled errors, `failed`
-        cells that failed. A calibrated comparison has the coverage before it as well.
+        runs that failed, `common` the cells (series, fold and seed) that the scores rest on,
+        `left out` the series that were too short for the windows. `note` says what a model did not
+        read. A calibrated comparison has the coverage before it as well.
         """
         models = list(self.settings["models"])
         columns = [*self._score_columns(), *self._cost_columns()]
@@ -65,9 +98,15 @@ class Results:
 
     def _score_columns(self) -> list[pd.Series]:
         """Return mean and deviation of every score, by model."""
-        cells = self.scores.groupby(["model", "metric", "seed", "fold"])["value"].mean()
+        cells = self.common.groupby(["model", "metric", "seed", "fold"])["value"].mean()
+        if "WQL" in cells.index.unique("metric") and not self.forecasts.empty:
+            pooled = common_losses(self.forecasts, self.common, self.runs, QUANTILE_LEVELS)
+            pooled = pooled.assign(metric="WQL").set_index(cells.index.names)["value"]
+            cells = pd.concat([cells.drop("WQL", level="metric"), pooled])
         seeds = cells.groupby(["model", "metric", "seed"]).mean().dropna()
         spread = seeds.astype(float).groupby(["metric", "model"]).agg(["mean", "std"])
+        is_once = spread.index.isin(models_without_seed(self.runs), level="model")
+        spread.loc[is_once, "std"] = float("nan")
         known = spread.index.unique("metric")
         columns = []
         for metric in (*METRICS, *known.difference(METRICS)):
@@ -84,6 +123,9 @@ class Results:
         tests = self.significance
         p_values = tests.drop_duplicates("model")  # of the first score that is tested
         undefined = {name: undefined_series(part) for name, part in self.scores.groupby("model")}
+        common = self.common[self.common["metric"] == "MAE"].groupby("model").size()
+        left_out = pd.Series(len(self.settings.get("left_out", ())), index=runs.size().index)
+        notes = pd.Series(self.settings.get("notes", {}), dtype=object).reindex(left_out.index)
         return [
             seconds["training_seconds"].rename("training s"),
             seconds["prediction_seconds"].rename("prediction s"),
@@ -94,6 +136,9 @@ class Results:
             p_values.set_index("model")["p_value"].rename("p vs best baseline"),
             pd.Series(undefined, name="undefined", dtype="Int64"),
             runs["failure"].count().rename("failed"),
+            common.reindex(left_out.index, fill_value=0).rename("common"),
+            left_out.rename("left out"),
+            notes.fillna("").rename("note"),
         ]
 
 
@@ -106,18 +151,59 @@ class Backtest(Results):
 
 
 def significance(
-    scores: pd.DataFrame, models: Sequence[str], baselines: Sequence[str]
+    scores: pd.DataFrame, runs: pd.DataFrame, models: Sequence[str], baselines: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the tests of every model against the baseline with the lowest mean score."""
+    """Return the tests of every model against the baseline with the lowest mean score.
+
+    That is the lowest on the cells that all models have; each test is on those that its two have.
+    """
     rows = []
-    means = scores.groupby(["metric", "model"])["value"].mean().dropna()
+    common = common_scores(scores, runs, models)
+    means = common.groupby(["metric", "model"])["value"].mean()
+    every = under_every_seed(scores, runs)
     for metric in TESTED if "MASE" in means.index else ("MAE", "WQL"):
         of_metric = means[metric] if metric in means.index else means.iloc[:0]
         candidates = [name for name in baselines if name in of_metric.index]
         if not candidates:
             continue
         best = min(candidates, key=of_metric.__getitem__)
-        others = [name for name in models if name in of_metric.index and name != best]
-        rows += [vars(paired_test(scores, name, best, metric)) for name in others]
-    columns = ["model", "baseline", "metric", "statistic", "p_value", "series", "note"]
-    return pd.DataFrame(rows, columns=columns)
+        known = set(every.loc[(every["metric"] == metric) & every["value"].notna(), "model"])
+        others = [name for name in models if name in known and name != best]
+        rows += [vars(paired_test(every, name, best, metric)) for name in others]
+    return pd.DataFrame(rows, columns=[field.name for field in fields(PairedTest)])
+
+
+def dropped_text(results: Results) -> list[str]:
+    """Return what the scores leave out: series that were too short, and cells that some lack."""
+    sentences = []
+    names = list(results.settings.get("left_out", ()))
+    if names:
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        sentences.append(f"Left out as too short for the windows: {len(names)} series, {shown}.")
+    every = under_every_seed(results.scores[results.scores["metric"] == "MAE"], results.runs)
+    cells = every.groupby("model", sort=False).size()
+    common = results.table["common"].reindex(cells.index)
+    lost = (cells - common)[common > 0]
+    if (lost > 0).any():
+        each = ", ".join(f"{count} of {model}" for model, count in lost[lost > 0].items())
+        sentences.append(
+            f"Scores are of the {common.max()} cells (series, fold and seed) that all models have; "
+            f"left out, since others failed there, are {each}."
+        )
+    alone = list(common.index[common == 0])
+    if alone:
+        sentences.append(f"Not scored, without a cell that the others have: {', '.join(alone)}.")
+    return sentences
+
+
+def tests_text(results: Results) -> list[str]:
+    """Return how much the paired tests can say with so many series, where there are any."""
+    tests = results.significance
+    if tests.empty or tests["p_value"].isna().all():
+        return []
+    series = int(tests["series"].max())
+    return [
+        f"With {series} series no p-value can be below {least_p_value(series):.2g}. The test takes "
+        "series as independent; those of one market or region move together, and their p-values "
+        "are then too small."
+    ]

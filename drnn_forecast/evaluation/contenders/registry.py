@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -71,6 +72,16 @@ def _dilated(cell_type: str, seasons: tuple[int, ...]) -> Model:
     return dilated_rnn(f"DilatedRNN ({cell_type})", cell_type=cell_type)
 
 
+def _smoothed(seasons: tuple[int, ...]) -> Model:
+    """Return AutoETS with the longest season that it can have."""
+    left_out = [season for season in seasons if season > LONGEST_SMOOTHED]
+    model = auto_ets(max((s for s in seasons if s <= LONGEST_SMOOTHED), default=1))
+    if not left_out:
+        return model
+    said = ", ".join(map(str, left_out))
+    return replace(model, note=f"without the season of {said} time steps, too long for it")
+
+
 _MAKERS: Mapping[str, Callable[[tuple[int, ...]], Model]] = {
     "dilated_lstm": partial(_dilated, "LSTM"),
     "dilated_gru": partial(_dilated, "GRU"),
@@ -81,9 +92,7 @@ _MAKERS: Mapping[str, Callable[[tuple[int, ...]], Model]] = {
     "nhits": lambda seasons: nhits(),
     "tft": lambda seasons: tft(),
     "seasonal_naive": lambda seasons: seasonal_naive(seasons[-1]),
-    "auto_ets": lambda seasons: auto_ets(
-        max((season for season in seasons if season <= LONGEST_SMOOTHED), default=1)
-    ),
+    "auto_ets": lambda seasons: _smoothed(seasons),
     "mstl": mstl,
     "auto_theta": lambda seasons: auto_theta(seasons[-1]),
 }

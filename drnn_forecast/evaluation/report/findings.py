@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from drnn_forecast.evaluation.comparison.results import Results
+from drnn_forecast.evaluation.comparison.results import Results, dropped_text, tests_text
 from drnn_forecast.evaluation.report import numbers
 from drnn_forecast.evaluation.report.text import metric_text
 
@@ -31,7 +31,14 @@ def findings(results: Results) -> list[str]:
 
 def warnings(results: Results) -> list[str]:
     """Return what has to be known before the scores are read."""
-    return [*_failures(results), *_undefined(results), *_residuals(results)]
+    return [
+        *_failures(results),
+        *dropped_text(results),
+        *_undefined(results),
+        *_residuals(results),
+        *_notes(results),
+        *tests_text(results),
+    ]
 
 
 def _failures(results: Results) -> list[str]:
@@ -78,6 +85,12 @@ def _residuals(results: Results) -> list[str]:
         f"Quantiles of {_listed(list(map(str, names)))} come from the residuals of validation "
         "windows, at each step; the others are the models' own."
     ]
+
+
+def _notes(results: Results) -> list[str]:
+    """Return what models do not read."""
+    notes = results.table["note"]
+    return [f"{model} {note}." for model, note in notes[notes != ""].items()]
 
 
 def _listed(names: list[str]) -> str:

@@ -42,8 +42,11 @@ def best_model(table: pd.DataFrame, metric: str) -> str | None:
 
 
 def by_series(results: Results, metric: str) -> pd.DataFrame:
-    """Return a metric by series and model, a mean over seeds and folds, the table's order."""
-    return _wide(results, metric, ["series"])
+    """Return a metric by series and model, a mean over seeds and folds, the table's order.
+
+    Where a series has no score that all models have, it is not a number.
+    """
+    return _wide(results, metric, ["series"]).reindex(results.scores["series"].unique())
 
 
 def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -53,8 +56,8 @@ def by_fold(results: Results, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def by_model(results: Results) -> list[tuple[str, pd.DataFrame]]:
-    """Return the forecasts of every model that has some, in the order of the table."""
-    parts = dict(tuple(results.forecasts.groupby("model", sort=False)))
+    """Return the forecasts of every model in the cells that all have, in the table's order."""
+    parts = dict(tuple(results.common_forecasts.groupby("model", sort=False)))
     return [(name, parts[name]) for name in results.table.index if name in parts]
 
 
@@ -115,8 +118,8 @@ def of_window(forecasts: pd.DataFrame, shown: ShownWindow) -> pd.DataFrame:
 
 
 def _wide(results: Results, metric: str, index: list[str]) -> pd.DataFrame:
-    """Return means of a metric by `index` and model, models in the order of the table."""
-    chosen = results.scores[results.scores["metric"] == metric]
+    """Return means of a metric on common cells by `index` and model, in the table's order."""
+    chosen = results.common[results.common["metric"] == metric]
     means = chosen.pivot_table(
         values="value", index=index, columns="model", sort=False, dropna=False
     )

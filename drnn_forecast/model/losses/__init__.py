@@ -13,6 +13,7 @@ from drnn_forecast.model.losses.quantiles import (
     quantile_loss,
 )
 from drnn_forecast.model.losses.reading import (
+    DRAWS,
     draw_samples,
     has_location,
     leading,
@@ -26,6 +27,7 @@ from drnn_forecast.model.losses.reading import (
 )
 
 __all__ = [
+    "DRAWS",
     "QUANTILE_LEVELS",
     "check_loss",
     "checked_quantiles",

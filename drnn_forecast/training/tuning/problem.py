@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, LightningModule
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models import BaseModel
 
-from drnn_forecast.data import ForecastData, closest
+from drnn_forecast.data import ForecastData, closest, described, fingerprint
 from drnn_forecast.host import isolated_randomness
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import DilatedRNNForecaster, Recipe
@@ -22,6 +22,12 @@ from drnn_forecast.training.tuning.configuration import fit_space, hyperparamete
 from drnn_forecast.training.tuning.space import Range, SearchSpace
 
 OBJECTIVES = ("validation_loss", "training_seconds", "parameters")
+ELSEWHERE = (
+    *("accelerator", "devices", "num_nodes", "logger", "default_root_dir"),
+    *("enable_progress_bar", "enable_model_summary"),
+)
+"""Arguments of a trainer that say where it runs and what it shows."""
+
 SPACE = tuple(field.name for field in fields(SearchSpace))
 
 
@@ -70,15 +76,24 @@ class Problem:
         return list(self.callbacks)
 
     def setup(self) -> dict[str, Any]:
-        """Return, as plain data, what two runs must share to be one study."""
+        """Return, as plain data, what two runs must share to be one study.
+
+        Where a run takes place, `ELSEWHERE`, may differ from worker to worker.
+        """
+        trainer = {n: described(v) for n, v in self.trainer_kwargs.items() if n not in ELSEWHERE}
         setup = {
             "search_space": asdict(self.space),
             "objectives": self.objectives,
             "fixed": dict(sorted(self.options.items())),
             "budget": [self.seeds, self.max_epochs, self.steps_per_epoch, self.patience],
+            "trainer_kwargs": trainer,
             "datasets": [_variables(self.training), len(self.training), len(self.validation)],
+            "data": {
+                "training": fingerprint(self.training),
+                "validation": fingerprint(self.validation),
+            },
         }
-        plain: dict[str, Any] = json.loads(json.dumps(setup, default=lambda v: type(v).__name__))
+        plain: dict[str, Any] = json.loads(json.dumps(setup, default=described))
         return plain
 
 

@@ -130,7 +130,10 @@ def _differences(found: dict[str, Any], setup: dict[str, Any]) -> str:
     """Return which parts differ, and how."""
     parts = []
     for name in setup:
-        old, new = found.get(name), setup[name]
+        if name not in found:
+            parts.append(f"`{name}`, of which it has no record")
+            continue
+        old, new = found[name], setup[name]
         if isinstance(old, dict) and isinstance(new, dict):
             keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
             old, new = ({key: side.get(key) for key in keys} for side in (old, new))

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from pytorch_forecasting.data import EncoderNormalizer, TimeSeriesDataSet
 
-from drnn_forecast.data import ForecastData
+from drnn_forecast.data.frames.data import ForecastData
 
 
 def described(value: Any) -> str:
     """Return a value as text that is the same in every process.
 
-    Losses and other objects are told by their class and attributes, tensors and arrays by a digest
-    of their numbers, functions by their names. (Pickles, and so `joblib.hash`, differ from process
-    to process for tensors, and there are none for nameless functions.)
+    Losses and other objects are told by their class and attributes, tensors, arrays and frames by
+    a digest of their values, functions by their names. (Pickles, and so `joblib.hash`, differ from
+    process to process for tensors, and there are none for nameless functions.)
 
     Example:
         >>> described({"n": (24, 168), "loss": torch.nn.L1Loss()})
@@ -27,10 +28,8 @@ def described(value: Any) -> str:
     """
     if value is None or isinstance(value, bool | int | float | str | bytes):
         return repr(value)
-    if isinstance(value, torch.Tensor | np.ndarray):
-        numbers = torch.as_tensor(value).detach().cpu().contiguous()
-        digest = hashlib.sha256(numbers.reshape(-1).view(torch.uint8).numpy().tobytes())
-        return f"{numbers.dtype}{list(numbers.shape)}:{digest.hexdigest()[:16]}"
+    if isinstance(value, torch.Tensor | np.ndarray | pd.DataFrame | pd.Series):
+        return _table(value)
     if isinstance(value, Mapping):
         items = sorted((described(key), described(item)) for key, item in value.items())
         return "{" + ", ".join(f"{key}: {item}" for key, item in items) + "}"
@@ -41,23 +40,49 @@ def described(value: Any) -> str:
     if isinstance(value, partial):
         arguments = [*map(described, value.args), *_named(value.keywords)]
         return f"{described(value.func)}({', '.join(arguments)})"
-    if callable(value) and hasattr(value, "__qualname__"):
-        return _function(value)
+    return _function(value) if _is_function(value) else _object(value)
+
+
+def fingerprint(data: ForecastData | TimeSeriesDataSet) -> str:
+    """Return a digest of rows and roles, or of what a dataset holds, its windows and encoders."""
+    if isinstance(data, TimeSeriesDataSet):
+        parts: list[Any] = [data.get_parameters(), data.data, data.index]
+    else:
+        columns = [(name, str(kind)) for name, kind in data.history.dtypes.items()]
+        rows = pd.util.hash_pandas_object(data.history, index=False).to_numpy()
+        parts = [data.roles.to_dict(), columns, rows]
+    return hashlib.sha256(described(parts).encode()).hexdigest()[:32]
+
+
+def _is_function(value: Any) -> bool:
+    """Return whether a value is a function, a method or a class."""
+    return callable(value) and hasattr(value, "__qualname__")
+
+
+def _table(value: Any) -> str:
+    """Return the kind and shape of an array or a frame, and a digest of what it holds."""
+    if isinstance(value, pd.DataFrame | pd.Series):
+        rows = pd.util.hash_pandas_object(value).to_numpy()
+        return described([type(value).__name__, list(getattr(value, "columns", [])), rows])
+    if isinstance(value, np.ndarray) and value.dtype.kind not in "biufc":
+        return described(value.tolist())
+    # torch warns of arrays that it may not write.
+    own = value.copy() if isinstance(value, np.ndarray) else value
+    numbers = torch.as_tensor(own).detach().cpu().contiguous()
+    digest = hashlib.sha256(numbers.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return f"{numbers.dtype}{list(numbers.shape)}:{digest.hexdigest()[:16]}"
+
+
+def _object(value: Any) -> str:
+    """Return an object's class and attributes, or how it shows itself where that says more."""
+    if isinstance(value, EncoderNormalizer):  # what it fitted last is any window's
+        return f"{_kind(type(value))}({', '.join(_named(value.get_params()))})"
     if isinstance(value, torch.nn.Module):
         return f"{_kind(type(value))}({', '.join(_named(_contents(value)))})"
     attributes, shown = getattr(value, "__dict__", {}), repr(value)
     if attributes or " object at 0x" in shown:
         return f"{_kind(type(value))}({', '.join(_named(attributes))})"
     return shown
-
-
-def fingerprint(data: ForecastData) -> str:
-    """Return a digest of the rows and their roles."""
-    digest = hashlib.sha256(described(data.roles.to_dict()).encode())
-    columns = [(name, str(kind)) for name, kind in data.history.dtypes.items()]
-    digest.update(described(columns).encode())
-    digest.update(pd.util.hash_pandas_object(data.history, index=False).to_numpy().tobytes())
-    return digest.hexdigest()[:32]
 
 
 def _function(value: Any) -> str:
