@@ -61,7 +61,7 @@ class Block:
         overlapping = -(-self.windows.horizon // self.windows.stride) - 1
         others = min(self.calibrating + overlapping, self.windows.validation - 1)
         targets = self.targets["validation"]
-        is_last = last_windows(targets, others)[(targets["step"] == 1).to_numpy()]
+        is_last = among_last(targets, others)[(targets["step"] == 1).to_numpy()]
         return self.splits.validation.filter(lambda index: ~is_last)
 
     @cached_property
@@ -157,7 +157,7 @@ def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     return frame.rename(columns={**names, roles.series: "series"})
 
 
-def last_windows(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
+def among_last(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
     """Return for each row whether its window is among the last `count` of its series."""
     starts = targets.drop_duplicates("window")  # a first step may lack its actual
     age = starts.groupby("series", observed=True)["time"].rank(ascending=False)

@@ -14,7 +14,7 @@ from lightning.pytorch import LightningModule
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, last_windows, window_series
+from drnn_forecast.evaluation.comparison.blocks import PARTS, Block, among_last, window_series
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
 from drnn_forecast.evaluation.contenders.naive import SeasonalNaive
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
@@ -146,7 +146,7 @@ def _with_residual_quantiles(block: Block, points: Values) -> Values:
     """
     past = block.targets["validation"]
     count = block.calibrating or block.windows.validation
-    is_used = last_windows(past, count)[(past["step"] == 1).to_numpy()]
+    is_used = among_last(past, count)[(past["step"] == 1).to_numpy()]
     return {
         part: residual_quantiles(
             points[part],
