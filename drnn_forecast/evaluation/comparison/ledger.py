@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from drnn_forecast.evaluation.comparison.blocks import Block, last_windows
+from drnn_forecast.evaluation.comparison.blocks import Block, among_last
 from drnn_forecast.evaluation.comparison.cells import Outcome
 from drnn_forecast.evaluation.scores import INTERVALS, scores_by_series
 from drnn_forecast.model import QUANTILE_LEVELS, calibrate, quantile_columns
@@ -45,7 +45,7 @@ class Ledger:
         if self.calibrated and outcome.facts.quantiles_from == "model":
             # All folds of a block are calibrated on the windows before the first of them. Quantiles
             # from residuals of these windows hold by themselves what the rule would give them.
-            used = past[last_windows(past, block.calibrating)]
+            used = past[among_last(past, block.calibrating)]
             ready = calibrate(made, used.drop(columns="fold"), QUANTILE_LEVELS)
         for fold, part in ready.groupby("fold"):
             scores = self._scored(part, block)
