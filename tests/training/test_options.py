@@ -133,7 +133,7 @@ def test_the_last_weights_are_judged_where_a_run_ends_between_validations(datase
         ({"max_epochs": 0}, "`max_epochs`.*above 0"),
         ({"callbacks": [ModelCheckpoint()]}, "ModelCheckpoint.*must have a `dirpath`"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_an_option_that_leaves_nothing_to_judge_is_refused_before_any_work(
     datasets, here, options, message
