@@ -26,7 +26,7 @@ from drnn_forecast.training.rates import check_schedule, scheduler
 M = TypeVar("M", bound=LightningModule)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FitResult(Generic[M]):
     """What a training run gave.
 
@@ -53,6 +53,12 @@ class FitResult(Generic[M]):
     stopped_by: str
     checkpoint: Path | None
     snapshots: tuple[M, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"<FitResult of a {type(self.model).__name__}: loss {self.validation_loss:.4g} after "
+            f"{self.steps} steps and {self.seconds:.1f} s, stopped by {self.stopped_by}>"
+        )
 
 
 def fit(

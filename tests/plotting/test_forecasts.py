@@ -46,6 +46,25 @@ def test_a_fan_chart_has_a_panel_per_series_and_one_legend(forecasts, history):
     assert all(axis.get_legend() is None for axis in shown)
 
 
+@pytest.mark.parametrize(
+    ("levels", "bands"),
+    [
+        ((0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98), ["96 %", "80 %", "50 %"]),
+        ((0.05, 0.5, 0.95), ["90 %"]),
+        ((0.5,), []),
+        ((0.1, 0.5, 0.8), []),
+        ((0.001, 0.999), ["99.8 %"]),
+    ],
+)
+def test_a_fan_chart_has_the_intervals_of_the_levels_that_there_are(history, levels, bands):
+    time = pd.date_range("2024-01-05", periods=24, freq="h")
+    columns = {f"q{level:g}": 1.0 + level for level in levels}
+    forecast = pd.DataFrame({"series": "a", "time": time, **columns})
+    figure = fan_charts(forecast, history, unit="MW", title="Load")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [label for label in labels if "interval" in label] == [f"{b} interval" for b in bands]
+
+
 def test_a_fan_chart_draws_the_numbers_that_it_is_given(forecasts, history):
     actual = forecasts[["series", "time"]].assign(actual=7.0)
     axis = fan_charts(forecasts, history, actual, unit="MW", title="Load").axes[1]

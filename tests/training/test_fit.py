@@ -97,6 +97,12 @@ def test_the_validation_loss_is_that_of_the_model_that_comes_back(datasets):
     assert result.validation_loss == pytest.approx(loss.item(), rel=1e-5)
 
 
+def test_a_result_is_shown_in_one_line(datasets):
+    result = fit(build(datasets[0]), *datasets, **QUICK)
+    assert repr(result).startswith("<FitResult of a DilatedRNNForecaster: loss 0.")
+    assert len(repr(result)) < 120
+
+
 def test_training_stops_when_the_loss_no_longer_falls(datasets):
     options = {**QUICK, "max_epochs": 50, "patience": 2}
     result = fit(build(datasets[0], learning_rate=0.0), *datasets, **options)

@@ -89,7 +89,7 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
         raise ValueError(
             f"Series column {roles.series!r} of `{name}` must name a series in every row, but is "
             f"empty in {counted(missing.sum(), 'row')}, first in row {missing.argmax()}; fill or "
-            "drop them (a name such as 'NA' is read as empty from a CSV file)."
+            "drop them."
         )
     kind = types.infer_dtype(names)
     if kind == "string":

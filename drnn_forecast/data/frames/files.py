@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from pandas.api import types
 
 SUFFIXES = (".csv", ".parquet")
+MISSING_NUMBERS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "none")
+"""Words for no number; where a column holds labels, they are labels."""
 
 
 def read_table(path: str | PathLike[str]) -> pd.DataFrame:
@@ -65,14 +68,23 @@ def read_csv(path: Path) -> pd.DataFrame:
         if b"\0" in file.read(4096):
             raise ValueError(f"{str(path)!r} is not a CSV file: it holds binary data.")
     try:
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = str(error).strip()
         raise ValueError(f"{str(path)!r} is not a readable CSV file: {reason}.") from error
     if frame.empty:
         raise ValueError(f"The table {str(path)!r} is empty: it has a header, but no rows.")
     check_separator(frame, path)
-    return frame
+    return frame.apply(numbers_or_labels)
+
+
+def numbers_or_labels(values: pd.Series) -> pd.Series:
+    """Return a column of numbers and words for none as numbers, any other as it is."""
+    if not types.is_string_dtype(values.dtype):
+        return values
+    told = values.mask(values.isin(MISSING_NUMBERS))
+    numbers = pd.to_numeric(told, errors="coerce")
+    return numbers if told.notna().any() and numbers.notna().equals(told.notna()) else values
 
 
 def check_separator(frame: pd.DataFrame, path: Path) -> None:

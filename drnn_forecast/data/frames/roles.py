@@ -1,7 +1,8 @@
 """Which column of a frame plays which part."""
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ KINDS = (
     "time_varying_unknown_reals",
 )
 """The arguments of `TimeSeriesDataSet` that list variables."""
+FORECAST_COLUMN = re.compile(r"prediction|q[01](\.\d+)?|p\(.*\)")
+"""What forecasts call their numbers."""
+ONE_COLUMN = ("time", "target", "series")
 RESERVED = frozenset({TIME_INDEX, ONLY_SERIES_COLUMN, "encoder_length", "relative_time_idx"})
 
 
@@ -133,6 +137,8 @@ def check_types(roles: Roles) -> None:
     """Raise where a value has the wrong type."""
     for role, columns in role_columns(roles).items():
         for column in columns:
+            if role in ONE_COLUMN and isinstance(column, list | tuple):
+                raise TypeError(several_columns(role, column))
             if not isinstance(column, str):
                 raise TypeError(
                     f"`{role}` must name columns as text, got {column!r}; other names can be "
@@ -146,6 +152,15 @@ def check_types(roles: Roles) -> None:
         )
     if not isinstance(roles.calendar, bool):
         raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
+
+
+def several_columns(role: str, columns: Sequence[Any]) -> str:
+    """Return what is wrong with several columns where a role has one, and what helps."""
+    wrong = f"`{role}` must name one column, got {list(columns)!r}"
+    if role != "series" or not all(isinstance(name, str) for name in columns) or not columns:
+        return f"{wrong}; choose one of them."
+    joined = " + '/' + ".join(f"frame[{name!r}].astype(str)" for name in columns)
+    return f"{wrong}; join them, `frame['series'] = {joined}`, and give `series='series'`."
 
 
 def role_columns(roles: Roles) -> dict[str, tuple[str, ...]]:
@@ -174,7 +189,13 @@ def check_one_role_each(roles: Roles) -> None:
 
 
 def check_names(roles: Roles) -> None:
-    """Raise where a name is one that datasets do not allow."""
+    """Raise where a name is one that datasets or forecasts keep for themselves."""
+    for column in roles.keys:
+        if FORECAST_COLUMN.fullmatch(column):
+            raise ValueError(
+                f"The columns of series and time are columns of a forecast too, which has "
+                f"{column!r} for its numbers; rename the column."
+            )
     for column in roles.columns:
         if column == roles.time:
             continue
