@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-BAND_ALPHAS = (0.18, 0.35)
-"""Of the widest interval and the next one; narrower ones are not drawn."""
+BAND_ALPHAS = (0.18, 0.3, 0.42, 0.54)
+"""Of the widest interval and those inside it, as far as there are so many."""
 
 
 def fan_charts(
@@ -40,11 +40,12 @@ def fan_charts(
         actuals: `series`, `time` and `actual` over the horizon; None: not drawn.
         unit: Of the target, for the axis.
         title: Of the figure.
-        columns: Panels side by side.
+        columns: Panels side by side, at most.
     """
     names = list(forecasts["series"].unique())
+    columns = min(columns, len(names))
     rows = -(-len(names) // columns)
-    figure = new_figure(7 * columns, 2.6 * rows + 1.2)
+    figure = new_figure(max(7 * columns, 9), 2.6 * rows + 1.2)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         _draw_fan(axis, *(_of(frame, name) for frame in (forecasts, history, actuals)))
