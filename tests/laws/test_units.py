@@ -92,12 +92,16 @@ def test_the_forecast_is_multiplied_by_the_unit_of_the_target(exponent, usual):
     np.testing.assert_allclose(loss / unit, expected_loss, rtol=1e-3)
 
 
-@pytest.mark.parametrize("normalizer", [TorchNormalizer, GroupNormalizer])
+@pytest.mark.parametrize(
+    "make",
+    [TorchNormalizer, GroupNormalizer, lambda: GroupNormalizer(groups=["id"])],
+    ids=["TorchNormalizer", "GroupNormalizer", "GroupNormalizer by series"],
+)
 @pytest.mark.parametrize("exponent", [-6, -3, 6])
-def test_so_it_is_with_one_scale_for_every_series(exponent, normalizer):
+def test_so_it_is_with_one_scale_for_every_series(exponent, make):
     unit = 10.0**exponent
-    usual, _ = trained(FRAME, normalizer=normalizer())
-    scaled, _ = trained(in_unit(unit), normalizer=normalizer())
+    usual, _ = trained(FRAME, normalizer=make())
+    scaled, _ = trained(in_unit(unit), normalizer=make())
     np.testing.assert_allclose(
         values_of(scaled, in_unit(unit)) / unit, values_of(usual, FRAME), atol=5e-3, rtol=0
     )
