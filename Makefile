@@ -15,7 +15,8 @@ test: lint types
 
 # The laws with 500 drawn cases each, and the tests that take minutes; about an hour on one core.
 test-laws: $(VENV)/.test
-	LAW_DRAWS=500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 7200 tests/laws
+	LAW_DRAWS=500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 7200 \
+		tests/laws tests/data/test_batching_drawn.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m slow
 
 # Every test that ships with pytorch-forecasting's wheel, with our classes in place; some minutes.

@@ -242,7 +242,8 @@ def test_a_new_series_and_a_new_category_are_forecast(here, fitted):
     data = write(frame, here / "more.csv")
     future = write(future_of(frame), here / "future.csv")
 
-    assert run("predict", "model", data, "--future", future, "--out", "out.csv") == 0
+    with pytest.warns(UserWarning, match="does not know 1 of 3 series in 'unique_id': 's2'"):
+        assert run("predict", "model", data, "--future", future, "--out", "out.csv") == 0
     assert set(pd.read_csv(here / "out.csv")["unique_id"]) == {"s0", "s1", "s2"}
 
 

@@ -16,6 +16,7 @@ from pytorch_forecasting.data.encoders import TorchNormalizer
 
 from batching_cases import ROUNDING, assert_equal_batches, assert_equal_index, epoch, make_frame
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from laws.drawing import DRAWS
 
 
 @st.composite
@@ -34,7 +35,8 @@ def configurations(draw):
     fixed = st.builds(
         GroupNormalizer,
         method=st.sampled_from(["standard", "robust"]),
-        groups=st.sampled_from([[], ["series"], ["region", "series"], ["series", "region"]]),
+        # By one of two upstream takes the scale of another series: tests/data/test_scales.py.
+        groups=st.sampled_from([[], ["region", "series"], ["series", "region"]]),
         center=st.booleans(),
         transformation=st.sampled_from([None, "log1p", "count"]),
     )
@@ -113,7 +115,7 @@ def test_epochs_of_any_configuration_are_those_of_pytorch_forecasting():
     seen = Counter()
 
     @settings(
-        max_examples=200, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck)
+        max_examples=4 * DRAWS, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck)
     )
     @given(configurations(), st.integers(1, 40))
     def compare(configuration, batch_size):

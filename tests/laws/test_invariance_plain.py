@@ -142,4 +142,5 @@ def test_predictions_of_a_plain_frame_are_those_of_its_rows(asked, frame, ways, 
     expected = model.predict(frame, return_index=True, mode="quantiles")
     given = model.predict(said(frame, ways, seed), return_index=True, mode="quantiles")
     assert given.index["who"].astype(str).tolist() == expected.index["who"].tolist()
-    np.testing.assert_array_equal(given.output.numpy(), expected.output.numpy())
+    # Upstream standardises a window in the precision of its column.
+    np.testing.assert_allclose(given.output.numpy(), expected.output.numpy(), rtol=1e-6)

@@ -115,7 +115,7 @@ def test_no_fold_depends_on_what_comes_after_its_origin(calibrated):
         "folds": 2,
         "scale_season": 7,
         "calibrated": calibrated,
-        **{**WINDOWS, "validation_windows": 16 if calibrated else 2},
+        **{**WINDOWS, "validation_windows": 24 if calibrated else 2},
         **({"step": 1} if calibrated else {}),
         **QUICK,
     }

@@ -257,7 +257,8 @@ def test_a_new_series_keeps_its_own_scale_and_a_flat_one_takes_the_least():
     model = untrained(split(frame).training)
     tiny = FRAME.assign(id="tiny", y=FRAME["y"] * 1e-6).head(60)
     flat = FRAME.assign(id="flat", y=1000.0).head(60)
-    forecast = model.forecast(pd.concat([tiny, flat])).set_index("id")
+    with pytest.warns(UserWarning, match="does not know 2 of 4 series"):
+        forecast = model.forecast(pd.concat([tiny, flat, frame])).set_index("id")
     width = (forecast["q0.975"] - forecast["q0.025"]).groupby(level=0).mean()
     assert width["tiny"] < 1e-5
     assert width["flat"] > 1e-3

@@ -168,8 +168,10 @@ def test_windows_that_depend_on_more_than_their_row_are_made_anew(options):
     assert renewable(dataset) is None
 
 
-def make_model(roles, loss=None):
-    data = ForecastData.from_roles(only_roles(made_frame(), roles), roles)
+def make_model(roles, loss=None, zone=None):
+    frame = only_roles(made_frame(), roles)
+    frame["when"] = frame["when"].dt.tz_localize(zone)
+    data = ForecastData.from_roles(frame, roles)
     splits = data.split(horizon=4, context_length=8, validation_windows=1)
     torch.manual_seed(0)
     return DilatedRNNForecaster.from_dataset(
@@ -210,7 +212,7 @@ def test_the_first_and_later_forecasts_are_those_of_a_trainer(loss):
 @pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
 @pytest.mark.parametrize("roles", [ROLES["plain"], ROLES["covariates"]], ids=["plain", "all"])
 def test_a_forecast_reads_rows_in_any_order_and_leaves_them_as_they_are(roles, zone, reordered):
-    model = make_model(roles)
+    model = make_model(roles, zone=zone)
     frame = only_roles(made_frame(seed=1), roles)
     frame["when"] = frame["when"].dt.tz_localize(zone)
     past = ForecastData.from_roles(frame, roles).before(4)

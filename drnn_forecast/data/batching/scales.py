@@ -43,23 +43,31 @@ def write_series_scales(x: dict[str, Any], dataset: Any, groups: Tensor) -> None
     those of the window, `(1, group ids)`.
     """
     parts = dataset.target_normalizers
-    by_group = [number for number, part in enumerate(parts) if groups_of(part)]
-    if not by_group:
+    if not any(groups_of(part) for part in parts):
         return
-    tables = series_scales(dataset, groups)
     scales = list(x["target_scale"]) if dataset.multi_target else [x["target_scale"]]
-    for number in by_group:
-        table = tables[number]
-        scales[number] = scales[number] if table is None else table[0].numpy()
+    for number, part in enumerate(parts):
+        if type(part) is GroupNormalizer:
+            scales[number] = _of_groups(part, groups, dataset)[0]
+        elif groups_of(part):
+            scales[number] = _table(part, groups, dataset)[0].numpy()
     x["target_scale"] = scales if dataset.multi_target else scales[0]
 
 
+def _of_groups(normalizer: Any, groups: Tensor, dataset: Any) -> NDArray[np.float64]:
+    """Return center and scale of every series from the table of a normaliser, `(series, 2)`."""
+    return scales_by_series(normalizer, _codes(normalizer, groups, dataset), len(groups))
+
+
+def _codes(normalizer: Any, groups: Tensor, dataset: Any) -> dict[str, NDArray[np.int64]]:
+    """Return the codes of every series in the columns by which a normaliser has its scales."""
+    return {name: _fitted_codes(dataset, name, groups) for name in groups_of(normalizer)}
+
+
 def _table(normalizer: Any, groups: Tensor, dataset: Any) -> Tensor:
-    count = len(groups)
-    codes = {name: _fitted_codes(dataset, name, groups) for name in groups_of(normalizer)}
     if type(normalizer) is GroupNormalizer:
-        table = scales_by_series(normalizer, codes, count)
-        return torch.from_numpy(table.astype(np.float32))
+        return torch.from_numpy(_of_groups(normalizer, groups, dataset).astype(np.float32))
+    count, codes = len(groups), _codes(normalizer, groups, dataset)
     is_one = type(normalizer) in (TorchNormalizer, NaNLabelEncoder)
     rows = np.stack(list(codes.values()), axis=1) if codes else groups.numpy()
     names = list(codes) or dataset.group_ids

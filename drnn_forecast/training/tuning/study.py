@@ -72,12 +72,14 @@ def open_study(
         pruner=pruner,
         load_if_exists=True,
     )
+    # In this order: another worker, which has just made the study, says what it is before a trial.
+    has_trials = bool(study.get_trials(deepcopy=False))
     found, setup = study.user_attrs.get(SETUP), problem.setup()
     wrong = None
     if study.directions != directions:
         shown = ", ".join(direction.name.lower() for direction in study.directions)
         wrong = f"with other directions: {shown}, where this one has {len(directions)} to minimize"
-    elif found is None and study.get_trials(deepcopy=False):
+    elif found is None and has_trials:
         wrong = "but was not made by `tune`"
     elif found is not None and found != setup:
         wrong = f"with another {_differences(found, setup)}"
