@@ -71,7 +71,9 @@ def whole_numbers(values: pd.Series) -> NDArray[np.int64]:
 
 
 def holds_only_text(values: pd.Series) -> bool:
-    """Whether a column is one of text, or of categories that are text."""
+    """Whether a column is one of pandas' own text, or of categories that are text."""
+    if isinstance(values.dtype, pd.ArrowDtype):
+        return False
     if isinstance(values.dtype, pd.CategoricalDtype):
         return bool(types.infer_dtype(values.cat.categories) == "string")
     return bool(types.infer_dtype(values, skipna=False) == "string")
