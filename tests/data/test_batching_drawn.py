@@ -115,7 +115,10 @@ def test_epochs_of_any_configuration_are_those_of_pytorch_forecasting():
     seen = Counter()
 
     @settings(
-        max_examples=4 * DRAWS, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck)
+        max_examples=4 * DRAWS,
+        deadline=None,
+        phases=PHASES,
+        suppress_health_check=list(HealthCheck),
     )
     @given(configurations(), st.integers(1, 40))
     def compare(configuration, batch_size):

@@ -152,6 +152,16 @@ def test_the_number_of_threads_changes_no_forecast(model, frame, expected):
     np.testing.assert_allclose(numbers(forecast), expected, **ROUNDING)
 
 
+def test_a_weight_is_needed_for_training_only(frame):
+    weighted = frame.assign(importance=np.linspace(1, 2, len(frame)))
+    data = ForecastData.from_frame(weighted, **ROLES)
+    splits = data.split(
+        horizon=HORIZON, context_length=30, validation_windows=1, weight="importance"
+    )
+    model = DilatedRNNForecaster.from_dataset(splits.training, hidden_size=8, head_size=8).eval()
+    np.testing.assert_array_equal(numbers(model.forecast(frame)), numbers(model.forecast(weighted)))
+
+
 def by_folder(model, path):
     return drnn.load(model.save(path / "model"))
 

@@ -144,3 +144,15 @@ def test_predictions_of_a_plain_frame_are_those_of_its_rows(asked, frame, ways, 
     assert given.index["who"].astype(str).tolist() == expected.index["who"].tolist()
     # Upstream standardises a window in the precision of its column.
     np.testing.assert_allclose(given.output.numpy(), expected.output.numpy(), rtol=1e-6)
+
+
+def test_steps_that_the_future_gives_twice_are_refused(asked):
+    model, history, future, _ = asked
+    with pytest.raises(ValueError, match="must give every step once"):
+        model.forecast(history, future=pd.concat([future, future.head(1)]))
+
+
+def test_what_is_known_ahead_must_be_in_the_past_too(asked):
+    model, history, future, _ = asked
+    with pytest.raises(ValueError, match=r"\['price'\] missing.* both frames need it"):
+        model.forecast(history.drop(columns="price"), future=future)
