@@ -37,7 +37,7 @@ from .optuna import (
     retried_trial as retried_trial,
     retry_once as retry_once,
 )
-from .quiet import quiet_lightning as quiet_lightning
+from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness, seed_draws as seed_draws
 from .training import (
     comes_back as comes_back,

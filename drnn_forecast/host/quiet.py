@@ -22,6 +22,10 @@ SMALL_TALK = (
 """Advice about settings that this package has chosen, and calls inside Lightning itself."""
 
 
+one_at_a_time = threading.RLock()
+"""Held while Lightning runs a prediction: it changes torch's loader for the whole process to read
+what a loader was made with, and two threads that did so at once would leave it broken."""
+
 _lock = threading.Lock()
 _quiet = ExitStack()
 _holders = 0

@@ -24,6 +24,7 @@ from drnn_forecast.data import last_windows, other_codes
 from drnn_forecast.host import (
     PredictionCallback,
     comes_back,
+    one_at_a_time,
     quiet_lightning,
     rows_of_batch,
     view_of,
@@ -60,7 +61,7 @@ def collect(
         raise ValueError("`trainer_kwargs` must not have `fast_dev_run`: pass it to `predict`.")
     callbacks = options.pop("callbacks", None) or []
     callbacks = list(callbacks) if isinstance(callbacks, Sequence) else [callbacks]
-    with quiet_lightning(), TemporaryDirectory() as folder:
+    with one_at_a_time, quiet_lightning(), TemporaryDirectory() as folder:
         trainer = Trainer(
             fast_dev_run=fast_dev_run,
             **{**QUIET_TRAINER, **options, "callbacks": [*callbacks, collector]},

@@ -35,8 +35,9 @@ def configurations(draw):
     fixed = st.builds(
         GroupNormalizer,
         method=st.sampled_from(["standard", "robust"]),
-        # By one of two upstream takes the scale of another series: tests/data/test_scales.py.
-        groups=st.sampled_from([[], ["region", "series"], ["series", "region"]]),
+        # By one of two, or in another order, upstream takes the scale of another series: see
+        # tests/data/test_scales.py.
+        groups=st.sampled_from([[], ["region", "series"]]),
         center=st.booleans(),
         transformation=st.sampled_from([None, "log1p", "count"]),
     )
