@@ -211,7 +211,7 @@ def test_a_checkpoint_with_another_class_is_refused_under_the_safe_default(datas
 # torch looks at the gradients of the encoder's inputs while it compiles.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("backend", ["eager", "inductor"])
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_a_compiled_encoder_gives_the_same_forecast_and_the_same_names(
     dataset, backend, tmp_path, monkeypatch
 ):

@@ -140,7 +140,7 @@ def launched(how, tasks, folder):
     ("how", "tasks"),
     [
         ("ddp_spawn", ["fit"]),
-        ("ddp_fork", ["fit", "predict"]),
+        pytest.param("ddp_fork", ["fit", "predict"], marks=pytest.mark.slow),
         pytest.param("ddp_spawn", ["fit", "predict"], marks=pytest.mark.slow),
         pytest.param("torchrun", ["fit", "predict"], marks=pytest.mark.slow),
     ],
