@@ -35,7 +35,6 @@ from drnn_forecast.model.losses import (
 from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets, precision_of
 from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
 
-
 TRAINING_LOSS = 10.0
 """How large a usual loss is in training. At this size a gradient norm that is clipped at 1, as is
 customary, is clipped in most steps, which on the package's sample validates 7 % better than a loss
