@@ -1,4 +1,4 @@
-"""Smoothed levels of the window with drifts and seasonal profiles, and what each would have cost."""
+"""Smoothed levels of a window, carried on with its drifts and seasonal profiles."""
 
 from __future__ import annotations
 
@@ -125,9 +125,7 @@ def smoothed_anchors(
         fits = (lengths >= 2 * season).unsqueeze(1)
         for share in SHRINKAGES:
             rest = torch.where(window.is_valid, window.values - share * past, 0.0)
-            values.append(
-                _carried_on(Window(rest, lengths), steps) + share * ahead.unsqueeze(-1)
-            )
+            values.append(_carried_on(Window(rest, lengths), steps) + share * ahead.unsqueeze(-1))
             valid.append(fits.expand(-1, PER_PROFILE))
     return torch.cat(values, dim=-1), torch.cat(valid, dim=-1)
 
