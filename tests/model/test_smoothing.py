@@ -9,7 +9,6 @@ from drnn_forecast.model.heads.smoothing import (
     DRIFTS,
     LAST_SLOPES,
     RATES,
-    SHRINKAGES,
     smoothed_anchors,
 )
 
@@ -44,9 +43,7 @@ def expected_anchors(values, season, steps):
     columns = [carried_on(values, steps)]
     profile = profile_of(values, season)
     past = np.resize(profile[::-1], len(values))[::-1]
-    for share in SHRINKAGES:
-        ahead = share * np.resize(profile, steps)[:, None]
-        columns.append(carried_on(values - share * past, steps) + ahead)
+    columns.append(carried_on(values - past, steps) + np.resize(profile, steps)[:, None])
     return np.concatenate(columns, axis=-1)
 
 
@@ -70,7 +67,7 @@ def test_smoothed_anchors_equal_a_loop_over_time(history, season):
 
 def test_a_season_needs_two_whole_ones():
     _, is_valid = smoothed_anchors(torch.zeros(2, 8), torch.tensor([8, 7]), (4,), 2)
-    without = is_valid.shape[1] // (1 + len(SHRINKAGES))
+    without = is_valid.shape[1] // 2
     assert is_valid[0].all()
     assert is_valid[1, :without].all()
     assert not is_valid[1, without:].any()

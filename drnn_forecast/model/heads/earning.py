@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from drnn_forecast.model.heads.anchors import mean_values, seasonal_values
-from drnn_forecast.model.heads.smoothing import PER_PROFILE, SHRINKAGES, smoothed_anchors
+from drnn_forecast.model.heads.smoothing import PER_PROFILE, smoothed_anchors
 
 ORIGINS = 3
 """How many past horizons of a window its anchors are tried on."""
 
-OWN_POWER = 3.0
+OWN_POWER = 4.0
 """By which a window's own error counts against an anchor, before training."""
 
-SHARED_POWER = 16.0
+SHARED_POWER = 24.0
 """By which its error over the training windows counts, before training."""
 
 FLOOR = 1e-4
@@ -40,7 +40,7 @@ class EarnedAnchors(nn.Module):
         super().__init__()
         self.seasons = tuple(season for season in seasons if season > 1)
         self.horizon = horizon
-        profiles = 1 + len(self.seasons) * len(SHRINKAGES)
+        profiles = 1 + len(self.seasons)
         self.num_weights = len(self.seasons) + 1 + profiles * PER_PROFILE
         self.power = nn.Parameter(torch.tensor(OWN_POWER))
         self.bias = nn.Parameter(torch.zeros(self.num_weights))

@@ -14,11 +14,8 @@ RATES = (0.1, 0.3, 0.6, 0.9, 1.0)
 DRIFTS = (0.0, 0.5, 1.0)
 """Shares of the window's linear slope that the forecast goes on with; one half is Theta's."""
 
-LAST_SLOPES = ((4, 0.9), (8, 0.9), (16, 0.95))
+LAST_SLOPES = ((5, 0.9), (10, 0.95))
 """Time steps at the end whose slope the forecast goes on with, and by what it fades each step."""
-
-SHRINKAGES = (0.6, 1.0)
-"""Shares of the seasonal profile that come back."""
 
 PER_PROFILE = len(RATES) * (len(DRIFTS) + len(LAST_SLOPES))
 
@@ -102,8 +99,8 @@ def smoothed_anchors(
 
     Each is a level by exponential smoothing at one of `RATES`, plus a drift: one of `DRIFTS` of the
     window's slope, or one of `LAST_SLOPES`. For each season there are the same with the mean
-    profile of its whole seasons, shrunk by one of `SHRINKAGES`; level and drift are then those of
-    the history less the profile. With half of the window's slope and one season this is the Theta
+    profile of its whole seasons; level and drift are then those of the history less the profile.
+    With half of the window's slope and one season this is the Theta
     method (Assimakopoulos and Nikolopoulos, 2000, as Hyndman and Billah, 2003, write it).
 
     Args:
@@ -123,10 +120,9 @@ def smoothed_anchors(
         past = profile.flip(1)[:, window.back % season]
         ahead = profile[:, torch.arange(steps, device=history.device) % season]
         fits = (lengths >= 2 * season).unsqueeze(1)
-        for share in SHRINKAGES:
-            rest = torch.where(window.is_valid, window.values - share * past, 0.0)
-            values.append(_carried_on(Window(rest, lengths), steps) + share * ahead.unsqueeze(-1))
-            valid.append(fits.expand(-1, PER_PROFILE))
+        rest = torch.where(window.is_valid, window.values - past, 0.0)
+        values.append(_carried_on(Window(rest, lengths), steps) + ahead.unsqueeze(-1))
+        valid.append(fits.expand(-1, PER_PROFILE))
     return torch.cat(values, dim=-1), torch.cat(valid, dim=-1)
 
 
