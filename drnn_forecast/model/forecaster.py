@@ -9,7 +9,6 @@ from typing import Any, Final
 import torch
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
-from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -25,9 +24,10 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.base import ForecastingModel
+from drnn_forecast.model.collection import some_windows
 from drnn_forecast.model.embeddings import ColumnEmbeddings
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
-from drnn_forecast.model.heads import MultiHorizonHead, TargetHead
+from drnn_forecast.model.heads import MultiHorizonHead, target_heads
 from drnn_forecast.model.interpretation import InterpretableModel
 from drnn_forecast.model.losses import losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
@@ -37,6 +37,7 @@ from drnn_forecast.model.trained import TrainedModel
 HYPERPARAMETERS: Final = (
     *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
     *("input_kernel_size", "dropout", "residual", "season_length", "level_anchor"),
+    "smoothed_anchors",
     *("linear_length", "context_length", "segment_length", "head_size", "relative_loss", "loss"),
     *("learning_rate", "reduce_on_plateau_patience", "embedding_sizes", "roles"),
 )
@@ -67,6 +68,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             of 1 is the last value. `()`: none. None: the usual ones of the dataset's frequency that
             a window holds, where `ForecastData` made the dataset (`from_dataset` only).
         level_anchor: Whether the mean of the window takes part in that mix.
+        smoothed_anchors: Whether smoothed levels, drifts and seasonal profiles do too, each
+            weighted by what it would have earned in the window (`EarnedAnchors`), from which the
+            untrained model forecasts.
         linear_length: So many last values of the target, time steps, are mapped linearly to every
             step, and a gate of each step says how much of that is added (`LinearHistory`); 0: none;
             None: as many as the encoder reads, where the loss has a location (`from_dataset` only).
@@ -114,6 +118,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
+        smoothed_anchors: bool = False,
         linear_length: int | None = None,
         context_length: int | None = None,
         segment_length: int | None = None,
@@ -197,6 +202,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
+        smoothed_anchors: bool = False,
         linear_length: int | None = None,
         context_length: int | None = None,
         segment_length: int | None = None,
@@ -216,9 +222,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             allowed_encoder_known_variable_names: Known variables that the encoder reads; None
                 is all.
             hidden_size, num_layers, dilation_base, start_exponent, dilations, cell_type,
-                input_kernel_size, dropout, residual, season_length, level_anchor, linear_length,
-                context_length, segment_length, head_size, relative_loss, loss, embedding_sizes,
-                roles: Of the class.
+                input_kernel_size, dropout, residual, season_length, level_anchor, smoothed_anchors,
+                linear_length, context_length, segment_length, head_size, relative_loss, loss,
+                embedding_sizes, roles: Of the class.
             learning_rate: Of the optimiser.
             reduce_on_plateau_patience: Validations without a better loss after which the learning
                 rate is divided; None: never.
@@ -240,6 +246,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             **fitted_hyperparameters(options, dataset),
         )
         model.magnitudes.learn(dataset)
+        model.start_anchors(dataset)
         return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -334,18 +341,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
 
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
-        parts, losses = self.hparams, losses_of_targets(self.loss)
-        self.target_heads = nn.ModuleList(
-            TargetHead(
-                loss,
-                output_size=size,
-                season_length=parts.season_length,
-                level_anchor=parts.level_anchor,
-                linear_length=parts.linear_length,
-                horizon=parts.max_prediction_length,
-            )
-            for loss, size in zip(losses, to_list(parts.output_size), strict=True)
-        )
+        parts = self.hparams
+        self.target_heads = target_heads(parts, losses_of_targets(self.loss))
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
         width, horizon = self.encoder.hidden_sizes[-1], parts.max_prediction_length
         horizon = checked_integer("max_prediction_length", horizon, minimum=1)
@@ -357,7 +354,16 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             output_size=sum(sizes),
             hidden_size=checked_integer("head_size", head_size, minimum=1),
             dropout=parts.dropout,
+            starts_at_zero=parts.smoothed_anchors,
         )
+
+    def start_anchors(self, dataset: TimeSeriesDataSet) -> None:
+        """Start the mix of smoothed anchors from what they earn on windows of a dataset."""
+        if not self.hparams.smoothed_anchors:
+            return
+        x = self.scaled_batch(some_windows(dataset))
+        for head, history in zip(self.target_heads, self._histories(x), strict=True):
+            head.anchor.start(history, x["encoder_lengths"])
 
     def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""

@@ -142,7 +142,8 @@ def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> Non
     """Refuse to start a forecast from values that the windows of `dataset` do not hold."""
     seasons, linear = options.get("season_length"), options.get("linear_length") or 0
     checked_integer("linear_length", linear, minimum=0)
-    if seasons is None and not options.get("level_anchor") and not linear:
+    others = options.get("level_anchor") or options.get("smoothed_anchors")
+    if seasons is None and not others and not linear:
         return
     longest = 0 if seasons is None else max(checked_seasons(seasons))
     for name, length in (("season_length", longest), ("linear_length", linear)):
@@ -154,8 +155,8 @@ def check_anchors(options: Mapping[str, Any], dataset: TimeSeriesDataSet) -> Non
     for name in dataset.target_names:
         if name not in dataset.reals:
             raise ValueError(
-                "`season_length`, `level_anchor` and `linear_length` need the real target "
-                f"{name!r} among the encoder's variables, got {list(dataset.reals)}. "
+                "`season_length`, `level_anchor`, `smoothed_anchors` and `linear_length` need the "
+                f"real target {name!r} among the encoder's variables, got {list(dataset.reals)}. "
                 "Add it to the dataset's `time_varying_unknown_reals`, or leave them out."
             )
 

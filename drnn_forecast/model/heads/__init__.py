@@ -3,6 +3,13 @@
 from drnn_forecast.model.heads.anchors import SeasonalAnchor, seasonal_values
 from drnn_forecast.model.heads.linear import LinearHistory
 from drnn_forecast.model.heads.perceptron import MultiHorizonHead
-from drnn_forecast.model.heads.targets import TargetHead
+from drnn_forecast.model.heads.targets import TargetHead, target_heads
 
-__all__ = ["LinearHistory", "MultiHorizonHead", "SeasonalAnchor", "TargetHead", "seasonal_values"]
+__all__ = [
+    "LinearHistory",
+    "MultiHorizonHead",
+    "SeasonalAnchor",
+    "TargetHead",
+    "seasonal_values",
+    "target_heads",
+]

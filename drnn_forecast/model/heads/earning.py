@@ -45,10 +45,11 @@ class EarnedAnchors(nn.Module):
         self.power = nn.Parameter(torch.tensor(OWN_POWER))
         self.bias = nn.Parameter(torch.zeros(self.num_weights))
 
-    def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
-        """Return the anchor of every step, `(batch, steps)`, in the units of `history`.
+    def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the anchor of every step and its usual error, `(batch, steps)` each.
 
-        Zero, the centre of the normalised target, for a window without history.
+        In the units of `history`. The anchor is zero, the centre of the normalised target, and its
+        error 1 for a window without history.
 
         Args:
             history: Past target, padded on the right, `(batch, time)`.
@@ -57,7 +58,7 @@ class EarnedAnchors(nn.Module):
         """
         steps = logits.shape[1]
         if not history.shape[1]:
-            return history.new_zeros(len(history), steps)
+            return history.new_zeros(len(history), steps), history.new_ones(len(history), steps)
         with torch.no_grad():
             values, is_valid = self.values(history, lengths, steps)
             errors = self.errors(history, lengths)
@@ -65,7 +66,7 @@ class EarnedAnchors(nn.Module):
         mix = (mix.unsqueeze(1) + logits).masked_fill(~is_valid.unsqueeze(1), -torch.inf)
         has_any = is_valid.any(-1)[:, None, None]
         weights = torch.where(has_any, mix, 0.0).softmax(-1)
-        return (weights * values).sum(-1)
+        return (weights * values).sum(-1), (weights * errors.unsqueeze(1)).sum(-1)
 
     @torch.no_grad()
     def start(self, history: Tensor, lengths: Tensor) -> None:

@@ -19,6 +19,7 @@ class MultiHorizonHead(nn.Module):
         output_size: Numbers per step: quantiles or parameters of a distribution.
         hidden_size: Units of both hidden layers.
         dropout: Probability of dropping a hidden unit while training.
+        starts_at_zero: Whether all outputs are zero before training.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class MultiHorizonHead(nn.Module):
         output_size: int,
         hidden_size: int,
         dropout: float = 0.0,
+        starts_at_zero: bool = False,
     ) -> None:
         super().__init__()
         self.horizon = horizon
@@ -46,6 +48,9 @@ class MultiHorizonHead(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden_size, output_size),
         )
+        if starts_at_zero:
+            for parameter in self.output[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, state: Tensor, covariates: Tensor) -> Tensor:
         """Return the outputs of every step, `(batch, steps, outputs)`.

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from pytorch_forecasting.metrics import DistributionLoss, Metric, QuantileLoss
+from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 
+from drnn_forecast.layers import checked_seasons
 from drnn_forecast.model.heads.anchors import SeasonalAnchor
+from drnn_forecast.model.heads.earning import EarnedAnchors
 from drnn_forecast.model.heads.linear import LinearHistory
 from drnn_forecast.model.losses import has_location, leading
+
+
+def target_heads(parts: Any, losses: Sequence[Metric]) -> nn.ModuleList:
+    """Return the head of every target, as the hyperparameters of a forecaster have it."""
+    return nn.ModuleList(
+        TargetHead(
+            loss,
+            output_size=size,
+            season_length=parts.season_length,
+            level_anchor=parts.level_anchor,
+            smoothed_anchors=parts.smoothed_anchors,
+            linear_length=parts.linear_length,
+            horizon=parts.max_prediction_length,
+        )
+        for loss, size in zip(losses, to_list(parts.output_size), strict=True)
+    )
 
 
 class TargetHead(nn.Module):
@@ -20,14 +41,21 @@ class TargetHead(nn.Module):
     of each step lets through, and sorts quantiles, so that they never cross: sorting never raises
     the quantile loss (Chernozhukov et al., 2010).
 
+    With smoothed anchors the outputs are in units of what the mix of anchors usually errs by inside
+    the window, and quantiles start as those of a normal error, so that outputs of zero are already
+    a forecast.
+
     Args:
         loss: The loss of this target.
         output_size: Numbers per step that the loss takes.
         season_length: One or several seasons, time steps; None: none.
         level_anchor: Whether the mean of the history is an anchor too.
+        smoothed_anchors: Whether the anchors are `EarnedAnchors`.
         linear_length: Time steps of the history that a linear map reads; 0: there is none.
         horizon: The longest forecast, time steps.
     """
+
+    spacing: Tensor
 
     def __init__(
         self,
@@ -36,19 +64,25 @@ class TargetHead(nn.Module):
         output_size: int,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
+        smoothed_anchors: bool = False,
         linear_length: int = 0,
         horizon: int = 1,
     ) -> None:
         super().__init__()
-        is_anchored = level_anchor or season_length is not None
+        is_anchored = level_anchor or smoothed_anchors or season_length is not None
         if (is_anchored or linear_length) and not has_location(loss):
             raise ValueError(
-                "`season_length`, `level_anchor` and `linear_length` need a loss with a location "
-                f"in the target's own units, got {type(loss).__name__}. Leave them out, or pass "
-                "another loss."
+                "`season_length`, `level_anchor`, `smoothed_anchors` and `linear_length` need a "
+                f"loss with a location in the target's own units, got {type(loss).__name__}. Leave "
+                "them out, or pass another loss."
             )
         loss = leading(loss)
-        self.anchor = SeasonalAnchor(season_length, level=level_anchor) if is_anchored else None
+        self.anchor: SeasonalAnchor | EarnedAnchors | None = None
+        if smoothed_anchors:
+            seasons = () if season_length is None else checked_seasons(season_length)
+            self.anchor = EarnedAnchors(seasons, horizon=horizon)
+        elif is_anchored:
+            self.anchor = SeasonalAnchor(season_length, level=level_anchor)
         self.linear = LinearHistory(linear_length, horizon) if linear_length else None
         self.output_size = output_size
         self.num_shifted = 1 if isinstance(loss, DistributionLoss) else output_size
@@ -57,6 +91,8 @@ class TargetHead(nn.Module):
             if isinstance(loss, QuantileLoss)
             else None
         )
+        spacing = normal_spacing(loss, self.num_shifted)
+        self.register_buffer("spacing", spacing, persistent=False)
 
     @property
     def input_size(self) -> int:
@@ -79,8 +115,11 @@ class TargetHead(nn.Module):
         """
         output, logits = raw[..., : self.output_size], raw[..., self.output_size :]
         if self.reads_history and history is not None:
-            shift = self._shift(history, lengths, logits).unsqueeze(-1)
-            shifted = output[..., : self.num_shifted] + shift
+            shift, unit = self._shift(history, lengths, logits)
+            shifted = output[..., : self.num_shifted]
+            if unit is not None:
+                shifted = (shifted + self.spacing.to(raw.dtype)) * unit.unsqueeze(-1)
+            shifted = shifted + shift.unsqueeze(-1)
             output = torch.cat([shifted, output[..., self.num_shifted :]], dim=-1)
         return output if self.ranks is None else output.sort(dim=-1).values[..., self.ranks]
 
@@ -88,13 +127,28 @@ class TargetHead(nn.Module):
     def _num_weights(self) -> int:
         return self.anchor.num_weights if self.anchor else 0
 
-    def _shift(self, history: Tensor, lengths: Tensor, logits: Tensor) -> Tensor:
-        """Return what the location of every step is shifted by, `(batch, steps)`."""
+    def _shift(
+        self, history: Tensor, lengths: Tensor, logits: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what the location of every step is shifted by, and its unit, `(batch, steps)`."""
         weights, gate = logits[..., : self._num_weights], logits[..., self._num_weights :]
-        shift = history.new_zeros(())
-        if self.anchor is not None:
+        shift, unit = history.new_zeros(()), None
+        if isinstance(self.anchor, EarnedAnchors):
+            shift, unit = self.anchor(history, lengths, weights)
+        elif self.anchor is not None:
             shift = self.anchor(history, lengths, weights)
         if self.linear is not None:
             linear = self.linear(history, lengths, gate.shape[1])
             shift = shift + gate.squeeze(-1).sigmoid() * linear
-        return shift
+        return shift, unit
+
+
+def normal_spacing(loss: Metric, count: int) -> Tensor:
+    """Return where the outputs of a loss lie about the location, in mean absolute errors.
+
+    The quantiles of a normal distribution, and 0 for other losses, `(count,)`.
+    """
+    if not isinstance(loss, QuantileLoss):
+        return torch.zeros(count)
+    levels = torch.tensor(loss.quantiles, dtype=torch.float64)
+    return (torch.special.ndtri(levels) * math.sqrt(math.pi / 2)).float()
