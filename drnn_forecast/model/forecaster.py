@@ -37,8 +37,15 @@ from drnn_forecast.model.trained import TrainedModel
 HYPERPARAMETERS: Final = (
     *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
     *("input_kernel_size", "dropout", "residual", "season_length", "level_anchor"),
-    "smoothed_anchors",
-    *("linear_length", "context_length", "segment_length", "head_size", "relative_loss", "loss"),
+    *(
+        "smoothed_anchors",
+        "linear_length",
+        "context_length",
+        "segment_length",
+        "head_size",
+        "relative_loss",
+        "loss",
+    ),
     *("learning_rate", "reduce_on_plateau_patience", "embedding_sizes", "roles"),
 )
 """What `from_dataset` takes by name."""
@@ -246,7 +253,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             **fitted_hyperparameters(options, dataset),
         )
         model.magnitudes.learn(dataset)
-        model.start_anchors(dataset)
+        if model.hparams.smoothed_anchors:
+            model.start_anchors(dataset)
         return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -359,11 +367,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
 
     def start_anchors(self, dataset: TimeSeriesDataSet) -> None:
         """Start the mix of smoothed anchors from what they earn on windows of a dataset."""
-        if not self.hparams.smoothed_anchors:
-            return
         x = self.scaled_batch(some_windows(dataset))
         for head, history in zip(self.target_heads, self._histories(x), strict=True):
-            head.anchor.start(history, x["encoder_lengths"])
+            head.start(history, x["encoder_lengths"])  # type: ignore[operator]
 
     def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""

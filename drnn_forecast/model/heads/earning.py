@@ -101,8 +101,9 @@ class EarnedAnchors(nn.Module):
         actual = repeated.gather(1, index.clamp(max=history.shape[1] - 1))
         error = (values - actual.unsqueeze(-1)).abs().mean(1)
         tried = is_valid & (origins >= 2).unsqueeze(1)
-        count = tried.unflatten(0, (ORIGINS, -1)).sum(0)
-        total = torch.where(tried, error, 0.0).unflatten(0, (ORIGINS, -1)).sum(0)
+        shape = ORIGINS, len(history), self.num_weights
+        count = tried.view(shape).sum(0)
+        total = torch.where(tried, error, 0.0).view(shape).sum(0)
         mean = torch.where(count > 0, total / count.clamp(min=1), torch.nan)
         usual = mean.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
         return torch.where(count > 0, mean, usual) + FLOOR

@@ -94,6 +94,11 @@ class TargetHead(nn.Module):
         spacing = normal_spacing(loss, self.num_shifted)
         self.register_buffer("spacing", spacing, persistent=False)
 
+    def start(self, history: Tensor | None, lengths: Tensor) -> None:
+        """Start the mix of smoothed anchors from what they earn on some windows."""
+        if isinstance(self.anchor, EarnedAnchors) and history is not None:
+            self.anchor.start(history, lengths)
+
     @property
     def input_size(self) -> int:
         """Numbers per step that this target needs from the head."""
@@ -151,4 +156,5 @@ def normal_spacing(loss: Metric, count: int) -> Tensor:
     if not isinstance(loss, QuantileLoss):
         return torch.zeros(count)
     levels = torch.tensor(loss.quantiles, dtype=torch.float64)
-    return (torch.special.ndtri(levels) * math.sqrt(math.pi / 2)).float()
+    spacing: Tensor = torch.special.ndtri(levels) * math.sqrt(math.pi / 2)
+    return spacing.float()
