@@ -94,15 +94,6 @@ def windows_of(model: BaseModel, data: WindowData) -> TimeSeriesDataSet:
     return dataset
 
 
-def some_windows(dataset: TimeSeriesDataSet, count: int = 1024) -> dict[str, Any]:
-    """Return the inputs of at most `count` windows, evenly spread over a dataset."""
-    size = len(dataset)
-    chosen = [place * size // min(count, size) for place in range(min(count, size))]
-    loader = dataset.to_dataloader(train=False, batch_size=count, sampler=chosen, num_workers=0)
-    x: dict[str, Any] = next(iter(loader))[0]
-    return x
-
-
 def windows_at(x: Mapping[str, Any], rows: slice) -> Any:
     """Return some windows of a batch, such as `slice(2, 3)`."""
     return apply_to_collection(dict(x), Tensor, lambda part: part[rows])

@@ -24,7 +24,6 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.base import ForecastingModel
-from drnn_forecast.model.collection import some_windows
 from drnn_forecast.model.embeddings import ColumnEmbeddings
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, target_heads
@@ -32,6 +31,7 @@ from drnn_forecast.model.interpretation import InterpretableModel
 from drnn_forecast.model.losses import losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
 from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
+from drnn_forecast.model.starting import start
 from drnn_forecast.model.trained import TrainedModel
 
 HYPERPARAMETERS: Final = (
@@ -252,9 +252,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             allowed_encoder_known_variable_names=allowed_encoder_known_variable_names,
             **fitted_hyperparameters(options, dataset),
         )
-        model.magnitudes.learn(dataset)
-        if model.hparams.smoothed_anchors:
-            model.start_anchors(dataset)
+        start(model, dataset)
         return model
 
     def forward(self, x: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -275,7 +273,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         # A level and what moves about it do not fit into half precision together.
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
-        triples = zip(self.target_heads, parts, self._histories(x), strict=True)
+        triples = zip(self.target_heads, parts, self.histories(x), strict=True)
         predictions = [head(part, past, x["encoder_lengths"]) for head, part, past in triples]
         prediction = self.transform_output(
             predictions if self.n_targets > 1 else predictions[0], x["target_scale"]
@@ -365,13 +363,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             starts_at_zero=parts.smoothed_anchors,
         )
 
-    def start_anchors(self, dataset: TimeSeriesDataSet) -> None:
-        """Start the mix of smoothed anchors from what they earn on windows of a dataset."""
-        x = self.scaled_batch(some_windows(dataset))
-        for head, history in zip(self.target_heads, self._histories(x), strict=True):
-            head.start(history, x["encoder_lengths"])  # type: ignore[operator]
-
-    def _histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
+    def histories(self, x: dict[str, Tensor]) -> list[Tensor | None]:
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
         if all(not head.reads_history for head in self.target_heads):
             return [None] * len(self.target_heads)

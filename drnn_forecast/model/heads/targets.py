@@ -94,11 +94,6 @@ class TargetHead(nn.Module):
         spacing = normal_spacing(loss, self.num_shifted)
         self.register_buffer("spacing", spacing, persistent=False)
 
-    def start(self, history: Tensor | None, lengths: Tensor) -> None:
-        """Start the mix of smoothed anchors from what they earn on some windows."""
-        if isinstance(self.anchor, EarnedAnchors) and history is not None:
-            self.anchor.start(history, lengths)
-
     @property
     def input_size(self) -> int:
         """Numbers per step that this target needs from the head."""
