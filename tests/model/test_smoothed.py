@@ -84,5 +84,5 @@ def test_it_is_saved_and_loaded(frame, training, tmp_path, loss):
 
 def test_a_loss_without_location_is_refused(frame):
     training = split(seasonal_frame(constant=9.0)).training
-    with pytest.raises(ValueError, match="`smoothed_anchors` .*need a loss with a location"):
+    with pytest.raises(ValueError, match=r"`smoothed_anchors` .*need a loss with a location"):
         anchored(training, loss=PoissonLoss(), season_length=())
