@@ -30,7 +30,7 @@ from drnn_forecast.cli.demo import SEASONS, WINDOWS, sample_data
 from drnn_forecast.data.datasets.splits import Splits
 from drnn_forecast.evaluation.contenders.neural import NeuralModel, dilated_rnn, lstm
 from drnn_forecast.evaluation.contenders.residuals import residual_quantiles
-from drnn_forecast.evaluation.scores import quantile_losses
+from drnn_forecast.evaluation.scores import mean_pinball_loss
 from drnn_forecast.model.losses.quantiles import QUANTILE_LEVELS, quantile_loss
 from drnn_forecast.model.prediction import predict_points, predict_quantiles
 from drnn_forecast.training.tuning.space import Range
@@ -124,7 +124,7 @@ def test_scores(model: NeuralModel, splits: Splits, seed: int) -> dict[str, floa
     rows["actual"] = actuals.reshape(-1)
     low, middle, high = (values[..., QUANTILE_LEVELS.index(level)] for level in (0.1, 0.5, 0.9))
     return {
-        "pinball": float(quantile_losses(rows, QUANTILE_LEVELS)["loss"].mean() / 2),
+        "pinball": mean_pinball_loss(rows, QUANTILE_LEVELS),
         "MAE": float(np.abs(actuals - middle).mean()),
         "coverage 80 %": float(((low <= actuals) & (actuals <= high)).mean()),
         "validation loss": result.validation_loss,

@@ -1,4 +1,4 @@
-"""Scores of forecasts by series and over all of them, and tests between models."""
+"""Scores of forecasts, from utilsforecast's metrics, and tests between models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
+from utilsforecast import losses
 
 METRICS = (
     "MAE",
@@ -27,6 +28,9 @@ INTERVALS = {80: ("q0.1", "q0.9"), 95: ("q0.025", "q0.975")}
 
 FEWEST_SERIES = 6
 """With fewer, Wilcoxon's two-sided p-value cannot fall below 0.05 (with five its least is 1/16)."""
+
+_MODEL, _ROWS = "model", "row_group"
+_ROLES = {"id_col": "series", "target_col": "actual"}
 
 CELL = ("series", "fold", "seed")
 """What tells one forecast from another of the same model: two models are compared cell by cell."""
@@ -74,21 +78,25 @@ def scores_by_series(
         )
     series = forecasts.groupby("series", observed=True).size().index
     scored = forecasts[forecasts["actual"].notna()]
-    rows = _row_scores(scored, quantiles).groupby(scored["series"], observed=True).mean()
-    rows = rows.reindex(series)
-    scales = naive_errors(history, scored, scale_season).reindex(series)
-    size = rows["size"]
-    table = pd.DataFrame(
-        {
-            "MAE": rows["absolute"],
-            "MASE": rows["absolute"] / scales["absolute"],
-            "RMSSE": np.sqrt(rows["squared"] / scales["squared"]),
-            "sMAPE": rows["symmetric"],
-            "WQL": rows["loss"] / size,
-            **{f"coverage {share} %": rows[f"inside {share}"] for share in INTERVALS},
-            **{f"width {share} %": 100 * rows[f"width {share}"] / size for share in INTERVALS},
-        }
-    )[list(METRICS)]
+    frame = scored.assign(**{_MODEL: scored["q0.5"]})
+    for share, (low, high) in INTERVALS.items():
+        frame[f"{_MODEL}-lo-{share}"], frame[f"{_MODEL}-hi-{share}"] = scored[low], scored[high]
+    past = before_forecasts(history, scored)
+    scaled = {"seasonality": scale_season, "train_df": past, "time_col": "time", **_ROLES}
+    by_metric = {
+        "MAE": _of_series(losses.mae(frame, [_MODEL], **_ROLES)),
+        "MASE": _of_series(losses.mase(frame, [_MODEL], **scaled)),
+        "RMSSE": _of_series(losses.rmsse(frame, [_MODEL], **scaled)),
+        "sMAPE": 200 * _of_series(losses.smape(frame, [_MODEL], **_ROLES)),  # there from 0 to 1
+        "WQL": weighted_quantile_losses(scored, quantiles, by=["series"]),
+    }
+    size = scored["actual"].abs().groupby(scored["series"], observed=True).mean()
+    for share, (low, high) in INTERVALS.items():
+        inside = losses.coverage(frame, [_MODEL], share, **_ROLES)
+        width = (scored[high] - scored[low]).groupby(scored["series"], observed=True).mean()
+        by_metric[f"coverage {share} %"] = _of_series(inside)
+        by_metric[f"width {share} %"] = 100 * width / size
+    table = pd.DataFrame(by_metric, index=series)[list(METRICS)]
     table = table.replace([np.inf, -np.inf], np.nan)  # what was divided by 0
     return table.reset_index().melt("series", var_name="metric", value_name="value")
 
@@ -111,57 +119,54 @@ def scores(
     return {
         **means,
         "WQL": weighted_quantile_loss(forecasts, quantiles),
-        "pinball": float(quantile_losses(forecasts, quantiles)["loss"].mean() / 2),
+        "pinball": mean_pinball_loss(forecasts, quantiles),
     }
+
+
+def mean_pinball_loss(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> float:
+    """Return the pinball loss as a mean over rows and levels, in target units."""
+    rows = forecasts[forecasts["actual"].notna()].assign(**{_ROWS: 0})
+    return float(_pinball_losses(rows, quantiles).mean())
 
 
 def weighted_quantile_loss(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> float:
     """Return the WQL of all rows together: a ratio of sums, as GluonTS and fev report it.
 
-    The sum of `quantile_losses` over the sum of |actual|. With the median alone that is the sum of
-    absolute errors over the sum of |actual|. NaN where every actual is 0.
+    Arguments are those of `weighted_quantile_losses`.
+    """
+    whole = weighted_quantile_losses(forecasts.assign(**{_ROWS: 0}), quantiles, by=[_ROWS])
+    return float(whole.mean())
+
+
+def weighted_quantile_losses(
+    forecasts: pd.DataFrame, quantiles: Sequence[float], *, by: Sequence[str]
+) -> pd.Series:
+    """Return the WQL of each group of rows together, indexed by the columns `by`.
+
+    Twice the pinball loss, as a mean over the levels, summed over the rows and divided by the sum
+    of |actual|. With the median alone that is the sum of absolute errors over the sum of |actual|.
+    NaN where every actual is 0. Rows without an actual are left out.
 
     Args:
-        forecasts: `actual` and a column `q...` for each quantile.
+        forecasts: `actual`, the columns `by`, and a column `q...` for each quantile.
         quantiles: Levels between 0 and 1.
+        by: What tells groups apart.
     """
-    sums = quantile_losses(forecasts, quantiles).sum().to_frame().T
-    return float(ratio_of_sums(sums).iloc[0])
-
-
-def quantile_losses(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.DataFrame:
-    """Return what the WQL adds up, for each row: `loss` and `size`, in target units.
-
-    `loss` is twice the pinball loss as a mean over the levels, `size` is |actual|; both are NaN
-    where there is no actual.
-    """
-    actual = forecasts["actual"].to_numpy(float)
-    loss = np.zeros(len(actual))
-    for level in quantiles:
-        over = actual - forecasts[f"q{level:g}"].to_numpy(float)
-        loss += np.maximum(level * over, (level - 1) * over)
-    values = {"loss": 2 * loss / len(quantiles), "size": np.abs(actual)}
-    return pd.DataFrame(values, index=forecasts.index)
-
-
-def ratio_of_sums(sums: pd.DataFrame) -> pd.Series:
-    """Return the WQL of each row of summed `quantile_losses`; NaN where every actual is 0."""
-    ratio: pd.Series = sums["loss"] / sums["size"].replace(0.0, np.nan)
+    scored = forecasts[forecasts["actual"].notna()]
+    groups = scored.groupby(list(by), observed=True, sort=False)
+    numbered = scored.assign(**{_ROWS: groups.ngroup()})
+    pinball = _pinball_losses(numbered, quantiles)
+    size = numbered["actual"].abs().groupby(numbered[_ROWS]).mean().replace(0.0, np.nan)
+    ratio = (2 * pinball / size).sort_index()
+    ratio.index = groups.size().index
     return ratio
 
 
-def naive_errors(history: pd.DataFrame, forecasts: pd.DataFrame, season: int) -> pd.DataFrame:
-    """Return `absolute` and `squared`, the seasonal naive method's mean errors by series.
-
-    They are those of all values of `history` before the first of the `forecasts` of a series.
-    """
+def before_forecasts(history: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a history before the first of the forecasts of their series."""
     origins = forecasts.groupby("series", observed=True)["time"].min()
     first = history["series"].map(origins)
-    past = history[(history["time"] < first).to_numpy(bool)]
-    series = past["series"]
-    errors = past["actual"].astype(float).groupby(series, observed=True).diff(season)
-    each = pd.DataFrame({"absolute": errors.abs(), "squared": errors**2})
-    return each.groupby(series, observed=True).mean()
+    return history[(history["time"] < first).to_numpy(bool)]
 
 
 def undefined_series(scores: pd.DataFrame) -> int:
@@ -256,17 +261,14 @@ def error_by_step(forecasts: pd.DataFrame) -> pd.Series:
     return errors.groupby(forecasts["step"]).mean()
 
 
-def _row_scores(forecasts: pd.DataFrame, quantiles: Sequence[float]) -> pd.DataFrame:
-    """Return what the scores of a series are means of, for each row, in target units."""
-    actual, point = (forecasts[name].astype(float) for name in ("actual", "q0.5"))
-    error, total = (actual - point).abs(), actual.abs() + point.abs()
-    columns = {
-        "absolute": error,
-        "squared": error**2,
-        "symmetric": 200 * error / total.where(total > 0, 1.0),
-    }
-    for share, bounds in INTERVALS.items():
-        low, high = (forecasts[name].astype(float) for name in bounds)
-        columns[f"inside {share}"] = ((low <= actual) & (actual <= high)).astype(float)
-        columns[f"width {share}"] = high - low
-    return pd.DataFrame(columns).join(quantile_losses(forecasts, quantiles))
+def _of_series(table: pd.DataFrame) -> pd.Series:
+    """Return a library's table of one model as a series, indexed by series."""
+    return table.set_index("series")[_MODEL]
+
+
+def _pinball_losses(rows: pd.DataFrame, quantiles: Sequence[float]) -> pd.Series:
+    """Return the mean pinball loss of the rows of each number, indexed by the number."""
+    columns = {_MODEL: [f"q{level:g}" for level in quantiles]}
+    table = losses.mqloss(rows, columns, np.asarray(quantiles), id_col=_ROWS, target_col="actual")
+    loss: pd.Series = table.set_index(_ROWS)[_MODEL]
+    return loss

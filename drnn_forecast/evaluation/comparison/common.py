@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from drnn_forecast.evaluation.scores import CELL, quantile_losses, ratio_of_sums
+from drnn_forecast.evaluation.scores import CELL, weighted_quantile_losses
 
 
 def models_without_seed(runs: pd.DataFrame) -> set[str]:
@@ -70,10 +70,7 @@ def common_losses(
     quantiles: Sequence[float],
 ) -> pd.DataFrame:
     """Return `model`, `seed`, `fold` and the WQL of all common cells of each, as `value`."""
-    losses = quantile_losses(forecasts, quantiles)
-    keys = [forecasts[name] for name in ("model", *CELL)]
-    sums = losses.groupby(keys, observed=True, sort=False).sum().reset_index()
     chosen = common.loc[common["metric"] == "MAE", ["model", *CELL]]
-    every = under_every_seed(sums, runs).merge(chosen, on=["model", *CELL])
-    cells = every.groupby(["model", "seed", "fold"], sort=False)[["loss", "size"]].sum()
-    return ratio_of_sums(cells).rename("value").reset_index()
+    rows = under_every_seed(forecasts, runs).merge(chosen, on=["model", *CELL])
+    losses = weighted_quantile_losses(rows, quantiles, by=["model", "seed", "fold"])
+    return losses.rename("value").reset_index()
