@@ -1,9 +1,13 @@
 """Small series with a planted structure, and datasets made of them."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.data import EncoderNormalizer
+
+from drnn_forecast import DilatedRNNForecaster
 
 
 def planted_frame(num_series=3, length=200, period=24, noise=0.0, seed=0):
@@ -47,6 +51,19 @@ def make_dataset(frame=None, **options):
         "target_normalizer": EncoderNormalizer(),
     }
     return TimeSeriesDataSet(planted_frame() if frame is None else frame, **{**defaults, **options})
+
+
+def training_and_validation(first=160):
+    """Return datasets of a planted frame; `first` is the first time index to be validated."""
+    frame = planted_frame(noise=0.1)
+    training = make_dataset(frame[frame.time_idx < 160])
+    return training, type(training).from_dataset(training, frame, min_prediction_idx=first)
+
+
+def tiny(training, **options):
+    """Return what builds a small forecaster for a dataset."""
+    options = {"hidden_size": 4, "num_layers": 2, "learning_rate": 1e-2, **options}
+    return partial(DilatedRNNForecaster.from_dataset, training, **options)
 
 
 def first_batch(dataset, batch_size=16, train=False):

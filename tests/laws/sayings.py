@@ -1,4 +1,4 @@
-"""A frame, and the ways of saying the same: what a forecast has to be blind to."""
+"""A frame, the ways of saying the same, which a forecast has to be blind to, and tiny models of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
 
 ROLES = {
     "series": "shop",
@@ -237,3 +239,26 @@ def kind_of(name):
         if name in kind:
             return "rows" if kind is ROWS else "ids" if kind is IDS else "times"
     return name.split(" as ")[0].split(" in ")[0]
+
+
+def trained(frame, *, trainer_kwargs=None, **roles):
+    """Return a tiny model of a frame, trained for three steps."""
+    data = ForecastData.from_frame(frame, **{**ROLES, **roles})
+    splits = data.split(horizon=HORIZON, context_length=30, validation_windows=1)
+    options = {"hidden_size": 8, "head_size": 8, "dropout": 0.0}
+    return fit(
+        lambda: DilatedRNNForecaster.from_dataset(splits.training, **options),
+        splits.training,
+        splits.validation,
+        max_epochs=1,
+        steps_per_epoch=3,
+        progress=False,
+        trainer_kwargs=trainer_kwargs,
+    ).model
+
+
+def numbers(forecast):
+    """Return the quantiles of a forecast by series and time, whatever dtype these are said in."""
+    keys = [forecast["shop"].astype(float).to_numpy(), pd.DatetimeIndex(forecast["when"])]
+    table = forecast.set_axis(pd.MultiIndex.from_arrays(keys), axis=0)
+    return table.filter(like="q0").sort_index().to_numpy()

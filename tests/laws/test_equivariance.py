@@ -6,21 +6,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from laws.drawing import law
-from laws.sayings import said_plainly
-from laws.test_invariance import numbers, trained
+from laws.sayings import numbers, trained
 
 YEARS_OF_A_CYCLE = 28
 """After which weekdays and leap years come again, between 1901 and 2099 (10,227 days)."""
-
-
-@pytest.fixture(scope="module")
-def frame():
-    return said_plainly()
-
-
-@pytest.fixture(scope="module")
-def model(frame):
-    return trained(frame)
 
 
 @pytest.fixture(scope="module")

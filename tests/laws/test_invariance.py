@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, strategies as st
 
 import drnn_forecast as drnn
-from drnn_forecast import DilatedRNNForecaster, ForecastData, fit
+from drnn_forecast import DilatedRNNForecaster, ForecastData
 from laws.drawing import law
 from laws.sayings import (
     CATEGORIES,
@@ -27,38 +27,14 @@ from laws.sayings import (
     ZONE,
     ZONED,
     kind_of,
+    numbers,
     said,
     said_plainly,
+    trained,
 )
 
 ROUNDING = {"rtol": 1e-5, "atol": 0}
 """Of float32 sums whose order may differ."""
-
-
-def trained(frame, *, trainer_kwargs=None, **roles):
-    """Return a tiny model of a frame, trained for three steps."""
-    data = ForecastData.from_frame(frame, **{**ROLES, **roles})
-    splits = data.split(horizon=HORIZON, context_length=30, validation_windows=1)
-    options = {"hidden_size": 8, "head_size": 8, "dropout": 0.0}
-    return fit(
-        lambda: DilatedRNNForecaster.from_dataset(splits.training, **options),
-        splits.training,
-        splits.validation,
-        max_epochs=1,
-        steps_per_epoch=3,
-        progress=False,
-        trainer_kwargs=trainer_kwargs,
-    ).model
-
-
-@pytest.fixture(scope="module")
-def frame():
-    return said_plainly()
-
-
-@pytest.fixture(scope="module")
-def model(frame):
-    return trained(frame)
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +48,6 @@ def zoned():
     frame = said_plainly(zone=ZONE)
     model = trained(frame)
     return frame, model, model.forecast(frame)
-
-
-def numbers(forecast):
-    """Return the quantiles of a forecast by series and time, whatever dtype these are said in."""
-    keys = [forecast["shop"].astype(float).to_numpy(), pd.DatetimeIndex(forecast["when"])]
-    table = forecast.set_axis(pd.MultiIndex.from_arrays(keys), axis=0)
-    return table.filter(like="q0").sort_index().to_numpy()
 
 
 several = st.lists(st.sampled_from(sorted(WAYS)), min_size=1, max_size=4, unique_by=kind_of)

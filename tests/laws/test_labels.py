@@ -289,5 +289,7 @@ def test_what_a_plain_model_does_not_know_is_said_once_or_refused(plain_model, c
 def test_nothing_is_said_of_what_is_known(model, plain_model):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values(model, as_labels(tidy([3, 1])))
-        plain_model.predict(plain(["3"]))
+        forecast = values(model, as_labels(tidy([3, 1])))
+        predicted = plain_model.predict(plain(["3"]))
+    assert forecast.shape[0] == 2 * HORIZON
+    assert len(predicted) == 1

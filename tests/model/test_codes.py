@@ -13,6 +13,7 @@ from sklearn.preprocessing import RobustScaler
 from torch.utils.data import DataLoader, Subset
 
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, fit, load
+from drnn_forecast.data import other_codes
 from drnn_forecast.data.datasets.codes import is_alike
 from drnn_forecast.model import QUIET_TRAINER
 
@@ -119,6 +120,7 @@ def test_a_dataset_with_equal_codes_is_read(call, is_like):
     own = sales().split(**LENGTHS, **WINDOWS)
     model = network(own.training)
     again = sales().split(**({"like": model} if is_like else LENGTHS), **WINDOWS)
+    assert not other_codes(model.dataset_parameters, again.training)
     call(model, again, own)
 
 

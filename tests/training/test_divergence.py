@@ -1,7 +1,5 @@
 """Numbers that are none end a run, whatever the loss; and what was best survives a new start."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -10,9 +8,8 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from pytorch_forecasting.metrics import MAE, RMSE, NormalDistributionLoss, QuantileLoss
 
-from drnn_forecast import DilatedRNNForecaster
 from drnn_forecast.training import fit
-from series import make_dataset, planted_frame
+from series import tiny, training_and_validation
 
 QUICK = {"progress": False, "max_epochs": 2, "steps_per_epoch": 3, "batch_size": 16}
 LOSSES = {
@@ -28,15 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Loss is not finite:UserWarning")
 
 @pytest.fixture(scope="module")
 def datasets():
-    frame = planted_frame(noise=0.1)
-    training = make_dataset(frame[frame.time_idx < 160])
-    validation = type(training).from_dataset(training, frame, min_prediction_idx=180)
-    return training, validation
-
-
-def build(training, **options):
-    options = {"hidden_size": 4, "num_layers": 2, "learning_rate": 1e-2, **options}
-    return partial(DilatedRNNForecaster.from_dataset, training, **options)
+    return training_and_validation(180)
 
 
 class SpoilWeights(Callback):
@@ -63,14 +52,14 @@ class SpoilGradients(Callback):
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("spoil", [SpoilWeights, SpoilGradients])
 def test_no_model_comes_back_whose_numbers_are_none(datasets, loss, spoil):
-    make = build(datasets[0], loss=LOSSES[loss]())
+    make = tiny(datasets[0], loss=LOSSES[loss]())
     with pytest.raises(RuntimeError, match=r"no longer finite\. Lower `learning_rate`"):
         fit(make, datasets[0], None, **QUICK, callbacks=[spoil()])
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_best_model_before_comes_back_where_there_was_one(datasets, loss):
-    make = build(datasets[0], loss=LOSSES[loss]())
+    make = tiny(datasets[0], loss=LOSSES[loss]())
     result = fit(make, *datasets, **QUICK, callbacks=[SpoilWeights(step=4)])
 
     assert result.stopped_by == "divergence"
@@ -80,7 +69,7 @@ def test_the_best_model_before_comes_back_where_there_was_one(datasets, loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_run_that_diverges_before_any_validation_says_so(datasets, loss):
-    make = build(datasets[0], loss=LOSSES[loss]())
+    make = tiny(datasets[0], loss=LOSSES[loss]())
     with pytest.raises(RuntimeError, match=r"never reached a finite validation loss\. Lower"):
         fit(make, *datasets, **QUICK, callbacks=[SpoilWeights(step=1)])
 
@@ -96,7 +85,7 @@ class Worsen(Callback):
 
 
 def test_a_resumed_run_keeps_the_best_of_the_earlier_one(datasets, tmp_path):
-    make = build(datasets[0])
+    make = tiny(datasets[0])
     keep = ModelCheckpoint(tmp_path, filename="{epoch}", every_n_epochs=1, save_top_k=-1)
     first = fit(make, *datasets, **QUICK, callbacks=[keep, Worsen()])
     resumed = fit(
@@ -115,9 +104,9 @@ def test_a_resumed_run_keeps_the_best_of_the_earlier_one(datasets, tmp_path):
 @pytest.mark.parametrize("validated", [True, False])
 def test_a_finished_run_that_is_resumed_gives_its_model_again(datasets, tmp_path, validated):
     training, validation = datasets
-    make, judged_by = build(training), validation if validated else None
+    make, judged_by = tiny(training), validation if validated else None
     first = fit(make, training, judged_by, **QUICK, checkpoint=tmp_path / "run.ckpt")
-    again = fit(build(training), training, judged_by, **QUICK, seed=5, resume_from=first.checkpoint)
+    again = fit(tiny(training), training, judged_by, **QUICK, seed=5, resume_from=first.checkpoint)
 
     assert (again.steps, again.epochs) == (first.steps, first.epochs)
     assert again.validation_loss == pytest.approx(first.validation_loss, rel=0, nan_ok=True)
@@ -125,7 +114,7 @@ def test_a_finished_run_that_is_resumed_gives_its_model_again(datasets, tmp_path
 
 
 def test_a_resumed_run_has_its_own_budget_and_patience(datasets, tmp_path):
-    make, options = build(datasets[0], learning_rate=0.0), {**QUICK, "max_epochs": 9}
+    make, options = tiny(datasets[0], learning_rate=0.0), {**QUICK, "max_epochs": 9}
     first = fit(make, *datasets, **options, patience=2, checkpoint=tmp_path / "run.ckpt")
     more = fit(make, *datasets, **options, patience=4, resume_from=first.checkpoint)
 

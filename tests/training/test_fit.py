@@ -11,17 +11,14 @@ from lightning.pytorch.callbacks import EarlyStopping
 
 from drnn_forecast import DilatedRNNForecaster
 from drnn_forecast.training.fitting import fit
-from series import first_batch, make_dataset, planted_frame
+from series import first_batch, training_and_validation
 
 QUICK = {"progress": False, "max_epochs": 2, "steps_per_epoch": 4, "batch_size": 16}
 
 
 @pytest.fixture(scope="module")
 def datasets():
-    frame = planted_frame(noise=0.1)
-    training = make_dataset(frame[frame.time_idx < 160])
-    validation = type(training).from_dataset(training, frame, min_prediction_idx=160)
-    return training, validation
+    return training_and_validation()
 
 
 def build(training, **options):

@@ -1,7 +1,6 @@
 """What is asked of the trainer in `trainer_kwargs` works, or is refused before any work."""
 
 from datetime import timedelta
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,24 +8,15 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, Timer
 
-from drnn_forecast import DilatedRNNForecaster
 from drnn_forecast.training import fit
-from series import first_batch, make_dataset, planted_frame
+from series import first_batch, tiny, training_and_validation
 
 QUICK = {"progress": False, "max_epochs": 3, "steps_per_epoch": 4, "batch_size": 16}
 
 
 @pytest.fixture(scope="module")
 def datasets():
-    frame = planted_frame(noise=0.1)
-    training = make_dataset(frame[frame.time_idx < 160])
-    validation = type(training).from_dataset(training, frame, min_prediction_idx=180)
-    return training, validation
-
-
-def build(training, **options):
-    options = {"hidden_size": 4, "num_layers": 2, "learning_rate": 1e-2, **options}
-    return partial(DilatedRNNForecaster.from_dataset, training, **options)
+    return training_and_validation(180)
 
 
 class Count(Callback):
@@ -49,7 +39,7 @@ class LastWeights(Callback):
 def test_callbacks_of_the_trainer_join_those_of_the_run(datasets, here, wrap):
     counts = Count(), Count()
     result = fit(
-        build(datasets[0]),
+        tiny(datasets[0]),
         *datasets,
         **QUICK,
         callbacks=[counts[0]],
@@ -64,7 +54,7 @@ def test_callbacks_of_the_trainer_join_those_of_the_run(datasets, here, wrap):
 def test_the_time_limit_holds_beside_callbacks_and_a_clock_of_the_users(datasets):
     options = {**QUICK, "max_epochs": 10_000, "max_seconds": 1.0, "patience": 10_000}
     result = fit(
-        build(datasets[0]),
+        tiny(datasets[0]),
         *datasets,
         **options,
         trainer_kwargs={"callbacks": [Timer(timedelta(hours=1))]},
@@ -100,7 +90,7 @@ def test_a_run_ends_with_a_judged_model_and_writes_nothing_under_every_option(
     datasets, here, options, steps, stopped_by
 ):
     own = {**QUICK, "steps_per_epoch": None if "overfit_batches" in options else 4}
-    result = fit(build(datasets[0]), *datasets, **own, trainer_kwargs=options)
+    result = fit(tiny(datasets[0]), *datasets, **own, trainer_kwargs=options)
 
     assert (result.steps, result.stopped_by) == (steps, stopped_by)
     assert np.isfinite(result.validation_loss)
@@ -110,7 +100,7 @@ def test_a_run_ends_with_a_judged_model_and_writes_nothing_under_every_option(
 def test_the_last_weights_are_judged_where_a_run_ends_between_validations(datasets):
     last = LastWeights()
     options = {"check_val_every_n_epoch": 9, "callbacks": last}
-    result = fit(build(datasets[0]), *datasets, **QUICK, trainer_kwargs=options)
+    result = fit(tiny(datasets[0]), *datasets, **QUICK, trainer_kwargs=options)
     x, y = first_batch(datasets[1], batch_size=1000)
 
     torch.testing.assert_close(dict(result.model.state_dict()), last.weights, rtol=0, atol=0)
@@ -174,7 +164,7 @@ def test_what_is_no_callback_is_refused(datasets):
 def test_a_checkpoint_callback_writes_where_it_was_told_and_nowhere_else(datasets, here, is_judged):
     training, validation = datasets
     keep = ModelCheckpoint(here / "kept", every_n_epochs=1, save_top_k=-1)
-    fit(build(training), training, validation if is_judged else None, **QUICK, callbacks=[keep])
+    fit(tiny(training), training, validation if is_judged else None, **QUICK, callbacks=[keep])
 
     assert len(list((here / "kept").iterdir())) == 3
     assert [path.name for path in here.iterdir()] == ["kept"]
@@ -182,5 +172,5 @@ def test_a_checkpoint_callback_writes_where_it_was_told_and_nowhere_else(dataset
 
 def test_a_folder_of_the_trainer_holds_what_has_no_other_place(datasets, here):
     options = {"default_root_dir": here / "root", "callbacks": [ModelCheckpoint()]}
-    fit(build(datasets[0]), *datasets, **QUICK, trainer_kwargs=options)
+    fit(tiny(datasets[0]), *datasets, **QUICK, trainer_kwargs=options)
     assert [path.name for path in here.iterdir()] == ["root"]
