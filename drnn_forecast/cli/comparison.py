@@ -75,7 +75,7 @@ class Contest(Table):
         results = work(
             self.data,
             self.horizon,
-            **self.recipe.dataset,
+            **self.recipe.shared,
             folder=None if self.out is None else self.out / "cells",
             announce=lambda line: print(line, flush=True),
             **self.given(PASSED_ON),

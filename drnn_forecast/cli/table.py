@@ -85,9 +85,8 @@ class Table:
     @property
     def recipe(self) -> drnn.Recipe:
         """The settings for these data, with the windows that were asked for."""
-        context = self.context_length
-        recipe = drnn.Recipe.of(self.data.freq, self.horizon, context_length=context)
-        return recipe | self.given(("validation_windows",))
+        recipe = drnn.Recipe.of(self.data.facts(self.horizon))
+        return recipe | self.given(("context_length", "validation_windows"))
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return those of some flags that were set, by name."""

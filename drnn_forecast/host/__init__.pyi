@@ -45,6 +45,9 @@ from .training import (
     keep_inputs as keep_inputs,
     own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
+    NEVER as NEVER,
+    set_max_steps as set_max_steps,
+    validate_next as validate_next,
     validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,
 )

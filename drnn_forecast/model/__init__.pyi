@@ -17,4 +17,5 @@ from .prediction import (
     tidy_forecasts as tidy_forecasts,
 )
 from .recipe import PRESETS as PRESETS, Recipe as Recipe
+from .settings import facts_of as facts_of
 from .trained import Forecaster as Forecaster

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, MultiLoss, QuantileLoss
 from pytorch_forecasting.utils import get_embedding_size
 from torchmetrics import Metric
 
+from drnn_forecast.data import Facts
 from drnn_forecast.layers import (
     Cell,
     checked_integer,
@@ -20,10 +22,16 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
-from drnn_forecast.model.magnitudes import count_series
-from drnn_forecast.model.recipe import Recipe, usual_seasons
+from drnn_forecast.model.magnitudes import count_series, series_starts
+from drnn_forecast.model.recipe import Recipe
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
+
+OF_FACTS: Final = ("cell_type", "hidden_size", "head_size", "dropout", "learning_rate")
+"""Settings that follow from what the targets show, where they are None."""
+
+ANCHORED: Final = ("season_length", "smoothed_anchors", "linear_length", "relative_loss")
+"""The same, where the loss has a location."""
 
 LOGARITHMS: Final = {"log": 0, "log1p": -1}
 """Transformations of a normaliser, and what every target must lie above for them."""
@@ -39,15 +47,28 @@ def fitted_hyperparameters(
     check_transformations(dataset)
     options["loss"] = loss = complete_loss(options["loss"], dataset)
     anchored = has_anchors(loss, dataset)
+    given: Recipe | None = options.pop("recipe", None)
+    recipe = given or (Recipe.of(facts_of(dataset)) if _asks_for_facts(options) else Recipe())
+    if given is not None and options.get("context_length") is None:
+        options["context_length"] = given.read_length
+    for name in OF_FACTS:
+        if options.get(name) is None:
+            options[name] = getattr(recipe, name)
+    if options["relative_loss"] is None:
+        options["relative_loss"] = recipe.relative_loss and is_relative(loss, dataset)
+    if options["smoothed_anchors"] is None:
+        options["smoothed_anchors"] = recipe.smoothed_anchors and anchored
     if options.get("season_length") is None and anchored:
-        options["season_length"] = _usual_seasons(options["roles"], dataset)
+        fitting = [each for each in recipe.season_length if each <= dataset.max_encoder_length]
+        options["season_length"] = tuple(fitting)
     if is_none(options.get("season_length")):
         options["season_length"] = None
     check_anchors(options, dataset)
     options["dilations"] = pop_dilations(options, dataset)
     options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
     if options.get("linear_length") is None:
-        options["linear_length"] = read_length(options, dataset) if anchored else 0
+        is_mapped = anchored and recipe.linear_length is None
+        options["linear_length"] = read_length(options, dataset) if is_mapped else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
     options["num_series"] = count_series(dataset)
@@ -71,10 +92,17 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
     )
 
 
-def _usual_seasons(roles: Mapping[str, Any] | None, dataset: TimeSeriesDataSet) -> tuple[int, ...]:
-    """Return the usual seasons of the dataset's frequency, if it is known, within a window."""
-    freq = None if roles is None else roles.get("freq")
-    return () if freq is None else usual_seasons(freq, within=dataset.max_encoder_length)
+def facts_of(dataset: TimeSeriesDataSet) -> Facts:
+    """Return what the targets of a dataset show; of several the first one."""
+    values = dataset.data["target"][0].double().numpy()
+    starts = series_starts(dataset.data["groups"])
+    sizes = np.diff(np.append(starts, len(values)))
+    return Facts.of(values, sizes, dataset.max_prediction_length)
+
+
+def _asks_for_facts(options: Mapping[str, Any]) -> bool:
+    """Return whether something is left to follow from the data."""
+    return any(options.get(name) is None for name in (*OF_FACTS, *ANCHORED))
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -176,8 +204,14 @@ def check_transformations(dataset: TimeSeriesDataSet) -> None:
             )
 
 
+def is_relative(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
+    """Return whether the loss of a window can be divided by how far its target moves."""
+    transformation = getattr(dataset.target_normalizer, "transformation", None)
+    return type(loss) in (MAE, QuantileLoss) and transformation is None
+
+
 def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
-    """Refuse what a loss relative to each window's scale has no meaning for."""
+    """Refuse what a loss relative to how far each window moves has no meaning for."""
     normalizer = dataset.target_normalizer
     if type(loss) not in (MAE, QuantileLoss):
         raise ValueError(

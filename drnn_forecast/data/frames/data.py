@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.checks import check_columns, check_frame
+from drnn_forecast.data.frames.facts import Facts
 from drnn_forecast.data.frames.horizon import as_trained
 from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
 from drnn_forecast.data.frames.kinds import as_numbers
@@ -132,6 +133,12 @@ class ForecastData:
         """The pandas frequency alias of the time column."""
         return self.panel.grid.freq
 
+    def facts(self, horizon: int) -> Facts:
+        """Return what settings for a horizon (time steps) follow from."""
+        values = as_numbers(self.history[self.roles.target])
+        has_covariates = bool(self.roles.covariates)
+        return Facts.of(values, self.panel.sizes, horizon, has_covariates=has_covariates)
+
     def before(self, steps: int) -> ForecastData:
         """Return the data as it stood `steps` time steps before the end of each series.
 
@@ -212,6 +219,8 @@ class ForecastData:
         stride: int | None = None,
         min_context_length: int | None = None,
         drop_short: bool = False,
+        keep_short: bool = False,
+        identity: bool = True,
         target_normalizer: Any = None,
         like: Any = None,
         **dataset_options: Any,
@@ -232,6 +241,9 @@ class ForecastData:
             min_context_length: The fewest time steps that a window looks back; None: as `like`
                 does, without it `context_length`.
             drop_short: Whether to leave out series that are too short, with a log message.
+            keep_short: Whether such series take part with the windows that they have. Where none
+                has all windows, fewer are held out.
+            identity: Whether the name of the series is a covariate, where there are several.
             target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
                 which standardises each window by its own context, and so serves new series too.
             like: A model trained on datasets of `split`, whose codes and scales these datasets
@@ -247,6 +259,8 @@ class ForecastData:
         from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
+        if drop_short and keep_short:
+            raise ValueError("`drop_short` and `keep_short` must not both be True; choose one.")
         lengths: dict[str, Any] = {
             "horizon": horizon,
             "context_length": context_length,
@@ -254,7 +268,9 @@ class ForecastData:
         }
         panel = self.panel if like is None else self.in_zone(zone_like(like)).panel
         if like is None:
-            parameters = new_parameters(panel, target_normalizer, dataset_options)
+            parameters = new_parameters(
+                panel, target_normalizer, dataset_options, identity=identity
+            )
         else:
             options = {"target_normalizer": target_normalizer, **dataset_options}
             parameters = parameters_like(like, options)
@@ -267,7 +283,8 @@ class ForecastData:
             stride=stride,
             lags=parameters.get("lags"),
         )
-        return make_splits(panel, windows, drop_short=drop_short, parameters=parameters)
+        short = "drop" if drop_short else "keep" if keep_short else "refuse"
+        return make_splits(panel, windows, short=short, parameters=parameters)
 
     def forecast_dataset(
         self,
