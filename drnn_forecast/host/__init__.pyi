@@ -27,8 +27,10 @@ from .models import (
 from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
+    before_transformation as before_transformation,
     groups_of as groups_of,
     quantile_fractions as quantile_fractions,
+    reach as reach,
     scales_by_series as scales_by_series,
 )
 from .optuna import (

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
+from drnn_forecast.host import PreciseLoss, keep_inputs, reach, wrap_checkpoints
 from drnn_forecast.model.collection import (
     WindowCollector,
     WindowData,
@@ -25,6 +25,8 @@ from drnn_forecast.model.collection import (
 )
 from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
+    draw_samples,
+    normalizers_of,
     point_forecast,
     prepare,
     quantile_forecast,
@@ -176,6 +178,24 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         if not use_metric:
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)
+
+    def to_samples(
+        self,
+        out: Mapping[str, Any],
+        n_samples: int = 100,
+        generator: torch.Generator | None = None,
+    ) -> Any:
+        """Return random draws, `(batch, steps, samples)`, by `losses.draw_samples`."""
+        heads = getattr(self, "target_heads", [None] * len(self.target_names))
+        known = [getattr(head, "intervals", None) for head in heads]
+        return draw_samples(
+            self.loss,
+            out["prediction"],
+            n_samples,
+            dependence=[None if each is None else each.dependence for each in known],
+            reaches=[reach(each) for each in normalizers_of(self.output_transformer)],
+            generator=generator,
+        )
 
     def step(
         self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any

@@ -348,10 +348,10 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
         parts = self.hparams
+        horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
         self.target_heads = target_heads(parts, losses_of_targets(self.loss))
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
-        width, horizon = self.encoder.hidden_sizes[-1], parts.max_prediction_length
-        horizon = checked_integer("max_prediction_length", horizon, minimum=1)
+        width = self.encoder.hidden_sizes[-1]
         head_size = width if parts.head_size is None else parts.head_size
         self.head = MultiHorizonHead(
             state_size=width,
