@@ -128,11 +128,10 @@ def sample_data(num_series: int = 8) -> drnn.ForecastData:
 
 def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
     """Return what the demonstration compares."""
-    ours = {"DilatedRNN": drnn.Recipe.learning_rate}
-    rates = ours | LEARNING_RATES | (learning_rates or {})
+    rates: dict[str, float | None] = {**LEARNING_RATES, **(learning_rates or {})}
     stack: dict[str, Any] = {"hidden_size": 64, "rnn_layers": 2, "dropout": 0.0}
     return [
-        evaluation.dilated_rnn(learning_rate=rates["DilatedRNN"]),
+        evaluation.dilated_rnn(learning_rate=rates.get("DilatedRNN")),
         evaluation.lstm(learning_rate=rates["LSTM"], **stack),
         evaluation.deepar(learning_rate=rates["DeepAR"], **stack),
         *(drnn.SeasonalNaive(season) for season in SEASONS),

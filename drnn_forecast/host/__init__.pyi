@@ -42,12 +42,12 @@ from .optuna import (
 from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness, seed_draws as seed_draws
 from .training import (
+    NEVER as NEVER,
     comes_back as comes_back,
     drop_schedules as drop_schedules,
     keep_inputs as keep_inputs,
     own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
-    NEVER as NEVER,
     set_max_steps as set_max_steps,
     validate_next as validate_next,
     validate_now as validate_now,

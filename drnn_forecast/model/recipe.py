@@ -14,7 +14,7 @@ PRESETS: Final[Mapping[str, float]] = MappingProxyType(
 )
 """The budget of each preset, in seconds from the call to the model."""
 
-_OF_DATASET: Final = ("context_length", "min_context_length", "validation_windows")
+_OF_DATASET: Final = ("context_length", "min_context_length", "validation_windows", "identity")
 _OF_TRAINING: Final = ("batch_size", "gradient_clip_val")
 _OF_COURSE: Final = ("trust", "finishing", "calibrated")
 _OF_EPOCHS: Final = ("steps_per_epoch", "max_epochs", "patience")
@@ -24,6 +24,9 @@ FEW: Final = 10_000
 
 LONG: Final = 1000
 """Time steps from which a series is long."""
+
+ENOUGH_WINDOWS: Final = 48
+"""Held-out windows of all series that choose and calibrate."""
 
 LONGEST_READ: Final = 336
 """Time steps that the encoder reads at most; what lies before reaches the forecast by anchors."""
@@ -41,6 +44,7 @@ class Recipe:
         context_length: Time steps that a window looks back at most; None: as the dataset has it.
         min_context_length: Time steps that it looks back at least.
         validation_windows: Windows at the end of each series that stop the training.
+        identity: Whether the name of the series is a covariate, where there are several.
         cell_type: Of every layer.
         hidden_size: Units of every layer.
         head_size: Units of the head's hidden layers.
@@ -68,6 +72,7 @@ class Recipe:
     context_length: int | None = None
     min_context_length: int | None = None
     validation_windows: int = 4
+    identity: bool = True
     cell_type: str = "LSTM"
     hidden_size: int = 40
     head_size: int = 128
@@ -132,10 +137,10 @@ class Recipe:
             return "No data were seen: the settings are the defaults."
         lines = []
         for rule in RULES:
-            usual = rule.settings(self.facts)
-            chosen = {name: getattr(self, name) for name in usual}
-            said = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
-            lines.append(f"{said}: {rule.reason if chosen == usual else 'set by hand'}")
+            for name, usual in rule.settings(self.facts).items():
+                value = getattr(self, name)
+                reason = rule.reason if value == usual else f"set by hand, for {usual!r}"
+                lines.append(f"{name} = {value!r}: {reason}")
         return "\n".join(lines)
 
     @property
@@ -146,7 +151,7 @@ class Recipe:
     @property
     def shared(self) -> dict[str, Any]:
         """The same, of windows that other models read too, some of which want one length."""
-        return self._part(name for name in _OF_DATASET if name != "min_context_length")
+        return self._part(("context_length", "validation_windows"))
 
     @property
     def model(self) -> dict[str, Any]:
@@ -184,7 +189,10 @@ def _seasons(facts: Facts) -> dict[str, Any]:
 def _context(facts: Facts) -> dict[str, Any]:
     longest = max(facts.seasons, default=1)
     wanted = max(2 * longest + 3 * facts.horizon, 128)
-    return {"context_length": max(min(wanted, facts.longest), 1), "min_context_length": min(2, facts.longest)}
+    return {
+        "context_length": max(min(wanted, facts.longest), 1),
+        "min_context_length": min(2, facts.longest),
+    }
 
 
 def _read(facts: Facts) -> dict[str, Any]:
@@ -196,13 +204,18 @@ def _read(facts: Facts) -> dict[str, Any]:
 
 def _held_out(facts: Facts) -> dict[str, Any]:
     horizons = facts.typical // facts.horizon
-    return {"validation_windows": max(1, min(horizons // 10, 8 if facts.num_series < 20 else 4))}
+    wanted = -(-ENOUGH_WINDOWS // max(facts.num_series, 1))
+    return {"validation_windows": max(1, min(horizons // 8, wanted))}
 
 
 def _network(facts: Facts) -> dict[str, Any]:
     if has_few_values(facts):
         return {"hidden_size": 16, "head_size": 64, "dropout": 0.2, "learning_rate": 1e-3}
     return {"hidden_size": 40, "head_size": 128, "dropout": 0.0, "learning_rate": 3e-3}
+
+
+def _identity(facts: Facts) -> dict[str, Any]:
+    return {"identity": not has_few_values(facts)}
 
 
 def _linear(facts: Facts) -> dict[str, Any]:
@@ -221,8 +234,9 @@ RULES: Final = (
     Rule(_seasons, "they show in the autocorrelation of the values"),
     Rule(_context, "two of the longest seasons and three horizons, on which anchors are tried"),
     Rule(_read, "a season or two horizons; the anchors carry what lies before"),
-    Rule(_held_out, "a tenth of a series' horizons, at most 4, or 8 of few series"),
+    Rule(_held_out, "48 windows in all, and at most an eighth of a series' horizons"),
     Rule(_network, "a small network learns few values less by heart"),
+    Rule(_identity, "what is learned of one short series is its noise"),
     Rule(_linear, "a linear map has too many weights for few values"),
     Rule(_weight, "no series drowns another"),
     Rule(_trust, "of few values a network learns the one end that they all have"),

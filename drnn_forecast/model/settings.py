@@ -46,35 +46,46 @@ def fitted_hyperparameters(
         options["roles"] = getattr(dataset, "roles", None)
     check_transformations(dataset)
     options["loss"] = loss = complete_loss(options["loss"], dataset)
-    anchored = has_anchors(loss, dataset)
-    given: Recipe | None = options.pop("recipe", None)
-    recipe = given or (Recipe.of(facts_of(dataset)) if _asks_for_facts(options) else Recipe())
-    if given is not None and options.get("context_length") is None:
-        options["context_length"] = given.read_length
-    for name in OF_FACTS:
-        if options.get(name) is None:
-            options[name] = getattr(recipe, name)
-    if options["relative_loss"] is None:
-        options["relative_loss"] = recipe.relative_loss and is_relative(loss, dataset)
-    if options["smoothed_anchors"] is None:
-        options["smoothed_anchors"] = recipe.smoothed_anchors and anchored
-    if options.get("season_length") is None and anchored:
-        fitting = [each for each in recipe.season_length if each <= dataset.max_encoder_length]
-        options["season_length"] = tuple(fitting)
-    if is_none(options.get("season_length")):
-        options["season_length"] = None
+    options |= left_to_recipe(options, dataset, is_anchored=has_anchors(loss, dataset))
     check_anchors(options, dataset)
     options["dilations"] = pop_dilations(options, dataset)
     options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
-    if options.get("linear_length") is None:
-        is_mapped = anchored and recipe.linear_length is None
-        options["linear_length"] = read_length(options, dataset) if is_mapped else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
     options["num_series"] = count_series(dataset)
     sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
+
+
+def left_to_recipe(
+    options: dict[str, Any], dataset: TimeSeriesDataSet, *, is_anchored: bool
+) -> dict[str, Any]:
+    """Return what was None, as the recipe has it, which is taken out of the options.
+
+    Without a recipe it is that of the facts of the dataset.
+    """
+    given: Recipe | None = options.pop("recipe", None)
+    open_ones = [name for name in (*OF_FACTS, *ANCHORED) if options.get(name) is None]
+    recipe = given or (Recipe.of(facts_of(dataset)) if open_ones else Recipe())
+    found: dict[str, Any] = {name: getattr(recipe, name) for name in open_ones if name in OF_FACTS}
+    if given is not None and options.get("context_length") is None:
+        found["context_length"] = given.read_length
+    longest = dataset.max_encoder_length
+    anchored: dict[str, Any] = {
+        "season_length": tuple(each for each in recipe.season_length if each <= longest),
+        "smoothed_anchors": recipe.smoothed_anchors,
+        "linear_length": recipe.linear_length,
+        "relative_loss": recipe.relative_loss and is_relative(options["loss"], dataset),
+    }
+    if not is_anchored:
+        anchored |= {"season_length": (), "smoothed_anchors": False, "linear_length": 0}
+    found |= {name: value for name, value in anchored.items() if name in open_ones}
+    if found.get("linear_length", 0) is None:
+        found["linear_length"] = read_length(options | found, dataset)
+    if is_none(found.get("season_length", options.get("season_length"))):
+        found["season_length"] = None
+    return found
 
 
 def is_none(season_length: Any) -> bool:
@@ -98,11 +109,6 @@ def facts_of(dataset: TimeSeriesDataSet) -> Facts:
     starts = series_starts(dataset.data["groups"])
     sizes = np.diff(np.append(starts, len(values)))
     return Facts.of(values, sizes, dataset.max_prediction_length)
-
-
-def _asks_for_facts(options: Mapping[str, Any]) -> bool:
-    """Return whether something is left to follow from the data."""
-    return any(options.get(name) is None for name in (*OF_FACTS, *ANCHORED))
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:

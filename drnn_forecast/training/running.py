@@ -19,8 +19,9 @@ from pytorch_forecasting.models.base import BaseModel
 from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
-from drnn_forecast.training.course import Trained, run_course
+from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.race import race
+
 
 def _arguments(*functions: Callable[..., Any]) -> set[str]:
     """Return the arguments that functions take by name."""
@@ -78,6 +79,8 @@ def train(
     """
     called = time.monotonic()
     steps = checked_integer("horizon", horizon, minimum=1)
+    if max_steps is not None:
+        checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)
     _check_folder(folder)
     data, overrides = _with_roles(data, overrides)
@@ -87,19 +90,17 @@ def train(
     def left() -> float:
         return max(budget - (time.monotonic() - called), 1e-3)
 
+    course = Course(splits, max_steps, tuple(callbacks), accelerator, progress)
+
     def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
-        course = run_course(
-            partial(DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model),
-            splits,
-            recipe,
-            seed=seed,
-            max_seconds=seconds,
-            max_steps=max_steps,
-            callbacks=callbacks,
-            progress=progress,
-            accelerator=accelerator,
+        build = partial(
+            DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model
         )
-        return course
+        found = course.run(build, recipe, seed=seed, max_seconds=seconds)
+        found.tell()
+        record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
+        found.model.hparams["record"] = record
+        return found
 
     if preset == "best":
         found = race(run, recipe, fixed=list(overrides), seed=seed, left=left)
@@ -118,8 +119,8 @@ def _budget(preset: str, max_seconds: float | None) -> float:
         raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}, got {preset!r}.")
     if max_seconds is None:
         return PRESETS[preset]
-    if not max_seconds > 0:
-        raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
+    if not max_seconds >= 1:
+        raise ValueError(f"`max_seconds` must be at least 1, got {max_seconds}; raise it.")
     return max_seconds
 
 
@@ -164,7 +165,10 @@ def _sorted_out(
     names = [*_SPLIT, *_MODEL, *own]
     for name in overrides:
         if name not in names:
-            raise ValueError(f"There is no setting `{name}`{closest(name, names)}.")
+            remedy = closest(name, names)
+            if name in ("max_epochs", "steps_per_epoch", "patience"):
+                remedy = "; the length of the training is given by `max_seconds` or `max_steps`"
+            raise ValueError(f"There is no setting `{name}`{remedy}.")
     recipe = recipe | {name: value for name, value in overrides.items() if name in own}
     of_split = {"keep_short": not overrides.get("drop_short"), **recipe.dataset}
     of_split |= {name: value for name, value in overrides.items() if name in _SPLIT}

@@ -71,7 +71,7 @@ def test_a_yaml_file_stands_for_flags(here):
     data = write(table(), here / "data.csv")
     (here / "run.yaml").write_text(
         "time: ds\ntarget: y\nseries: unique_id\nhorizon: 12\ndilations: [1, 6]\nhidden_size: 4\n"
-        "context_length: 24\nmax_epochs: 1\nsteps_per_epoch: 2\nprogress: false\n"
+        "context_length: 24\nmax_steps: 2\nprogress: false\n"
     )
 
     assert run("fit", "--config", "run.yaml", data) == 0
@@ -139,7 +139,7 @@ BAD_TABLES = [
     (lambda frame: frame, ["--context_length", "0"], "`context_length` must be at least"),
     (lambda frame: frame, ["--quantiles", "[0.1,0.9]"], "`quantiles` must include 0.5"),
     (lambda frame: frame, ["--quantiles", "[0.5,1.5]"], "`quantiles` must be different numbers"),
-    (lambda frame: frame, ["--max_epochs", "0"], "`max_epochs` must be at least 1, got 0"),
+    (lambda frame: frame, ["--max_steps", "0"], "`max_steps` must be at least 1, got 0"),
 ]
 
 

@@ -50,9 +50,10 @@ class Splits:
     """The datasets of one history, and where the windows of the held-out ones lie.
 
     Attributes:
-        training: Every window whose targets lie before the first held-out target of its series, each
+        training: Every window whose targets lie before the first held-out target of its series,
             with the longest history that there is.
-        validation: The validation windows, or None where no series has one beside a training window.
+        validation: The validation windows, or None where no series has one beside those of the
+            training.
         test: The test windows, or None where none were asked for.
         origins: One row per held-out window, in the order of the datasets: series (where the frame
             has that column) and time of the first target, under the index `part`: "validation"

@@ -25,7 +25,7 @@ HALF = 0.4
 GAIN = 0.03
 """By how much a second season has to beat the multiples of the first one near it."""
 
-BEYOND = 1.0
+BEYOND = 0.5
 """By how many standard errors a peak, or a gain, exceeds the highest of so many lags of noise."""
 
 
@@ -34,8 +34,9 @@ def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
 
     A season is a peak of the autocorrelation of the changes, or where these have none of the values
     less a line, that stands out from the lags half a season before it and its multiples. A second
-    one is a longer peak above the multiples of the first about it. Autocorrelations are means over
-    the series, which may stand in any order and each in a unit of its own.
+    one is a multiple of the first whose peak is above those of the multiples about it.
+    Autocorrelations are means over the series, which may stand in any order and each in a unit of
+    its own.
 
     Example:
         >>> days = np.arange(200.0)
@@ -72,7 +73,8 @@ class Peaks:
         """Return those of lags up to `longest`."""
         values, pairs = mean_autocorrelation(series, longest, is_of_changes=is_of_changes)
         error, series_error = (
-            1 / np.sqrt(np.maximum(pairs / many, 1e-9)) for many in (len(series) ** 0.5, len(series))
+            1 / np.sqrt(np.maximum(pairs / many, 1e-9))
+            for many in (len(series) ** 0.5, len(series))
         )
         middle, least = values[1:-1], np.maximum(LEAST[is_of_changes], folds(longest) * error[1:-1])
         is_peak = (middle >= values[:-2]) & (middle >= values[2:]) & (middle > least)
@@ -84,7 +86,9 @@ class Peaks:
     def first(self) -> int | None:
         """Return the shortest season whose height and contrast are nearly half of the highest."""
         contrasts = np.array([self._contrast(int(lag)) for lag in self.lags])
-        is_clear = contrasts > np.maximum(self.error[self.lags] * folds(len(self.values)), min(LEAST.values()))
+        is_clear = contrasts > np.maximum(
+            self.error[self.lags] * folds(len(self.values)), min(LEAST.values())
+        )
         lags, contrasts = self.lags[is_clear], contrasts[is_clear]
         if not len(lags):
             return None
@@ -94,12 +98,10 @@ class Peaks:
 
     def second(self, first: int, *, below: int) -> int | None:
         """Return the shortest season whose gain over the first is nearly the largest."""
-        gains = {int(lag): self._gain(int(lag), first) for lag in self.lags if lag > 2 * first}
-        gains = {
-            lag: gain
-            for lag, gain in gains.items()
-            if lag <= below and gain >= max(GAIN, folds(len(self.values)) * self.series_error[lag])
-        }
+        whole = self.lags[(self.lags > 2 * first) & (self.lags <= below) & (self.lags % first == 0)]
+        least = np.maximum(GAIN, folds(max(below // first, 2)) * self.series_error)
+        gains = {int(lag): self._gain(int(lag), first) for lag in whole}
+        gains = {lag: gain for lag, gain in gains.items() if gain >= least[lag]}
         if not gains:
             return None
         return min(lag for lag, gain in gains.items() if gain >= 0.6 * max(gains.values()))

@@ -19,7 +19,7 @@ from pytorch_forecasting import DeepAR, NHiTS, RecurrentNetwork, TemporalFusionT
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, NormalDistributionLoss
 
-from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, Recipe, quantile_loss
+from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, quantile_loss
 
 PLATEAU = {"reduce_on_plateau_patience": 2}
 """Validations without a better loss after which the learning rate is divided, for every model."""
@@ -61,12 +61,8 @@ class NeuralModel:
 
 
 def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
-    """Return our forecaster with the settings of its recipe; the seasons follow from the data."""
-    settings = Recipe().model
-    del settings["season_length"]
-    if options.get("dilations") is not None:
-        del settings["dilation_base"]
-    return NeuralModel(name, DilatedRNNForecaster.from_dataset, settings | options)
+    """Return our forecaster; what is not given, its recipe says, from the training windows."""
+    return NeuralModel(name, DilatedRNNForecaster.from_dataset, options)
 
 
 def lstm(name: str = "LSTM", **options: Any) -> NeuralModel:
