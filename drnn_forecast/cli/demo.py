@@ -126,15 +126,12 @@ def sample_data(num_series: int = 8) -> drnn.ForecastData:
     )
 
 
-def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
+def models() -> list[Model]:
     """Return what the demonstration compares."""
-    ours = {"DilatedRNN": drnn.Recipe.learning_rate}
-    rates = ours | LEARNING_RATES | (learning_rates or {})
-    stack: dict[str, Any] = {"hidden_size": 64, "rnn_layers": 2, "dropout": 0.0}
     return [
-        evaluation.dilated_rnn(learning_rate=rates["DilatedRNN"]),
-        evaluation.lstm(learning_rate=rates["LSTM"], **stack),
-        evaluation.deepar(learning_rate=rates["DeepAR"], **stack),
+        evaluation.dilated_rnn(),
+        evaluation.lstm(learning_rate=LEARNING_RATES["LSTM"]),
+        evaluation.deepar(learning_rate=LEARNING_RATES["DeepAR"]),
         *(drnn.SeasonalNaive(season) for season in SEASONS),
     ]
 

@@ -44,6 +44,14 @@ def test_a_day_a_day_before_and_a_day_after_a_holiday_are_told():
     assert marked(data, PART_OF_A_DAY[2]) == ["2024-12-26", "2024-12-27", "2025-01-02"]
 
 
+def test_a_weekend_is_no_day_before_or_after_a_holiday():
+    data = made(frame("2024-03-25", 14), holidays="DE")  # Good Friday to Easter Monday
+
+    assert marked(data) == ["2024-03-29", "2024-04-01"]
+    assert marked(data, PART_OF_A_DAY[1]) == ["2024-03-28"]
+    assert marked(data, PART_OF_A_DAY[2]) == ["2024-04-02"]
+
+
 def test_a_subdivision_has_its_own_holidays():
     table = frame("2024-08-10")
 

@@ -22,7 +22,7 @@ Days = NDArray[np.datetime64]
 DAY: Final = np.timedelta64(1, "D")
 
 ON, BEFORE, AFTER = (CALENDAR_PREFIX + name for name in ("holiday", "holiday_eve", "holiday_past"))
-"""Whether a day, the next one and the last one are holidays."""
+"""Whether a day is a holiday, and whether the next or the last one is to one of no weekend."""
 
 ENDING, BEGINNING = (CALENDAR_PREFIX + name for name in ("holidays_until", "holidays_from"))
 """How many holidays a step has that are no weekend, where it ends or begins with its stamp."""
@@ -71,8 +71,10 @@ def holiday_features(
         for name, (start, end) in spans(days[rows], freq).items():
             found = holidays_between(country, start.min(), end.max())
             if name in (ENDING, BEGINNING):
-                found = found[~np.isin(weekdays(found), list(calendar_of(country).weekend))]
-            features[name][rows] = np.searchsorted(found, end) - np.searchsorted(found, start)
+                found = found[~is_weekend(found, country)]
+            count = np.searchsorted(found, end) - np.searchsorted(found, start)
+            is_far = is_weekend(days[rows], country) if name in (BEFORE, AFTER) else False
+            features[name][rows] = np.where(is_far, 0, count)
     return features
 
 
@@ -184,6 +186,8 @@ def year_of(day: np.datetime64) -> int:
     return int(day.astype("M8[Y]").astype(int)) + 1970
 
 
-def weekdays(days: Days) -> NDArray[np.int64]:
-    """Return days of the week, Monday being 0; the first day of numpy, in 1970, was a Thursday."""
-    return (days.astype(np.int64) + 3) % 7
+def is_weekend(days: Days, country: str) -> NDArray[np.bool_]:
+    """Return which days are a weekend's; the first day of numpy, in 1970, was a Thursday."""
+    weekdays = (days.astype(np.int64) + 3) % 7
+    found: NDArray[np.bool_] = np.isin(weekdays, list(calendar_of(country).weekend))
+    return found

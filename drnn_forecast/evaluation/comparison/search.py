@@ -10,7 +10,6 @@ from drnn_forecast.evaluation.comparison.blocks import Block
 from drnn_forecast.evaluation.comparison.cells import failure_text, train_contender
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 
-
 MOST_RATES = 5
 """Learning rates that a search tries at most, where not more are given."""
 
