@@ -49,13 +49,13 @@ def take_in(
     checks.check_static(history, roles)
     later = future_rows(history, parts if tail is None else [tail, *parts], future, roles)
     panel = on_grid(history, later, roles, fill_gaps=fill_gaps)
-    check_holidays(panel)
+    check_calendars(panel)
     if origin is not None:
         check_end(panel, origin)
     return panel, later
 
 
-def check_holidays(panel: Panel) -> None:
+def check_calendars(panel: Panel) -> None:
     """Raise where a country has no calendar, or none of the first or the last year of a series."""
     if panel.roles.holidays is not None:
         ends = np.concatenate([panel.last_rows - panel.sizes + 1, panel.last_rows])

@@ -81,7 +81,7 @@ class Roles:
         check_types(self)
         check_one_role_each(self)
         check_names(self)
-        check_holidays(self)
+        check_country(self)
         if self.zone is not None:
             object.__setattr__(self, "zone", checked_zone(self.zone))
 
@@ -230,7 +230,7 @@ def check_names(roles: Roles) -> None:
             )
 
 
-def check_holidays(roles: Roles) -> None:
+def check_country(roles: Roles) -> None:
     """Raise where the countries are said to be in a column that cannot hold them."""
     if roles.holiday_column in (roles.time, roles.target):
         raise ValueError(
