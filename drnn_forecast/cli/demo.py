@@ -32,7 +32,7 @@ WINDOWS: dict[str, Any] = {
 """What every model reads and forecasts: four weeks validate, the last eight weeks are scored."""
 
 LEARNING_RATES = {"LSTM": 1e-3, "DeepAR": 1e-2}
-"""The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
+"""Chosen on validation windows (`benchmarks/learning_rates.py`)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The same small search for a learning rate, for every model that is trained."""
+"""The same search for a learning rate, for every model that is trained and names none."""
 
 from __future__ import annotations
 

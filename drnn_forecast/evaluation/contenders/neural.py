@@ -3,7 +3,8 @@
 Every maker takes a name, as shown in tables, and arguments of the model's own `from_dataset`; the
 models but ours are pytorch-forecasting's. Left to themselves the makers set what the authors of the
 model published, or recommend in their own implementation; each says where it does not, and why. No
-learning rate is set but for ours, which has the recipe's: a comparison searches one.
+learning rate is set but for ours, which has the recipe's: a comparison searches one. Batches,
+clipping of gradients, early stopping and time are the comparison's, the same for all.
 """
 
 from __future__ import annotations
