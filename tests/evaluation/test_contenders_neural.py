@@ -145,9 +145,9 @@ PUBLISHED = {
     },
     # google-research, tft/data_formatters/electricity: num_heads, stack_size, dropout_rate.
     tft: {"attention_head_size": 4, "lstm_layers": 1, "dropout": 0.1},
-    # pytorch-forecasting's own defaults.
-    lstm: {"rnn_layers": 2, "dropout": 0.1},
-    gru: {"rnn_layers": 2, "dropout": 0.1},
+    # neuralforecast, models/lstm and gru: encoder_n_layers, encoder_dropout.
+    lstm: {"rnn_layers": 2, "dropout": 0.0},
+    gru: {"rnn_layers": 2, "dropout": 0.0},
 }
 
 

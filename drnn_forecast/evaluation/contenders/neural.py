@@ -70,9 +70,9 @@ def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
 def lstm(name: str = "LSTM", **options: Any) -> NeuralModel:
     """Return `RecurrentNetwork` with two layers of 64 LSTM cells; it refuses quantile losses.
 
-    There is no paper of it. Two layers and a dropout of 0.1 are upstream's defaults; its 10 units
-    are few. The 128 of neuralforecast's `LSTM`, of two layers too, take four times as long a step
-    on a CPU.
+    There is no paper of it. Two layers without dropout are those of neuralforecast's `LSTM`, whose
+    128 units take four times as long a step on a CPU. Upstream's defaults are two layers too, of 10
+    units with a dropout of 0.1, which lowered the validation loss of the sample more slowly.
     """
     return _recurrent(name, {"cell_type": "LSTM", **options})
 
@@ -152,7 +152,7 @@ def tft(name: str = "TFT", **options: Any) -> NeuralModel:
 
 def _recurrent(name: str, options: Mapping[str, Any]) -> NeuralModel:
     """Return a `RecurrentNetwork`."""
-    defaults = {"loss": MAE(), "hidden_size": 64, "rnn_layers": 2, "dropout": 0.1, **PLATEAU}
+    defaults = {"loss": MAE(), "hidden_size": 64, "rnn_layers": 2, "dropout": 0.0, **PLATEAU}
     return NeuralModel(
         name,
         RecurrentNetwork.from_dataset,
