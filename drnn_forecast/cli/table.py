@@ -35,6 +35,8 @@ class Table:
         calendar: Whether to make features of the time stamps.
         zone: Time zone, such as Europe/Berlin, that time stamps are brought into; those without
             UTC offsets are its local time. By default that of the column.
+        holidays: Country whose public holidays are features, such as DE or DE-BY, or a column of
+            such codes; needs the extra `holidays`.
         fill_gaps: Whether to fill missing time steps.
         drop_short: Whether to leave out series that are too short.
         context_length: Time steps to look back; by default the longest season of at most 2,000, or
@@ -57,6 +59,7 @@ class Table:
     freq: str | None = None
     calendar: bool = True
     zone: str | None = None
+    holidays: str | None = None
     fill_gaps: bool = False
     drop_short: bool = False
     context_length: int | None = None
@@ -79,6 +82,7 @@ class Table:
             freq=self.freq,
             calendar=self.calendar,
             zone=self.zone,
+            holidays=self.holidays,
             fill_gaps=self.fill_gaps,
         )
 

@@ -344,3 +344,24 @@ def test_a_table_in_one_utc_offset_is_forecast_as_in_both(here, capsys):
         assert expected.count(offset) == 24
         assert run("predict", model, late) == 0
         assert capsys.readouterr().out == expected
+
+
+def test_holidays_are_those_of_a_country_or_of_a_column_of_countries(here, capsys):
+    data = write(table().assign(land="DE"), here / "data.csv")
+    assert run("fit", data, *FIT, *SMALL, "--holidays", "DE") == 0
+    assert run("fit", data, *FIT, *SMALL, "--holidays", "land", "--out", "by_column") == 0
+    said = []
+    for model in ("model", "by_column"):
+        capsys.readouterr()
+        assert run("predict", model, data) == 0
+        said.append(capsys.readouterr().out)
+
+    assert said[0] == said[1] != ""
+
+
+@pytest.mark.parametrize("command", ["fit", "tune", "compare", "backtest"])
+def test_every_command_on_a_table_refuses_a_country_without_a_calendar(here, capsys, command):
+    data = write(table(), here / "data.csv")
+
+    assert run(command, data, *FIT, "--holidays", "XX") == 2
+    assert "of which there is a calendar, got 'XX'" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.checks import check_columns, check_frame
 from drnn_forecast.data.frames.facts import Facts
+from drnn_forecast.data.frames.holidays import mention_holidays
 from drnn_forecast.data.frames.horizon import as_trained
 from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
 from drnn_forecast.data.frames.kinds import as_numbers
@@ -62,6 +63,7 @@ class ForecastData:
         freq: str | None = None,
         calendar: bool = True,
         zone: str | None = None,
+        holidays: str | None = None,
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
     ) -> ForecastData:
@@ -83,8 +85,11 @@ class ForecastData:
             freq=freq,
             calendar=calendar,
             zone=zone,
+            holidays=holidays,
         )
-        return cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+        data = cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+        mention_holidays(data.roles, data.history.columns)
+        return data
 
     @classmethod
     def from_roles(
@@ -111,7 +116,9 @@ class ForecastData:
             TypeError: An argument or a column has the wrong type.
             ValueError: A column is missing or has an empty or infinite value, a stamp is missing,
                 repeated or off the grid, the frequency cannot be inferred or differs between
-                series, a static covariate varies, or a known covariate is not known ahead.
+                series, a static covariate varies, a known covariate is not known ahead, or there
+                is no calendar of a country.
+            ImportError: `holidays` are asked for and the package of that name is not installed.
         """
         panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
         history = panel.rows.frame.reset_index(drop=True)
