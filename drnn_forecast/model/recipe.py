@@ -28,6 +28,12 @@ LONG: Final = 1000
 ENOUGH_WINDOWS: Final = 48
 """Held-out windows of all series that choose and calibrate."""
 
+MUCH_READ: Final = 96
+"""Time steps from which the encoder reads them in segments."""
+
+LONGEST_SEGMENT: Final = 24
+"""Time steps of a segment at most."""
+
 LONGEST_READ: Final = 336
 """Time steps that the encoder reads at most; what lies before reaches the forecast by anchors."""
 
@@ -54,6 +60,7 @@ class Recipe:
         smoothed_anchors: Whether smoothed levels, drifts and profiles are among the anchors.
         linear_length: Time steps that a linear map reads; None: what the encoder reads; 0: none.
         read_length: Time steps that the encoder reads, `context_length` of the model; None: all.
+        segment_length: Time steps that the encoder reads at once; None: step by step.
         relative_loss: Whether each window counts in units of how far its target moves.
         learning_rate: Of the optimiser, Adam.
         reduce_on_plateau_patience: Validations without a better loss after which it is divided,
@@ -82,6 +89,7 @@ class Recipe:
     smoothed_anchors: bool = True
     linear_length: int | None = None
     read_length: int | None = None
+    segment_length: int | None = None
     relative_loss: bool = False
     learning_rate: float = 3e-3
     reduce_on_plateau_patience: int = 2
@@ -198,8 +206,18 @@ def _context(facts: Facts) -> dict[str, Any]:
 def _read(facts: Facts) -> dict[str, Any]:
     context = _context(facts)["context_length"]
     longest = max((each for each in facts.seasons if each <= LONGEST_READ), default=1)
-    read = max(min(2 * facts.horizon, LONGEST_READ), longest, 48)
-    return {"read_length": min(read, context)}
+    read = min(max(min(2 * facts.horizon, LONGEST_READ), longest, 48), context)
+    season = min(facts.seasons, default=1)
+    # Whole seasons, so that segments of one fit.
+    return {"read_length": read - read % season if season <= read else read}
+
+
+def _segments(facts: Facts) -> dict[str, Any]:
+    """Return the largest part of a season that is at most `LONGEST_SEGMENT`, where much is read."""
+    read, season = _read(facts)["read_length"], min(facts.seasons, default=1)
+    fits = [k for k in range(2, LONGEST_SEGMENT + 1) if season % k == 0 and read % k == 0]
+    is_used = fits and read >= MUCH_READ and not has_few_values(facts)
+    return {"segment_length": max(fits) if is_used else None}
 
 
 def _held_out(facts: Facts) -> dict[str, Any]:
@@ -234,6 +252,7 @@ RULES: Final = (
     Rule(_seasons, "they show in the autocorrelation of the values"),
     Rule(_context, "two of the longest seasons and three horizons, on which anchors are tried"),
     Rule(_read, "a season or two horizons; the anchors carry what lies before"),
+    Rule(_segments, "a network learns more in the time that it has from fewer serial steps"),
     Rule(_held_out, "48 windows in all, and at most an eighth of a series' horizons"),
     Rule(_network, "a small network learns few values less by heart"),
     Rule(_identity, "what is learned of one short series is its noise"),

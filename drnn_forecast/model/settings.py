@@ -71,6 +71,8 @@ def left_to_recipe(
     found: dict[str, Any] = {name: getattr(recipe, name) for name in open_ones if name in OF_FACTS}
     if given is not None and options.get("context_length") is None:
         found["context_length"] = given.read_length
+        if options.get("segment_length") is None:
+            found["segment_length"] = given.segment_length
     longest = dataset.max_encoder_length
     anchored: dict[str, Any] = {
         "season_length": tuple(each for each in recipe.season_length if each <= longest),
