@@ -24,9 +24,6 @@ from drnn_forecast.model.losses import normalizers_of
 BLOCKS = 5
 """Parts of the windows of which each is judged by factors from the others."""
 
-FARTHEST = 1e3
-"""The largest size of a normalised target: a logarithm of zero is not finite."""
-
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
@@ -35,8 +32,8 @@ class Residuals:
     Attributes:
         quantiles: Normalised, without the factors of any `Intervals`, in ascending order of their
             levels, `(windows, horizon, levels)`; not a number past the end of a window.
-        actual: Normalised in the same way, `(windows, horizon)`; not a number where it is unknown,
-            or has no weight.
+        actual: Normalised in the same way, `(windows, horizon)`; not a number where it is unknown
+            or has no weight, and the logarithm of zero is infinite.
         weight: For how many independent windows each counts, `(windows,)`: of windows with targets
             in common, for a share.
         levels: Ascending.
@@ -95,7 +92,7 @@ def residual_parts(
             scales = to_list(network.scaled_batch(inputs)["target_scale"])
             parts.append(_of_batch(network, outputs, scales, x, y))
             cells.append(_cells(x))
-    weight = _weights(np.concatenate(cells))
+    weight = shared_weights(np.concatenate(cells))
     return [_joined(column, weight) for column in zip(*parts, strict=True)]
 
 
@@ -120,6 +117,28 @@ def set_intervals(
         else:
             reports.append(_set(head.intervals, known))
     return reports
+
+
+def shared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for how many independent windows each counts.
+
+    A target that is in several windows counts in each of them for a share.
+
+    Args:
+        cells: Series, as codes, and first and last time index of each window, `(windows, ...)`.
+    """
+    weights = np.ones(len(cells))
+    series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
+    for number in np.unique(series):
+        rows = np.flatnonzero(series == number)
+        first, last = cells[rows, -2], cells[rows, -1]
+        start = first.min()
+        changes = np.zeros(last.max() - start + 2)
+        np.add.at(changes, first - start, 1.0)
+        np.add.at(changes, last + 1 - start, -1.0)
+        shares = np.append(0.0, np.cumsum(1 / np.maximum(np.cumsum(changes), 1.0)))
+        weights[rows] = (shares[last + 1 - start] - shares[first - start]) / (last - first + 1)
+    return weights
 
 
 def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
@@ -168,7 +187,7 @@ def _of_batch(
             continue
         center, spread = scale.double().cpu().unsqueeze(1).unbind(-1)
         actual = (before_transformation(normalizer, target.double()) - center) / spread
-        actual = torch.where(is_known, actual.clamp(-FARTHEST, FARTHEST), torch.nan)
+        actual = torch.where(is_known, actual, torch.nan)
         missing = len(head.intervals.factors) - actual.shape[1]
         quantiles = output.double().cpu().sort(dim=-1).values
         parts.append(
@@ -187,25 +206,6 @@ def _cells(x: Mapping[str, Any]) -> NDArray[np.int64]:
     first, lengths = x["decoder_time_idx"][:, :1], x["decoder_lengths"].unsqueeze(1)
     cells: NDArray[np.int64] = torch.cat([x["groups"], first, first + lengths - 1], dim=1).numpy()
     return cells
-
-
-def _weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return for how many independent windows each counts.
-
-    A target that is in several windows counts in each of them for a share.
-    """
-    weights = np.ones(len(cells))
-    series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
-    for number in np.unique(series):
-        rows = np.flatnonzero(series == number)
-        first, last = cells[rows, -2], cells[rows, -1]
-        start = first.min()
-        changes = np.zeros(last.max() - start + 2)
-        np.add.at(changes, first - start, 1.0)
-        np.add.at(changes, last + 1 - start, -1.0)
-        shares = np.append(0.0, np.cumsum(1 / np.maximum(np.cumsum(changes), 1.0)))
-        weights[rows] = (shares[last + 1 - start] - shares[first - start]) / (last - first + 1)
-    return weights
 
 
 def _joined(parts: Sequence[Residuals | None], weight: NDArray[np.float64]) -> Residuals | None:
