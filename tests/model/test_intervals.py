@@ -1,6 +1,7 @@
 """Intervals inside a model: what they move, what they leave alone, and how they are kept."""
 
 import copy
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -437,3 +438,14 @@ def test_sums_of_paths_hold_as_often_as_they_promise():
 
     # 150 series: one standard error is 3.3 %.
     assert ((low <= came) & (came <= high)).mean() == pytest.approx(0.8, abs=0.08)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_have_intervals_of_their_own(copied, model, dataset):
+    x, _ = first_batch(dataset)
+    other = copied(with_factors(model))
+    assert torch.equal(outputs_of(other, x), outputs_of(model, x))
+    other.load_state_dict(without_intervals(other.state_dict()))
+
+    assert (other.target_heads[0].intervals.factors == 1).all()
+    assert (model.target_heads[0].intervals.factors == 2).all()

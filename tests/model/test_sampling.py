@@ -1,5 +1,7 @@
 """Sample paths: their quantiles are those of the forecast, and their steps go together."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -144,6 +146,21 @@ def test_a_shorter_horizon_has_the_beginning_of_the_same_paths(model, data):
     kept = whole[whole["when"].isin(short["when"])].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(short, kept)
+
+
+def test_the_paths_of_a_series_are_its_own_whatever_is_beside_it(model, data):
+    frame = hourly_frame()
+    both = model.paths(data, count=4)
+    alone = model.paths(frame[frame["shop"] == "shop 1"], count=4)
+    own = both[both["shop"] == "shop 1"].reset_index(drop=True)
+
+    pd.testing.assert_frame_equal(alone, own, rtol=1e-5)
+
+
+def test_paths_of_double_precision_are_those_of_single_precision(model, data):
+    double = copy.deepcopy(model).double().paths(data, count=4)
+
+    pd.testing.assert_frame_equal(double, model.paths(data, count=4), rtol=1e-4, check_dtype=False)
 
 
 def test_paths_start_where_they_are_asked_to(model, data):
