@@ -20,6 +20,7 @@ from drnn_forecast.model.coverage import coverage, interval_factors, moved_quant
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.heads import Intervals
 from drnn_forecast.model.losses import normalizers_of
+from drnn_forecast.model.prediction import BATCH_SIZE
 
 MOST_WINDOWS = 2000
 """That are read, evenly spread: a share of so many errs by less than one in a hundred."""
@@ -66,15 +67,12 @@ class IntervalReport:
     after: Mapping[float, float]
 
 
-def residual_parts(
-    model: Any, dataset: TimeSeriesDataSet, *, batch_size: int = 256
-) -> list[Residuals | None]:
+def residual_parts(model: Any, dataset: TimeSeriesDataSet) -> list[Residuals | None]:
     """Return the residuals of every target; None for one without intervals.
 
     Args:
         model: A `DilatedRNNForecaster`, which is left as it is.
         dataset: Windows that neither trained it nor chose its weights.
-        batch_size: Windows at a time.
     """
     network = evaluated(model)
     outputs: list[Tensor] = []
@@ -83,7 +81,7 @@ def residual_parts(
             head.intervals.reset()
         head.register_forward_hook(lambda _, __, output: outputs.append(output))
     loader = dataset.to_dataloader(
-        train=False, batch_size=batch_size, num_workers=0, generator=torch.Generator()
+        train=False, batch_size=BATCH_SIZE, num_workers=0, generator=torch.Generator()
     )
     parts: list[list[Residuals | None]] = []
     cells: list[NDArray[np.int64]] = []

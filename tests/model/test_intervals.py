@@ -167,10 +167,13 @@ def test_intervals_of_another_horizon_are_refused(model, dataset):
 
 
 @pytest.mark.parametrize("batch_size", [3, 256])
-def test_residuals_do_not_know_the_intervals_of_their_model(batch_size, model, dataset):
+def test_residuals_do_not_know_the_intervals_of_their_model(
+    batch_size, model, dataset, monkeypatch
+):
     plain = residual_parts(model, dataset)[0]
     mode = model.training
-    found = residual_parts(with_factors(model), dataset, batch_size=batch_size)[0]
+    monkeypatch.setattr("drnn_forecast.model.residuals.BATCH_SIZE", batch_size)
+    found = residual_parts(with_factors(model), dataset)[0]
 
     np.testing.assert_allclose(found.quantiles, plain.quantiles, atol=1e-5)
     np.testing.assert_array_equal(found.actual, plain.actual)
