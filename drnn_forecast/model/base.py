@@ -179,12 +179,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)
 
-    def to_samples(
-        self,
-        out: Mapping[str, Any],
-        n_samples: int = 100,
-        generator: torch.Generator | None = None,
-    ) -> Any:
+    def to_samples(self, out: Mapping[str, Any], n_samples: int = 100) -> Any:
         """Return random draws, `(batch, steps, samples)`, by `losses.draw_samples`."""
         heads = getattr(self, "target_heads", [None] * len(self.target_names))
         known = [getattr(head, "intervals", None) for head in heads]
@@ -194,7 +189,6 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
             n_samples,
             dependence=[None if each is None else each.dependence for each in known],
             reaches=[reach(each) for each in normalizers_of(self.output_transformer)],
-            generator=generator,
         )
 
     def step(

@@ -18,6 +18,10 @@ LEAST = 8
 """Values below which nothing is learned from them."""
 
 
+FARTHEST = 1e3
+"""The largest error, in units of a quantile's distance: the logarithm of zero is not finite."""
+
+
 def interval_factors(
     quantiles: NDArray[Any],
     actual: NDArray[Any],
@@ -34,20 +38,20 @@ def interval_factors(
 
     Args:
         quantiles: `(windows, steps, levels)`, in the units of `actual`, whatever they are.
-        actual: `(windows, steps)`; not a number where it is not known.
+        actual: `(windows, steps)`; not a number where it is not known, and it may be infinite.
         levels: In ascending order, 0.5 among them.
         weight: For how many independent windows each counts, `(windows,)`; None: for one.
     """
     steps, middle = quantiles.shape[1], list(levels).index(0.5)
     values = np.asarray(quantiles, dtype=np.float64)
     error = np.asarray(actual, dtype=np.float64) - values[..., middle]
-    error = np.where(np.isfinite(error), error, np.nan)
-    known = np.isfinite(error)
+    known = ~np.isnan(error)
     factors = np.ones((steps, len(levels)))
     if known.sum() < LEAST:
         return factors
     offset = np.where(known[..., None], values - values[..., middle, None], 0.0)
     ratios = np.where(offset == 0, np.nan, error[..., None] / np.where(offset == 0, 1.0, offset))
+    ratios = ratios.clip(-FARTHEST, FARTHEST)
     widths = np.abs(offset).sum(0) / np.maximum(known.sum(0), 1)[:, None]
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
     span, shares = _span(error, float(weights.sum() * known.mean()))
@@ -71,7 +75,7 @@ def coverage(
     Intervals are the pairs of levels l and 1 - l; arguments are those of `interval_factors`.
     """
     shares = {}
-    known = np.isfinite(actual)
+    known = ~np.isnan(actual)
     for low, high in _pairs(levels):
         inside = (quantiles[..., low] <= actual) & (actual <= quantiles[..., high])
         promised = round(levels[high] - levels[low], 9)

@@ -69,28 +69,28 @@ def step_dependence(
 
 
 def _fading(found: Array, pairs: Array) -> Array:
-    """Return the correlation a f^|i - j| + c, with a, c >= 0 and a + c <= 1, that fits best.
+    """Return the correlation a f^d + c, with a, c >= 0 and a + c <= 1, that fits best.
 
-    Its numbers have to pay for themselves, as Akaike's criterion asks: correlations that are none
-    stay none.
+    The distance d is that of the steps, as of an autoregression, or of their logarithms, as of a
+    random walk. Numbers have to pay for themselves, as Akaike's criterion asks, so that
+    correlations that are none stay none.
     """
-    steps = np.arange(len(found), dtype=np.float64)
-    lags = np.abs(steps[:, None] - steps).astype(np.int64)
-    weight: Array = np.bincount(lags.ravel(), pairs.ravel())[1:].astype(np.float64)
-    mean = np.bincount(lags.ravel(), (pairs * found).ravel())[1:] / np.maximum(weight, NOTHING)
-    # The variance of a mean correlation is about one over the pairs that it is of.
-    best, least = (0.0, 0.0, 0.0), (weight * mean**2).sum()
-    for fade in FADES:
-        powers: Array = fade ** steps[1:]
-        for a, c in _amounts(powers, mean, weight):
-            numbers = 2 * (a > 0) + (c > 0)
-            error = (weight * (a * powers + c - mean) ** 2).sum() + 2 * numbers
-            if error < least:
-                best, least = (a, c, fade), error
-    a, c, fade = best
-    fading: Array = np.asarray(a * fade**lags + c, dtype=np.float64)
-    np.fill_diagonal(fading, 1.0)
-    return fading
+    steps = np.arange(1.0, len(found) + 1)
+    upper = np.triu_indices(len(found), 1)
+    values, weight = found[upper], pairs[upper]
+    # The variance of a correlation is about one over the pairs that it is of.
+    best, least = np.zeros_like(found), float((weight * values**2).sum())
+    for times in (steps, np.log(steps)):
+        distance = np.abs(times[:, None] - times)
+        for fade in FADES:
+            powers = fade ** distance[upper]
+            for a, c in _amounts(powers, values, weight):
+                numbers = 2 * (a > 0) + (c > 0)
+                error = float((weight * (a * powers + c - values) ** 2).sum()) + 2 * numbers
+                if error < least:
+                    best, least = a * fade**distance + c, error
+    np.fill_diagonal(best, 1.0)
+    return best
 
 
 def _amounts(powers: Array, mean: Array, weight: Array) -> list[tuple[float, float]]:

@@ -20,12 +20,13 @@ from drnn_forecast.model.coverage import coverage, interval_factors, moved_quant
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.heads import Intervals
 from drnn_forecast.model.losses import normalizers_of
+from drnn_forecast.model.prediction import BATCH_SIZE
+
+MOST_WINDOWS = 2000
+"""That are read, evenly spread: a share of so many errs by less than one in a hundred."""
 
 BLOCKS = 5
 """Parts of the windows of which each is judged by factors from the others."""
-
-FARTHEST = 1e3
-"""The largest size of a normalised target: a logarithm of zero is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +36,8 @@ class Residuals:
     Attributes:
         quantiles: Normalised, without the factors of any `Intervals`, in ascending order of their
             levels, `(windows, horizon, levels)`; not a number past the end of a window.
-        actual: Normalised in the same way, `(windows, horizon)`; not a number where it is unknown,
-            or has no weight.
+        actual: Normalised in the same way, `(windows, horizon)`; not a number where it is unknown
+            or has no weight, and the logarithm of zero is infinite.
         weight: For how many independent windows each counts, `(windows,)`: of windows with targets
             in common, for a share.
         levels: Ascending.
@@ -53,7 +54,7 @@ class IntervalReport:
     """How often the intervals of one target held on the windows that they were calibrated on.
 
     Attributes:
-        windows: How many there were.
+        windows: How many there were, at most `MOST_WINDOWS`.
         is_calibrated: Whether their known values were enough to calibrate anything.
         before: By the share that an interval promises, the share of known values inside it.
         after: The same after the calibration. Each of `BLOCKS` parts of the windows was judged by
@@ -66,15 +67,12 @@ class IntervalReport:
     after: Mapping[float, float]
 
 
-def residual_parts(
-    model: Any, dataset: TimeSeriesDataSet, *, batch_size: int = 256
-) -> list[Residuals | None]:
+def residual_parts(model: Any, dataset: TimeSeriesDataSet) -> list[Residuals | None]:
     """Return the residuals of every target; None for one without intervals.
 
     Args:
         model: A `DilatedRNNForecaster`, which is left as it is.
         dataset: Windows that neither trained it nor chose its weights.
-        batch_size: Windows at a time.
     """
     network = evaluated(model)
     outputs: list[Tensor] = []
@@ -83,7 +81,7 @@ def residual_parts(
             head.intervals.reset()
         head.register_forward_hook(lambda _, __, output: outputs.append(output))
     loader = dataset.to_dataloader(
-        train=False, batch_size=batch_size, num_workers=0, generator=torch.Generator()
+        train=False, batch_size=BATCH_SIZE, num_workers=0, generator=torch.Generator()
     )
     parts: list[list[Residuals | None]] = []
     cells: list[NDArray[np.int64]] = []
@@ -95,7 +93,7 @@ def residual_parts(
             scales = to_list(network.scaled_batch(inputs)["target_scale"])
             parts.append(_of_batch(network, outputs, scales, x, y))
             cells.append(_cells(x))
-    weight = _weights(np.concatenate(cells))
+    weight = shared_weights(np.concatenate(cells))
     return [_joined(column, weight) for column in zip(*parts, strict=True)]
 
 
@@ -122,11 +120,35 @@ def set_intervals(
     return reports
 
 
+def shared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for how many independent windows each counts.
+
+    A target that is in several windows counts in each of them for a share.
+
+    Args:
+        cells: Series, as codes, and first and last time index of each window, `(windows, ...)`.
+    """
+    weights = np.ones(len(cells))
+    series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
+    for number in np.unique(series):
+        rows = np.flatnonzero(series == number)
+        first, last = cells[rows, -2], cells[rows, -1]
+        start = first.min()
+        changes = np.zeros(last.max() - start + 2)
+        np.add.at(changes, first - start, 1.0)
+        np.add.at(changes, last + 1 - start, -1.0)
+        shares = np.append(0.0, np.cumsum(1 / np.maximum(np.cumsum(changes), 1.0)))
+        weights[rows] = (shares[last + 1 - start] - shares[first - start]) / (last - first + 1)
+    return weights
+
+
 def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
     """Set the intervals of one target."""
+    size = sum(len(part.actual) for part in parts)
+    chosen = np.arange(min(size, MOST_WINDOWS)) * size // min(size, MOST_WINDOWS)
     names = ("quantiles", "actual", "weight")
     quantiles, actual, weight = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in names
+        np.concatenate([getattr(part, name) for part in parts])[chosen] for name in names
     )
     levels = parts[0].levels
     factors = interval_factors(quantiles, actual, levels, weight)
@@ -168,7 +190,7 @@ def _of_batch(
             continue
         center, spread = scale.double().cpu().unsqueeze(1).unbind(-1)
         actual = (before_transformation(normalizer, target.double()) - center) / spread
-        actual = torch.where(is_known, actual.clamp(-FARTHEST, FARTHEST), torch.nan)
+        actual = torch.where(is_known, actual, torch.nan)
         missing = len(head.intervals.factors) - actual.shape[1]
         quantiles = output.double().cpu().sort(dim=-1).values
         parts.append(
@@ -187,25 +209,6 @@ def _cells(x: Mapping[str, Any]) -> NDArray[np.int64]:
     first, lengths = x["decoder_time_idx"][:, :1], x["decoder_lengths"].unsqueeze(1)
     cells: NDArray[np.int64] = torch.cat([x["groups"], first, first + lengths - 1], dim=1).numpy()
     return cells
-
-
-def _weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return for how many independent windows each counts.
-
-    A target that is in several windows counts in each of them for a share.
-    """
-    weights = np.ones(len(cells))
-    series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
-    for number in np.unique(series):
-        rows = np.flatnonzero(series == number)
-        first, last = cells[rows, -2], cells[rows, -1]
-        start = first.min()
-        changes = np.zeros(last.max() - start + 2)
-        np.add.at(changes, first - start, 1.0)
-        np.add.at(changes, last + 1 - start, -1.0)
-        shares = np.append(0.0, np.cumsum(1 / np.maximum(np.cumsum(changes), 1.0)))
-        weights[rows] = (shares[last + 1 - start] - shares[first - start]) / (last - first + 1)
-    return weights
 
 
 def _joined(parts: Sequence[Residuals | None], weight: NDArray[np.float64]) -> Residuals | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ def sample_paths(
             members draw in turn.
         data: History, as `forecast` takes it.
         count: Paths of each series.
-        seed: Equal seeds give equal paths; the random state of the caller is left as it is.
+        seed: Equal seeds give equal paths, those from quantiles whatever other series there are.
+            The random state of the caller is left as it is.
         average: Over members, along the first axis.
         future: As `forecast` takes it.
         horizon: Time steps, at most those that the model was trained for; None: as many.
@@ -91,12 +93,27 @@ def sample_paths(
     # Some distributions draw from the generator that all threads share.
     with one_at_a_time, isolated_randomness(), torch.inference_mode():
         seed_draws(seed)
-        generator = torch.Generator().manual_seed(seed)
         for number, name in enumerate(names):
             of_target = [parts[number] for parts in outputs]
-            drawn = _drawn(members, number, of_target, count, average, generator)
+            scores = _scores(frame.iloc[::steps, :-1], first, number, count, seed)
+            drawn = _drawn(members, number, of_target, count, average, scores)
             paths[name] = _values(first, number, drawn.transpose(1, 2).reshape(-1))
     return paths
+
+
+def _scores(series: pd.DataFrame, model: Any, number: int, count: int, seed: int) -> Tensor:
+    """Return normal numbers, `(windows, count, horizon)`, that are each series' own.
+
+    Whatever other series there are, the paths of one are the same.
+    """
+    horizon = model.hparams.max_prediction_length
+    scores = torch.empty(len(series), count, horizon)
+    for place, names in enumerate(series.itertuples(index=False, name=None)):
+        key = repr((seed, number, *map(str, names)))
+        digest = hashlib.blake2b(key.encode(), digest_size=7).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+        torch.randn(count, horizon, generator=generator, out=scores[place])
+    return scores
 
 
 def _drawn(
@@ -105,7 +122,7 @@ def _drawn(
     outputs: Sequence[Tensor],
     count: int,
     average: Callable[..., NDArray[Any]],
-    generator: torch.Generator,
+    scores: Tensor,
 ) -> Tensor:
     """Return draws of the target with this number, `(windows, steps, count)`.
 
@@ -115,22 +132,25 @@ def _drawn(
         outputs: Of this target, of each member.
         count: Draws of each window.
         average: Over members.
-        generator: Of draws from quantiles.
+        scores: Of draws from quantiles, `(windows, count, horizon)`.
     """
     losses = [losses_of_targets(member.loss)[number] for member in members]
-    options: dict[str, Any] = {"generator": generator}
     if isinstance(leading(losses[0]), QuantileLoss):
         means = average(np.stack([output.numpy() for output in outputs]), axis=0)
-        outputs, losses = [torch.from_numpy(means).to(outputs[0].dtype)], losses[:1]
         normalizer = normalizers_of(members[0].output_transformer)[number]
-        options["dependence"] = [_shared_dependence(members, number)]
-        options["reaches"] = [reach(normalizer)]
+        drawn: Tensor = draw_samples(
+            losses[0],
+            torch.from_numpy(means).to(outputs[0].dtype),
+            count,
+            dependence=[_shared_dependence(members, number)],
+            reaches=[reach(normalizer)],
+            scores=scores,
+        )
+        return drawn
     size = len(losses)
     shares = [count // size + (place < count % size) for place in range(size)]
     draws = [
-        torch.cat(
-            [draw_samples(loss, part, share, **options) for part in torch.split(output, BATCH_SIZE)]
-        )
+        torch.cat([draw_samples(loss, part, share) for part in torch.split(output, BATCH_SIZE)])
         for loss, output, share in zip(losses, outputs, shares, strict=True)
         if share
     ]

@@ -10,6 +10,7 @@ from drnn_forecast.model import QUANTILE_LEVELS
 from drnn_forecast.model.coverage import coverage, interval_factors, moved_quantiles
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.losses.scores import values_at_scores
+from drnn_forecast.model.residuals import shared_weights
 
 SCORES = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 SHAPES = {
@@ -71,7 +72,7 @@ def mean_coverage(data, rounds, **options):
 @pytest.mark.parametrize("data", DATA, ids=str)
 def test_calibrated_intervals_hold_as_often_as_they_promise(data, shape, kept, knows_sizes):
     options = {"shape": shape, "kept": kept, "knows_sizes": knows_sizes}
-    (before, _), (of_80, of_95) = mean_coverage(data, 8 if data[0] > 500 else 30, **options)
+    (before, _), (of_80, of_95) = mean_coverage(data, 6 if data[0] > 500 else 20, **options)
 
     assert of_80 == pytest.approx(80, abs=2.5), before
     assert of_95 == pytest.approx(95, abs=2.0)
@@ -81,7 +82,7 @@ def test_calibrated_intervals_hold_as_often_as_they_promise(data, shape, kept, k
 @pytest.mark.parametrize("data", DATA, ids=str)
 def test_intervals_of_the_sum_over_the_horizon_hold_as_often_as_they_promise(data, kept):
     rng, held = np.random.default_rng(0), []
-    for _ in range(8 if data[0] > 500 else 30):
+    for _ in range(6 if data[0] > 500 else 20):
         past, errors, new, came = planted(rng, *data, kept=kept, new=50)
         factors = interval_factors(past, errors, QUANTILE_LEVELS)
         moved = moved_quantiles(past, factors, QUANTILE_LEVELS)
@@ -97,3 +98,34 @@ def test_intervals_of_the_sum_over_the_horizon_hold_as_often_as_they_promise(dat
         held.append((low <= sums) & (sums <= high))
 
     assert 100 * np.mean(held) == pytest.approx(80, abs=4)
+
+
+def walks(rng, kept, windows, stride, steps):
+    """Return errors of the best forecasts of a series from its own past, and their first steps."""
+    origins = 100 + stride * np.arange(windows)
+    series = rng.normal(size=origins[-1] + steps)
+    for step in range(1, len(series)):
+        series[step] += kept * series[step - 1]
+    expected = series[origins - 1, None] * kept ** np.arange(1, steps + 1)
+    return series[origins[:, None] + np.arange(steps)] - expected, origins
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.8])
+@pytest.mark.parametrize(("windows", "stride"), [(40, 1), (40, 6), (20, 12)])
+def test_windows_with_targets_in_common_do_not_make_intervals_too_sure(windows, stride, kept):
+    rng, found = np.random.default_rng(0), []
+    spread = np.sqrt(np.cumsum(kept ** (2.0 * np.arange(12))))[:, None] * SCORES
+    for _ in range(60):
+        errors, origins = walks(rng, kept, windows, stride, 12)
+        weight = shared_weights(np.stack([0 * origins, origins, origins + 11], axis=1))
+        past = np.broadcast_to(0.6 * spread, (windows, *spread.shape))
+        factors = interval_factors(past, errors, QUANTILE_LEVELS, weight)
+        came, _ = walks(rng, kept, 60, 20, 12)
+        new = np.broadcast_to(0.6 * spread, (60, *spread.shape))
+        moved = moved_quantiles(new, factors, QUANTILE_LEVELS)
+        shares = coverage(moved, came, QUANTILE_LEVELS)
+        found.append([shares[0.8], shares[0.95]])
+    of_80, of_95 = 100 * np.mean(found, axis=0)
+
+    assert of_80 == pytest.approx(80, abs=2.5)
+    assert of_95 == pytest.approx(95, abs=2.0)

@@ -1,6 +1,7 @@
 """Intervals inside a model: what they move, what they leave alone, and how they are kept."""
 
 import copy
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from pytorch_forecasting.metrics import MAE, MultiLoss, NormalDistributionLoss, 
 from safetensors.torch import load_file, save_file
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData
+from drnn_forecast.adapters.onnx import ForecastNetwork, network_inputs
 from drnn_forecast.model import QUANTILE_LEVELS, residual_parts, set_intervals
 from drnn_forecast.model.coverage import coverage, interval_factors, moved_quantiles
 from drnn_forecast.model.dependence import step_dependence
@@ -165,10 +167,13 @@ def test_intervals_of_another_horizon_are_refused(model, dataset):
 
 
 @pytest.mark.parametrize("batch_size", [3, 256])
-def test_residuals_do_not_know_the_intervals_of_their_model(batch_size, model, dataset):
+def test_residuals_do_not_know_the_intervals_of_their_model(
+    batch_size, model, dataset, monkeypatch
+):
     plain = residual_parts(model, dataset)[0]
     mode = model.training
-    found = residual_parts(with_factors(model), dataset, batch_size=batch_size)[0]
+    monkeypatch.setattr("drnn_forecast.model.residuals.BATCH_SIZE", batch_size)
+    found = residual_parts(with_factors(model), dataset)[0]
 
     np.testing.assert_allclose(found.quantiles, plain.quantiles, atol=1e-5)
     np.testing.assert_array_equal(found.actual, plain.actual)
@@ -387,3 +392,63 @@ def test_a_model_of_a_frame_is_calibrated_for_its_forecasts():
     wider = (moved["q0.975"] - moved["q0.5"]) / (plain["q0.975"] - plain["q0.5"])
     np.testing.assert_allclose(wider, factors, rtol=1e-3)
     assert report.windows == 20
+
+
+def test_values_that_are_infinite_lie_outside_and_have_no_infinite_factor():
+    rng = np.random.default_rng(0)
+    quantiles = np.broadcast_to(np.array([-1.0, 0.0, 1.0]), (400, 3, 3))
+    actual = np.where(rng.random((400, 3)) < 0.3, -np.inf, rng.normal(size=(400, 3)))
+    factors = interval_factors(quantiles, actual, LEVELS)
+    dependence = step_dependence(quantiles, actual, LEVELS)
+
+    assert np.isfinite(factors).all()
+    assert (factors[:, 0] > 100).all()
+    assert np.isfinite(dependence).all()
+    assert coverage(quantiles, actual, LEVELS)[0.8] < 0.55
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_an_exported_network_has_its_intervals(factor, model, dataset):
+    x, _ = first_batch(dataset, batch_size=4)
+    network = ForecastNetwork(with_factors(model, factor)).eval()
+    program = torch.export.export(network, network_inputs(model, x)).module()
+
+    torch.testing.assert_close(program(*network_inputs(model, x)), outputs_of(model, x))
+
+
+def test_sums_of_paths_hold_as_often_as_they_promise():
+    rng = np.random.default_rng(0)
+    errors = rng.normal(size=(150, 84))
+    for step in range(1, 84):
+        errors[:, step] += 0.8 * errors[:, step - 1]
+    frame = pd.DataFrame(
+        {
+            "shop": np.repeat(np.arange(150), 84).astype(str),
+            "day": np.tile(pd.date_range("2024-01-01", periods=84), 150),
+            "y": (10 + errors).ravel(),
+        }
+    )
+    data = ForecastData.from_frame(frame, series="shop", time="day", target="y")
+    splits = data.split(horizon=7, context_length=28, validation_windows=2, test_windows=1)
+    torch.manual_seed(0)
+    model = tiny(splits.training, smoothed_anchors=True)().eval()
+    calibrated(model, splits.validation)
+    origin = frame["day"].unique()[-7]
+    paths = model.paths(data, count=300, origin=origin)
+    sums = paths.groupby(["shop", "path"])["y"].sum()
+    low, high = (sums.groupby("shop").quantile(level) for level in (0.1, 0.9))
+    came = frame[frame["day"] >= origin].groupby("shop")["y"].sum()
+
+    # 150 series: one standard error is 3.3 %.
+    assert ((low <= came) & (came <= high)).mean() == pytest.approx(0.8, abs=0.08)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_have_intervals_of_their_own(copied, model, dataset):
+    x, _ = first_batch(dataset)
+    other = copied(with_factors(model))
+    assert torch.equal(outputs_of(other, x), outputs_of(model, x))
+    other.load_state_dict(without_intervals(other.state_dict()))
+
+    assert (other.target_heads[0].intervals.factors == 1).all()
+    assert (model.target_heads[0].intervals.factors == 2).all()

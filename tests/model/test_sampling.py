@@ -1,5 +1,7 @@
 """Sample paths: their quantiles are those of the forecast, and their steps go together."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +15,10 @@ from pytorch_forecasting.metrics import (
     NormalDistributionLoss,
     QuantileLoss,
 )
-from series import make_dataset, planted_frame, tiny
 
 from drnn_forecast import Ensemble, ForecastData, Forecaster
 from drnn_forecast.model.losses.reading import draw_samples
+from series import make_dataset, planted_frame, tiny
 
 LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
 
@@ -65,7 +67,8 @@ def ensemble(model, data):
 
 def asserted_quantiles(paths, forecast):
     """Check the quantiles of paths at each time against the columns of a forecast."""
-    found = paths.groupby(["shop", "when"])["sold"].quantile(LEVELS).unstack()
+    by_time = paths.groupby(["shop", "when"])["sold"]
+    found = pd.DataFrame({level: by_time.quantile(level) for level in LEVELS})
     expected = forecast.set_index(["shop", "when"])
     width = (expected["q0.975"] - expected["q0.025"]).to_numpy()[:, None]
     columns = [f"q{level:g}" for level in LEVELS]
@@ -107,7 +110,7 @@ def test_paths_are_tidy(model, data):
 
 def test_the_steps_of_a_path_go_together_as_the_dependence_says(model, data):
     paths = model.paths(data, count=4000)
-    of_one = paths[paths["shop"] == "shop 1"].pivot(index="path", columns="when", values="sold")
+    of_one = paths[paths["shop"] == "shop 1"].pivot_table("sold", "path", "when")
     rank = of_one.rank().corr().to_numpy()
     step = np.arange(5)
     expected = 0.95 ** np.abs(step[:, None] - step)
@@ -117,7 +120,7 @@ def test_the_steps_of_a_path_go_together_as_the_dependence_says(model, data):
 
 
 def test_series_are_drawn_independently(model, data):
-    wide = model.paths(data, count=2000).pivot(index="path", columns=["shop", "when"])
+    wide = model.paths(data, count=2000).pivot_table("sold", "path", ["shop", "when"])
     rank = wide.rank().corr().to_numpy()
 
     assert np.abs(rank[:5, 5:]).max() < 0.1
@@ -143,6 +146,21 @@ def test_a_shorter_horizon_has_the_beginning_of_the_same_paths(model, data):
     kept = whole[whole["when"].isin(short["when"])].reset_index(drop=True)
 
     pd.testing.assert_frame_equal(short, kept)
+
+
+def test_the_paths_of_a_series_are_its_own_whatever_is_beside_it(model, data):
+    frame = hourly_frame()
+    both = model.paths(data, count=4)
+    alone = model.paths(frame[frame["shop"] == "shop 1"], count=4)
+    own = both[both["shop"] == "shop 1"].reset_index(drop=True)
+
+    pd.testing.assert_frame_equal(alone, own, rtol=1e-5)
+
+
+def test_paths_of_double_precision_are_those_of_single_precision(model, data):
+    double = copy.deepcopy(model).double().paths(data, count=4)
+
+    pd.testing.assert_frame_equal(double, model.paths(data, count=4), rtol=1e-4, check_dtype=False)
 
 
 def test_paths_start_where_they_are_asked_to(model, data):

@@ -38,6 +38,8 @@ class Intervals(nn.Module):
         self.median = self.levels.index(0.5)
         self.register_buffer("factors", torch.ones(horizon, len(levels)))
         self.register_buffer("dependence", usual_dependence(horizon))
+        untyped: Any = self.register_load_state_dict_pre_hook
+        untyped(_fill_in)
 
     def forward(self, quantiles: Tensor) -> Tensor:
         """Return moved quantiles in ascending order; where all factors are 1, these to the bit.
@@ -55,13 +57,6 @@ class Intervals(nn.Module):
         self.factors = torch.ones_like(self.factors)
         self.dependence = usual_dependence(len(self.factors)).to(self.dependence)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Load weights, of models too that were written before they had intervals."""
-        state_dict.setdefault(f"{prefix}factors", torch.ones_like(self.factors))
-        known = usual_dependence(len(self.factors)).to(self.dependence)
-        state_dict.setdefault(f"{prefix}dependence", known)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
 
 def usual_dependence(horizon: int) -> Tensor:
     """Return the Cholesky factor of the correlations `NEIGHBOURS` ** |i - j|.
@@ -72,3 +67,12 @@ def usual_dependence(horizon: int) -> Tensor:
     lag = (step.unsqueeze(1) - step).clamp(min=0)
     first = torch.where(step == 0, 1.0, (1 - NEIGHBOURS**2) ** 0.5)
     return (NEIGHBOURS**lag * first).tril()
+
+
+def _fill_in(
+    module: Intervals, state_dict: dict[str, Any], prefix: str, *others: Any, **options: Any
+) -> None:
+    """Add to weights that were written before there were intervals those of nothing known."""
+    state_dict.setdefault(f"{prefix}factors", torch.ones_like(module.factors))
+    known = usual_dependence(len(module.factors)).to(module.dependence)
+    state_dict.setdefault(f"{prefix}dependence", known)

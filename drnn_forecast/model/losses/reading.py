@@ -112,7 +112,7 @@ def draw_samples(
     *,
     dependence: Sequence[Tensor | None] | None = None,
     reaches: Sequence[tuple[float, float]] | None = None,
-    generator: torch.Generator | None = None,
+    scores: Tensor | None = None,
 ) -> Any:
     """Return random draws from the forecast, `(batch, steps, samples)`; a list for many targets.
 
@@ -129,7 +129,9 @@ def draw_samples(
         dependence: For each target the Cholesky factor of the copula's correlations,
             `(horizon, horizon)` or None: independent steps.
         reaches: For each target the least and the largest value that there can be.
-        generator: Of the draws from quantiles; other draws are from torch's global one.
+        scores: Of one target, independent normal numbers behind draws from quantiles,
+            `(batch, num_samples, horizon)`; None: from torch's global generator, as all other draws
+            are.
 
     Raises:
         ValueError: A loss has no distribution.
@@ -144,7 +146,7 @@ def draw_samples(
     for part, output, factor, ends in parts:
         metric = leading(part)
         if isinstance(metric, QuantileLoss):
-            drawn = _quantile_draws(output, metric.quantiles, num_samples, factor, generator)
+            drawn = _quantile_draws(output, metric.quantiles, num_samples, factor, scores)
             samples.append(drawn.clamp(*ends))
         else:
             samples.append(_other_draws(metric, output, num_samples))
@@ -238,23 +240,18 @@ def _quantile_draws(
     levels: Sequence[float],
     num_samples: int,
     dependence: Tensor | None,
-    generator: torch.Generator | None,
+    scores: Tensor | None,
 ) -> Tensor:
     """Return draws of one target from its quantiles, `(batch, steps, samples)`."""
     batch, steps = output.shape[:2]
-    # Of the whole horizon, so that a shorter forecast is the beginning of a longer one.
-    horizon = steps if dependence is None else max(steps, len(dependence))
-    scores = torch.randn(
-        batch,
-        num_samples,
-        horizon,
-        generator=generator,
-        dtype=output.dtype,
-        device=output.device if generator is None else generator.device,
-    ).to(output.device)
+    if scores is None:
+        size = batch, num_samples, steps
+        scores = torch.randn(size, dtype=output.dtype, device=output.device)
+    # A shorter forecast is the beginning of a longer one: its scores depend on no later ones.
+    scores = scores[..., :steps].to(output)
     if dependence is not None:
-        scores = scores @ dependence.to(output).T
-    return values_at_scores(output, levels, scores[..., :steps].transpose(1, 2))
+        scores = scores @ dependence[:steps, :steps].to(output).T
+    return values_at_scores(output, levels, scores.transpose(1, 2))
 
 
 def _other_draws(loss: Any, output: Tensor, num_samples: int) -> Tensor:
