@@ -64,10 +64,10 @@ class Pace(Callback):
             begun = time.monotonic()
             validate_now(trainer)
             self.checking = time.monotonic() - begun
-        if self.planned is None and not self.is_timed and math.isfinite(_known_steps(trainer)):
-            self.planned = int(_known_steps(trainer))
         if self.planned is not None:
             set_max_steps(trainer, self.planned)
+        elif not self.is_timed and math.isfinite(_known_steps(trainer)):
+            self.planned = int(_known_steps(trainer))
         self.begun = time.monotonic()
 
     def on_train_batch_end(

@@ -1,13 +1,16 @@
+import itertools
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, seed_everything
 
 from drnn_forecast import DilatedRNNForecaster
-from drnn_forecast.training import rates
+from drnn_forecast.training import pace
 from drnn_forecast.training.fitting import fit
+from drnn_forecast.training.pace import PROBE
 from series import make_dataset, planted_frame
 
 QUICK = {"progress": False, "max_epochs": 2, "steps_per_epoch": 4, "batch_size": 16}
@@ -46,6 +49,16 @@ class Watch(Callback):
             trainer.save_checkpoint(self.folder / f"{trainer.current_epoch}.ckpt")
 
 
+class Validations(Callback):
+    """Notes after how many steps the model is validated."""
+
+    def __init__(self):
+        self.steps = []
+
+    def on_validation_end(self, trainer, model):
+        self.steps.append(trainer.global_step)
+
+
 def half_cosine(steps):
     return [RATE * (1 + math.cos(math.pi * step / steps)) / 2 for step in range(steps)]
 
@@ -60,16 +73,50 @@ def test_the_learning_rate_falls_along_half_a_cosine_to_the_end_of_the_budget(da
     assert watch.rates == pytest.approx(half_cosine(8), rel=1e-12)
 
 
-def test_seconds_lower_the_learning_rate_where_they_run_out_first(datasets, monkeypatch):
-    watch, clock = Watch(), iter(range(100))
-    monkeypatch.setattr(rates.time, "perf_counter", lambda: next(clock))
-    course = rates.CosineSchedule(max_seconds=6)
-    fit(build(datasets[0]), datasets[0], None, **QUICK, callbacks=[watch, course])
+def test_a_run_by_seconds_has_the_rates_and_weights_of_one_by_as_many_steps(
+    datasets, monkeypatch
+):
+    ticks = itertools.count()
+    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: 0.01 * next(ticks)))
+    by_time, by_steps = Watch(), Watch()
+    options = {**QUICK, "max_epochs": 10_000, "patience": 10_000, "schedule": "cosine"}
+    make = build(datasets[0])
+    timed = fit(make, *datasets, **options, max_seconds=2, callbacks=[by_time])
+    counted = fit(make, *datasets, **options, max_steps=timed.planned_steps, callbacks=[by_steps])
 
-    spent = 6 * math.acos(2 * watch.rates[0] / RATE - 1) / math.pi
-    expected = [RATE * (1 + math.cos(math.pi * min(spent + i, 6) / 6)) / 2 for i in range(8)]
-    assert watch.rates == pytest.approx(expected, abs=1e-12)
-    assert watch.rates[-1] == 0
+    assert timed.steps == counted.steps == timed.planned_steps == counted.planned_steps > PROBE
+    assert (timed.stopped_by, counted.stopped_by) == ("max_seconds", "max_steps")
+    assert by_time.rates == by_steps.rates
+    assert set(by_time.rates[:PROBE]) == {RATE}
+    assert by_time.rates[-1] < 0.1 * RATE
+    torch.testing.assert_close(by_time.weights[-1], by_steps.weights[-1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("steps", "validations"), [(8, 2), (60, 5), (300, 9)])
+def test_checks_are_spread_over_the_steps_and_one_comes_before_the_first(
+    datasets, steps, validations
+):
+    watch = Validations()
+    options = {**QUICK, "patience": 10_000, "max_steps": steps, "checks": 8}
+    result = fit(build(datasets[0]), *datasets, **options, callbacks=[watch])
+
+    assert result.steps == steps
+    assert watch.steps[0] == 0
+    assert watch.steps[-1] == steps
+    assert len(watch.steps) == validations
+    assert result.best_step in watch.steps
+
+
+def test_without_a_step_that_helps_the_model_is_as_it_began(datasets):
+    make = build(datasets[0], learning_rate=100.0)
+    options = {**QUICK, "max_steps": 5, "checks": 2}
+    result = fit(make, *datasets, **options)
+    seed_everything(0, workers=True, verbose=False)
+    start = make()
+
+    assert result.best_step == 0
+    for name, weight in start.state_dict().items():
+        torch.testing.assert_close(result.model.state_dict()[name], weight, rtol=0, atol=0)
 
 
 def test_a_resumed_run_goes_on_along_its_cosine(datasets, tmp_path):
