@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 LEAST: Final = 2
 """How many values more than a horizon a series must have before its first origin, to be kept."""
@@ -93,9 +94,10 @@ def long_enough(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[sizes >= task.tested + task.horizon + LEAST].reset_index(drop=True)
 
 
-def from_end(frame: pd.DataFrame) -> np.ndarray:
+def from_end(frame: pd.DataFrame) -> NDArray[np.int64]:
     """Return how many steps before the end of its series every row lies, 1 the last."""
-    return frame.groupby("series", sort=False).cumcount(ascending=False).to_numpy() + 1
+    left = frame.groupby("series", sort=False).cumcount(ascending=False)
+    return np.asarray(left, np.int64) + 1
 
 
 def before_test(task: Task, frame: pd.DataFrame) -> pd.DataFrame:
