@@ -50,15 +50,21 @@ def seasonal_naive(task: Task, frame: pd.DataFrame, **_: Any) -> Forecasts:
 
 
 def statistical(
-    task: Task, frame: pd.DataFrame, *, kind: str, cap: float = CAP, **_: Any
+    task: Task,
+    frame: pd.DataFrame,
+    *,
+    kind: str,
+    cap: float = CAP,
+    processes: int = PROCESSES,
+    **_: Any,
 ) -> Forecasts:
-    """Return the forecasts of one of `MODELS`; see the module."""
+    """Return the forecasts of one of `MODELS` within `cap` seconds; see the module."""
     seasons = seasons_of(task, kind)
     started = time.time()
     limits = (started + WHOLE * cap, started + cap)
     job = partial(forecast, kind=kind, seasons=seasons, horizon=task.horizon, limits=limits)
     how: Counter[str] = Counter()
-    with ProcessPoolExecutor(PROCESSES) as pool:
+    with ProcessPoolExecutor(processes) as pool:
 
         def values(window: Window) -> Values:
             results = list(pool.map(job, _histories(window), chunksize=CHUNK))

@@ -85,15 +85,27 @@ def long_table(window: Window, values: Values) -> pd.DataFrame:
 
 
 def forecast_windows(
-    task: Task, frame: pd.DataFrame, values: Callable[[Window], Values]
+    task: Task, frame: pd.DataFrame, values: Callable[[Window], Values], *, least: int = 1
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return the tables of the test windows and of those that calibrate, from their values."""
+    """Return the tables of the test windows and of those that calibrate, from their values.
+
+    Of the latter, series with fewer than `least` values before an origin are left out there.
+    """
     test = [long_table(window, values(window)) for window in windows(task, frame)]
-    past = [long_table(window, values(window)) for window in calibration_windows(task, frame)]
+    earlier = [with_past(window, least) for window in calibration_windows(task, frame)]
+    past = [long_table(window, values(window)) for window in earlier if len(window.ahead)]
     return (
         pd.concat(test, ignore_index=True),
         pd.concat(past, ignore_index=True) if past else None,
     )
+
+
+def with_past(window: Window, least: int) -> Window:
+    """Return the window with the series that have so many values before its origin."""
+    sizes = window.past.groupby("series", sort=False).size()
+    kept = sizes.index[sizes >= least]
+    parts = (rows[rows["series"].isin(kept)] for rows in (window.past, window.ahead))
+    return Window(window.number, *(part.reset_index(drop=True) for part in parts))
 
 
 def scores(task: Task, frame: pd.DataFrame, forecasts: Forecasts) -> dict[str, float]:

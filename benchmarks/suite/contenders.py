@@ -1,0 +1,123 @@
+"""What is compared, by name: `run(task, contender, seed, seconds)` returns forecasts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.suite.classical import MODELS, seasonal_naive, statistical
+from benchmarks.suite.networks import NETWORKS
+from benchmarks.suite.neural import future_hidden, network
+from benchmarks.suite.protocol import COLUMNS, LEVELS, Forecasts, Values, Window, forecast_windows
+from benchmarks.suite.task import Task, before_test
+from drnn_forecast import train
+from drnn_forecast.model import quantile_loss
+
+Contender = Callable[..., Forecasts]
+
+BEST: Final = (
+    "M1 monthly",
+    "M3 quarterly",
+    "hospital",
+    "Europe load",
+    "Rossmann",
+    "pedestrians",
+    "M4 hourly",
+    "car parts",
+    "ETTh",
+    "Walmart",
+    "pasta",
+    "Beijing",
+)
+"""The tasks on which the preset `best` is run, six of each half."""
+
+
+def ours(
+    task: Task,
+    frame: pd.DataFrame,
+    *,
+    seed: int,
+    seconds: float | None,
+    preset: str = "medium",
+    overrides: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> Forecasts:
+    """Return the forecasts of `drnn_forecast.train` on what lies before the first test origin.
+
+    Args:
+        task: The task.
+        frame: All series of it.
+        seed: Of the model.
+        seconds: The budget from the call on; None: the preset's.
+        preset: Of `train`.
+        overrides: Arguments of `train` that differ, for ablations.
+    """
+    logging.getLogger("drnn_forecast").setLevel(logging.ERROR)
+    roles = task.roles
+    model = train(
+        before_test(task, frame).drop(columns="filled"),
+        task.horizon,
+        preset=preset,
+        max_seconds=seconds,
+        seed=seed,
+        progress=False,
+        **{"loss": quantile_loss(list(LEVELS)), **roles, **(overrides or {})},
+    )
+    keys = ["series", "time"]
+
+    def values(window: Window) -> Values:
+        made = model.forecast(future_hidden(window, roles)).astype({"series": str})
+        ordered = made.set_index(keys).reindex(pd.MultiIndex.from_frame(window.ahead[keys]))
+        return np.asarray(ordered[COLUMNS], np.float64)
+
+    settings = {"preset": preset, **(overrides or {}), "recipe": str(getattr(model, "recipe", ""))}
+    return Forecasts(*forecast_windows(task, frame, values), settings=settings)
+
+
+CONTENDERS: Final[dict[str, Contender]] = {
+    "seasonal naive": seasonal_naive,
+    **{name: partial(statistical, kind=name) for name in MODELS},
+    **{name: partial(network, name=name) for name in NETWORKS},
+    "ours": ours,
+    "ours best": partial(ours, preset="best"),
+}
+"""All contenders by name; the published ones are read from their file by `report`."""
+
+WITHOUT_SEED: Final = ("seasonal naive", *MODELS)
+
+
+def applies(task: Task, contender: str) -> bool:
+    """Return whether a contender is run on a task."""
+    if contender == "MSTL":
+        return task.long_season is not None
+    return contender != "ours best" or task.name in BEST
+
+
+def run(
+    task: Task,
+    contender: str,
+    seed: int = 0,
+    seconds: float | None = None,
+    *,
+    frame: pd.DataFrame | None = None,
+    **options: Any,
+) -> Forecasts:
+    """Return the forecasts of one contender for the windows of a task.
+
+    Args:
+        task: The task, or that of `dev_split`.
+        contender: A key of `CONTENDERS`.
+        seed: Of models that draw.
+        seconds: Of training; None: the preset's, a minute for the networks.
+        frame: All series of the task; None: as the task loads them.
+        **options: Of the contender.
+    """
+    frame = task.load() if frame is None else frame
+    if contender in NETWORKS and seconds is None:
+        seconds = 60.0
+    return CONTENDERS[contender](task, frame, seed=seed, seconds=seconds, **options)
