@@ -91,10 +91,15 @@ CONTENDERS: Final[dict[str, Contender]] = {
 WITHOUT_SEED: Final = ("seasonal naive", *MODELS)
 
 
-def applies(task: Task, contender: str) -> bool:
-    """Return whether a contender is run on a task."""
+def applies(task: Task, contender: str, part: str) -> bool:
+    """Return whether a contender is run on the part `"test"` or `"validation"` of a task.
+
+    AutoETS has published scores of the test part of fev's tasks.
+    """
     if contender == "MSTL":
         return task.long_season is not None
+    if contender == "AutoETS" and part == "test":
+        return task.fev is None
     return contender != "ours best" or task.name in BEST
 
 

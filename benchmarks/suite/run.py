@@ -74,7 +74,7 @@ def planned(args: argparse.Namespace, part: str) -> Iterator[dict[str, Any]]:
     for contender in args.contenders:
         for name in args.tasks:
             task = TASKS[name]
-            if args.half not in (None, task.half) or not applies(task, contender):
+            if args.half not in (None, task.half) or not applies(task, contender, part):
                 continue
             seeds = args.seeds or SEEDS.get(contender, (0,))
             if args.close is not None:
