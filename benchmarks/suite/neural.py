@@ -130,22 +130,22 @@ class Units:
 def contexts(task: Task, past: pd.DataFrame, settings: Settings) -> tuple[int, int]:
     """Return how far windows look back at most and at least, time steps.
 
-    That is a number of horizons, or the longest usual season where it is longer, as far as any
-    series reaches; a network that wants windows of one length has the longest that all series
-    allow.
+    That is a number of horizons, or the longest usual season where it is longer, as far as a series
+    reaches before the windows that validate. A network that wants windows of one length has the
+    longest that all series allow, within half of that reach, or a season where it is longer, so
+    that there are several windows to train on.
     """
     sizes = past.groupby("series", sort=False).size()
+    shortest = int(sizes.min())
+    validated = task.horizon + (min(task.windows, 2) - 1) * task.step
+    reach = int(sizes.max()) - validated - task.horizon
+    half = max(reach // 2, task.season if task.season <= reach else 0)
     seasons = [] if settings.fixed else default_seasons(task.freq)
-    wanted = max([settings.horizons * task.horizon, *seasons])
-    windows = min(task.windows, 2)
-    left = (
-        int(sizes.max()) - 2 * task.horizon - (windows - 1) * task.step
-    )  # for one window at least
-    longest = min(wanted, LONGEST_CONTEXT, left)
-    shortest = min(longest, int(sizes.min()))
-    return (
-        (shortest, shortest) if settings.fixed else (longest, max(2, min(shortest, task.horizon)))
-    )
+    wanted = min(max([settings.horizons * task.horizon, *seasons]), LONGEST_CONTEXT)
+    if settings.fixed:
+        length = min(wanted, half, shortest)
+        return length, length
+    return min(wanted, reach), max(2, min(task.horizon, half, shortest))
 
 
 def searched(loss: Callable[[float], float]) -> dict[float, float]:
