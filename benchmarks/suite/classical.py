@@ -1,9 +1,10 @@
 """The seasonal naive method and statsforecast's models, on the whole history before each origin.
 
 Each origin is fitted anew, two at a time. AutoETS has seasons to 24 steps and none beyond, as
-the library itself has it. A task has ten minutes: what is left after six reads the last 2,000
-values, and after ten the seasonal naive method stands in; so it does where the library finds no
-model or gives no finite forecast. The note of a row counts these.
+the library itself has it. A task has ten minutes: where one fit shows that all would take longer,
+every fit reads the last 8,000, 4,000 or 2,000 values, which the note of the row says. After the
+ten minutes the seasonal naive method stands in, as it does where the library finds no model or
+gives no finite forecast; the note counts these.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -22,20 +24,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.suite.protocol import LEVELS, Forecasts, Values, Window, forecast_windows
+from benchmarks.suite.protocol import (
+    LEVELS,
+    Forecasts,
+    Values,
+    Window,
+    calibration_windows,
+    forecast_windows,
+    windows,
+)
 from benchmarks.suite.task import Task
 
 CAP: Final = 600.0
-WHOLE: Final = 0.6
-"""The seconds of a task, and the share of them in which whole histories are read."""
+"""Seconds of a task."""
 
-SHORT: Final = 2000
+LENGTHS: Final = (10**9, 8000, 4000, 2000)
+"""How much of a history is read at most: all of it, or less where that takes too long."""
+
 LONGEST_SEASON: Final = 24
 PROCESSES: Final = 2
 CHUNK: Final = 4
 """Histories that a process takes at a time."""
 
-Job = tuple[NDArray[np.float64], int]
 Result = tuple[NDArray[np.float64], str]
 
 
@@ -59,22 +69,64 @@ def statistical(
     **_: Any,
 ) -> Forecasts:
     """Return the forecasts of one of `MODELS` within `cap` seconds; see the module."""
-    seasons = seasons_of(task, kind)
-    started = time.time()
-    limits = (started + WHOLE * cap, started + cap)
-    job = partial(forecast, kind=kind, seasons=seasons, horizon=task.horizon, limits=limits)
+    fit = Fit(kind, seasons_of(task, kind), task.horizon, time.time() + cap)
+    length = affordable(task, frame, fit, cap * processes)
     how: Counter[str] = Counter()
     with ProcessPoolExecutor(processes) as pool:
 
         def values(window: Window) -> Values:
-            results = list(pool.map(job, _histories(window), chunksize=CHUNK))
+            read = [own[-length:] for own in _histories(window)]
+            results = list(pool.map(fit, read, chunksize=CHUNK))
             how.update(name for _, name in results)
             return np.concatenate([made for made, _ in results])
 
         tables = forecast_windows(task, frame, values)
-    others = {name: count for name, count in how.items() if name != "whole history"}
-    note = ", ".join(f"{count} of {how.total()} {name}" for name, count in others.items())
-    return Forecasts(*tables, settings={"seasons": list(seasons)}, note=note)
+    notes = [f"{count} of {how.total()} {name}" for name, count in how.items() if name]
+    if length < LENGTHS[0]:
+        notes.insert(0, f"reads the last {length} values, for the cap of {cap:g} s")
+    return Forecasts(*tables, settings={"seasons": fit.seasons}, note=", ".join(notes))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model of `MODELS`, its seasons and horizon in time steps, and when it is to have ended."""
+
+    kind: str
+    seasons: tuple[int, ...]
+    horizon: int
+    deadline: float
+
+    def __call__(self, values: NDArray[np.float64]) -> Result:
+        """Return the quantiles after one history, `(horizon, levels)`, and what stood in."""
+        try:
+            with _until(self.deadline):
+                model = MODELS[self.kind](self.seasons)
+                made = model.forecast(values, h=self.horizon, level=[20, 40, 60, 80])
+        except Exception:  # whatever the library raises for a history that it has no model for
+            made = {}
+        lower = [f"lo-{width}" for width in (80, 60, 40, 20)]
+        upper = [f"hi-{width}" for width in (20, 40, 60, 80)]
+        columns = [made.get(name) for name in (*lower, "mean", *upper)]
+        if all(column is not None and np.isfinite(column).all() for column in columns):
+            return np.stack(columns, axis=1), ""
+        points = repeated(values, self.seasons[0], self.horizon)
+        return np.repeat(points[:, None], len(LEVELS), axis=1), "as the seasonal naive method"
+
+
+def affordable(task: Task, frame: pd.DataFrame, fit: Fit, seconds: float) -> int:
+    """Return how many values of each history can be read in so many seconds of one process."""
+    histories = [window for part in (windows, calibration_windows) for window in part(task, frame)]
+    fits = sum(window.past["series"].nunique() for window in histories)
+    longest = max(_histories(histories[0]), key=len)
+    limit = seconds / fits
+    for length in LENGTHS:
+        if LENGTHS[0] > length >= len(longest):
+            continue
+        started = time.time()
+        replace(fit, deadline=started + limit)(longest[-length:])
+        if time.time() - started < limit:
+            return length
+    return LENGTHS[-1]
 
 
 def seasons_of(task: Task, kind: str) -> tuple[int, ...]:
@@ -84,45 +136,6 @@ def seasons_of(task: Task, kind: str) -> tuple[int, ...]:
     if kind == "AutoETS" and task.season > LONGEST_SEASON:
         return (1,)
     return (task.season,)
-
-
-def forecast(
-    values: NDArray[np.float64],
-    *,
-    kind: str,
-    seasons: tuple[int, ...],
-    horizon: int,
-    limits: tuple[float, float],
-) -> Result:
-    """Return the quantiles after one history, `(horizon, levels)`, and how they were made.
-
-    Args:
-        values: The history.
-        kind: A key of `MODELS`.
-        seasons: Time steps.
-        horizon: Time steps.
-        limits: The times from which on the history is short, and no model is fitted.
-    """
-    short = len(values) > SHORT
-    ways = [(values, limits[0 if short else 1], "whole history")]
-    if short:
-        ways.append((values[-SHORT:], limits[1], f"with the last {SHORT} values"))
-    for read, limit, name in ways:
-        try:
-            with _until(limit):
-                made = MODELS[kind](seasons).forecast(read, h=horizon, level=[20, 40, 60, 80])
-        except TimeoutError:
-            continue
-        except Exception:  # whatever the library raises for a history that it has no model for
-            break
-        columns = [f"lo-{width}" for width in (80, 60, 40, 20)]
-        upper = [f"hi-{width}" for width in (20, 40, 60, 80)]
-        quantiles = np.stack([made[name] for name in (*columns, "mean", *upper)], axis=1)
-        if np.isfinite(quantiles).all():
-            return quantiles, name
-        break
-    points = repeated(values, seasons[0], horizon)
-    return np.repeat(points[:, None], len(LEVELS), axis=1), "as the seasonal naive method"
 
 
 def repeated(values: NDArray[np.float64], season: int, horizon: int) -> NDArray[np.float64]:
