@@ -21,7 +21,8 @@ RATES: Final = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 FIRST_RATES: Final = (1e-3, 3e-3)
 MOST_RATES: Final = 5
 SEARCH_SECONDS: Final = 15.0
-LONGEST_CONTEXT: Final = 2000
+LONGEST_CONTEXT: Final = 336
+"""Time steps of networks that read step by step; their authors look back 252 at most."""
 
 
 def network(
@@ -141,11 +142,11 @@ def contexts(task: Task, past: pd.DataFrame, settings: Settings) -> tuple[int, i
     reach = int(sizes.max()) - validated - task.horizon
     half = max(reach // 2, task.season if task.season <= reach else 0)
     seasons = [] if settings.fixed else default_seasons(task.freq)
-    wanted = min(max([settings.horizons * task.horizon, *seasons]), LONGEST_CONTEXT)
+    wanted = max([settings.horizons * task.horizon, *seasons])
     if settings.fixed:
         length = min(wanted, half, shortest)
         return length, length
-    return min(wanted, reach), max(2, min(task.horizon, half, shortest))
+    return min(wanted, LONGEST_CONTEXT, reach), max(2, min(task.horizon, half, shortest))
 
 
 def searched(loss: Callable[[float], float]) -> dict[float, float]:

@@ -78,7 +78,7 @@ def planned(args: argparse.Namespace, part: str) -> Iterator[dict[str, Any]]:
                 continue
             seeds = args.seeds or SEEDS.get(contender, (0,))
             if args.close is not None:
-                is_close = contender in NETWORKS and close(name, contender, args.close)
+                is_close = contender in NETWORKS and close(read_rows(), name, contender, args.close)
                 seeds = (1,) if is_close else ()
             state = args.state if contender.startswith("ours") else ""
             for seed in (0,) if contender in WITHOUT_SEED else seeds:
@@ -130,9 +130,8 @@ def is_done(rows: pd.DataFrame, key: dict[str, Any], *, again: bool = False) -> 
     return len(found) > 0 and not (again and found["note"].str.startswith(FAILED).any())
 
 
-def close(task: str, contender: str, state: str) -> bool:
+def close(rows: pd.DataFrame, task: str, contender: str, state: str) -> bool:
     """Return whether the first seed lies within 3 % of the mean of ours, in MASE or WQL."""
-    rows = read_rows()
     rows = rows[(rows["task"] == task) & (rows["part"] == "test")]
     theirs = rows[(rows["contender"] == contender) & (rows["seed"] == 0)]
     ours = rows[(rows["contender"] == "ours") & (rows["state"] == state)]

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from benchmarks.suite import report, run
 from benchmarks.suite.classical import Fit, repeated
@@ -31,6 +32,16 @@ def test_a_run_that_has_its_row_is_done_and_one_that_failed_may_be_repeated(
     run.append(row(seed=1, MASE=2.0), path)
     assert run.is_done(run.read_rows(path), {**KEY, "seed": 1}, again=True)
     assert len(run.read_rows(path)) == 2
+
+
+@pytest.mark.parametrize(("mase", "wql", "expected"), [(1.02, 0.9, True), (1.2, 0.7, False)])
+def test_a_network_within_three_per_cent_of_ours_has_a_second_seed(
+    mase: float, wql: float, expected: bool
+) -> None:
+    theirs = row(contender="TFT", state="", MASE=mase, WQL=wql)
+    rows = pd.DataFrame([row(), row(seed=1, MASE=1.02), theirs])
+    assert run.close(rows, "CIF", "TFT", "a") is expected
+    assert not run.close(rows, "CIF", "TFT", "b")
 
 
 def test_every_contender_runs_on_every_task_but_where_the_task_decides() -> None:
