@@ -4,7 +4,8 @@
 
 Each model is trained at each rate with the budget, windows and covariates of the demonstration,
 and judged by the lowest value of its own loss on the validation windows; the test windows are not
-touched. Writes `benchmarks/results/learning_rates.csv` and `.md`.
+touched. Where the best rate of LSTM or DeepAR is at an edge, further ones are tried, as `compare`
+does. Writes `benchmarks/results/learning_rates.csv` and `.md`.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import pandas as pd
 
 from drnn_forecast import fit
 from drnn_forecast.cli.demo import WINDOWS, models, sample_data
+from drnn_forecast.evaluation.comparison.search import next_rates
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from machine import RESULTS, markdown, setting
 
@@ -28,12 +30,12 @@ def main() -> None:
     args = parser.parse_args()
     splits = sample_data().split(**WINDOWS)
     rows = []
-    for rate in args.rates:
-        for model in models(dict.fromkeys(NAMES, rate)):
-            if not isinstance(model, NeuralModel):
-                continue
+    for model in models():
+        waiting, losses = list(args.rates), {}
+        while isinstance(model, NeuralModel) and waiting:
+            rate = waiting.pop(0)
             result = fit(
-                partial(model.build, splits.training),
+                partial(model.with_options(learning_rate=rate).build, splits.training),
                 splits.training,
                 splits.validation,
                 seed=args.seed,
@@ -42,6 +44,9 @@ def main() -> None:
             )
             rows.append((model.name, rate, result.validation_loss, result.steps, result.stopped_by))
             print(*rows[-1], flush=True)
+            losses[str(rate)] = result.validation_loss
+            if not waiting and model.name != "DilatedRNN":
+                waiting = next_rates(losses, {})
     columns = ["model", "learning rate", "validation loss", "steps", "stopped by"]
     table = pd.DataFrame(rows, columns=columns).sort_values(columns[:2], ignore_index=True)
     table.to_csv(RESULTS / "learning_rates.csv", index=False)

@@ -6,7 +6,7 @@ import pandas as pd
 from drnn_forecast.cli import main
 
 FIT = ["--time", "ds", "--target", "y", "--series", "unique_id", "--horizon", "12"]
-QUICK = ["--max_epochs", "1", "--steps_per_epoch", "3", "--batch_size", "16", "--progress", "false"]
+QUICK = ["--max_steps", "3", "--batch_size", "16", "--progress", "false"]
 SMALL = ["--hidden_size", "4", "--num_layers", "2", "--context_length", "24", *QUICK]
 
 

@@ -31,8 +31,9 @@ class Contest(Table):
         scale_season: Time steps: the season of the naive error that MASE and RMSSE divide by; by
             default the shortest usual season of the frequency.
         seeds: Of training; the table shows mean and deviation over them.
-        learning_rates: Tried for every neural model before the runs, outside their budget; by
-            default three.
+        learning_rates: Tried before the runs, outside their budget, for neural models other than
+            the dilated ones, which have the recipe's rate; by default three. Where the best is at
+            an edge, the search goes on, up to five.
         max_seconds: The most seconds of each training run.
         max_epochs: The most epochs of each training run.
         steps_per_epoch: Optimiser steps between validations.
@@ -75,7 +76,7 @@ class Contest(Table):
         results = work(
             self.data,
             self.horizon,
-            **self.recipe.dataset,
+            **self.recipe.shared,
             folder=None if self.out is None else self.out / "cells",
             announce=lambda line: print(line, flush=True),
             **self.given(PASSED_ON),

@@ -32,7 +32,7 @@ WINDOWS: dict[str, Any] = {
 """What every model reads and forecasts: four weeks validate, the last eight weeks are scored."""
 
 LEARNING_RATES = {"LSTM": 1e-3, "DeepAR": 1e-2}
-"""The best of 1e-3, 3e-3 and 1e-2 on validation windows (`benchmarks/learning_rates.py`)."""
+"""Chosen on validation windows (`benchmarks/learning_rates.py`)."""
 
 
 @dataclass(frozen=True)
@@ -126,15 +126,12 @@ def sample_data(num_series: int = 8) -> drnn.ForecastData:
     )
 
 
-def models(learning_rates: dict[str, float] | None = None) -> list[Model]:
+def models() -> list[Model]:
     """Return what the demonstration compares."""
-    ours = {"DilatedRNN": drnn.Recipe.learning_rate}
-    rates = ours | LEARNING_RATES | (learning_rates or {})
-    stack: dict[str, Any] = {"hidden_size": 64, "rnn_layers": 2, "dropout": 0.0}
     return [
-        evaluation.dilated_rnn(learning_rate=rates["DilatedRNN"]),
-        evaluation.lstm(learning_rate=rates["LSTM"], **stack),
-        evaluation.deepar(learning_rate=rates["DeepAR"], **stack),
+        evaluation.dilated_rnn(),
+        evaluation.lstm(learning_rate=LEARNING_RATES["LSTM"]),
+        evaluation.deepar(learning_rate=LEARNING_RATES["DeepAR"]),
         *(drnn.SeasonalNaive(season) for season in SEASONS),
     ]
 

@@ -35,6 +35,8 @@ class Table:
         calendar: Whether to make features of the time stamps.
         zone: Time zone, such as Europe/Berlin, that time stamps are brought into; those without
             UTC offsets are its local time. By default that of the column.
+        holidays: Country whose public holidays are features, such as DE or DE-BY, or a column of
+            such codes; needs the extra `holidays`.
         fill_gaps: Whether to fill missing time steps.
         drop_short: Whether to leave out series that are too short.
         context_length: Time steps to look back; by default the longest season of at most 2,000, or
@@ -57,6 +59,7 @@ class Table:
     freq: str | None = None
     calendar: bool = True
     zone: str | None = None
+    holidays: str | None = None
     fill_gaps: bool = False
     drop_short: bool = False
     context_length: int | None = None
@@ -79,15 +82,15 @@ class Table:
             freq=self.freq,
             calendar=self.calendar,
             zone=self.zone,
+            holidays=self.holidays,
             fill_gaps=self.fill_gaps,
         )
 
     @property
     def recipe(self) -> drnn.Recipe:
         """The settings for these data, with the windows that were asked for."""
-        context = self.context_length
-        recipe = drnn.Recipe.of(self.data.freq, self.horizon, context_length=context)
-        return recipe | self.given(("validation_windows",))
+        recipe = drnn.Recipe.of(self.data.facts(self.horizon))
+        return recipe | self.given(("context_length", "validation_windows"))
 
     def given(self, names: Iterable[str]) -> dict[str, Any]:
         """Return those of some flags that were set, by name."""

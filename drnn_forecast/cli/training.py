@@ -15,6 +15,7 @@ def fit_table(
     *,
     preset: str = "medium",
     max_seconds: float | None = None,
+    max_steps: int | None = None,
     seed: int = 0,
     out: Path = Path("model"),
     overwrite: bool = False,
@@ -36,9 +37,8 @@ def fit_table(
     quantiles: list[float] | None = None,
     learning_rate: float | None = None,
     batch_size: int | None = None,
-    max_epochs: int | None = None,
-    steps_per_epoch: int | None = None,
-    patience: int | None = None,
+    trust: float | None = None,
+    calibrated: bool | None = None,
     progress: bool = True,
     **table: Any,
 ) -> None:
@@ -46,8 +46,9 @@ def fit_table(
 
     Args:
         data: CSV or Parquet file, one row per series and time.
-        preset: fast, medium or best: a budget of 15, 60 or 600 seconds; best trains three models.
+        preset: fast, medium or best: a budget of 15, 60 or 600 seconds; best is an ensemble.
         max_seconds: The budget, in place of the preset's.
+        max_steps: Optimiser steps in place of the budget, such as those that a model's card tells.
         seed: Of initial weights, order and dropout.
         out: The folder to write.
         overwrite: Whether a model in that folder may be replaced.
@@ -69,9 +70,8 @@ def fit_table(
         quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
         learning_rate: Of the Adam optimiser.
         batch_size: Windows per step.
-        max_epochs: The most epochs.
-        steps_per_epoch: Optimiser steps between validations.
-        patience: Validations without a better loss after which training stops.
+        trust: How much of what training changed about the anchors' forecast is kept, 0 to 1.
+        calibrated: Whether intervals are calibrated on held-out windows.
         progress: Whether to show the progress bar.
         **table: See `Table`.
     """
@@ -89,6 +89,7 @@ def fit_table(
         source.horizon,
         preset=preset,
         max_seconds=max_seconds,
+        max_steps=max_steps,
         seed=seed,
         accelerator=accelerator,
         weight=weight,
@@ -102,5 +103,5 @@ def fit_table(
 _OVERRIDES = {
     *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
     *("dropout", "residual", "level_anchor", "linear_length", "segment_length", "head_size"),
-    *("relative_loss", "learning_rate", "batch_size", "max_epochs", "steps_per_epoch", "patience"),
+    *("relative_loss", "learning_rate", "batch_size", "trust", "calibrated"),
 }

@@ -75,13 +75,13 @@ def tune_on_table(
     if quantiles is not None:
         fixed["loss"] = models.quantile_loss(quantiles)
     if seasonal and not search_space.dilations:
-        context = source.recipe.dataset["context_length"]
+        context = source.recipe.shared["context_length"]
         lists = training.seasonal_dilations(source.data.freq, length=context)
         search_space = replace(search_space, dilations=lists)
     result = drnn.tune(
         source.data,
         source.horizon,
-        **source.recipe.dataset,
+        **source.recipe.shared,
         **source.given(("min_context_length", "stride", "drop_short")),
         n_trials=n_trials,
         max_seconds=max_seconds,

@@ -9,6 +9,7 @@ from .datasets.continuation import (
 from .datasets.horizon import past_the_end as past_the_end
 from .datasets.splits import Splits as Splits
 from .frames.data import ForecastData as ForecastData
+from .frames.facts import Facts as Facts
 from .frames.files import read_table as read_table, write_table as write_table
 from .frames.places import closest as closest
 from .frames.roles import OBSERVED as OBSERVED, Roles as Roles

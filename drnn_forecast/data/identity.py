@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ def fingerprint(data: ForecastData | TimeSeriesDataSet) -> str:
         columns = [(name, str(kind)) for name, kind in data.history.dtypes.items()]
         rows = pd.util.hash_pandas_object(data.history, index=False).to_numpy()
         parts = [data.roles.to_dict(), columns, rows]
+        if data.roles.holidays is not None:
+            parts.append(version("holidays"))
     return hashlib.sha256(described(parts).encode()).hexdigest()[:32]
 
 

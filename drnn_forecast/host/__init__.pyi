@@ -27,8 +27,10 @@ from .models import (
 from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
+    before_transformation as before_transformation,
     groups_of as groups_of,
     quantile_fractions as quantile_fractions,
+    reach as reach,
     scales_by_series as scales_by_series,
 )
 from .optuna import (
@@ -40,11 +42,14 @@ from .optuna import (
 from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
 from .randomness import isolated_randomness as isolated_randomness, seed_draws as seed_draws
 from .training import (
+    NEVER as NEVER,
     comes_back as comes_back,
     drop_schedules as drop_schedules,
     keep_inputs as keep_inputs,
     own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
+    set_max_steps as set_max_steps,
+    validate_next as validate_next,
     validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,
 )

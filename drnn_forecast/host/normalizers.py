@@ -13,6 +13,7 @@ from pytorch_forecasting.data.encoders import (
     EncoderNormalizer,
     GroupNormalizer,
     TorchNormalizer,
+    softplus_inv,
 )
 
 
@@ -35,6 +36,30 @@ def quantile_fractions(normalizer: EncoderNormalizer) -> dict[str, float]:
     It keeps the user's in a private attribute, and the defaults in its `fit`.
     """
     return {"lower": 0.25, "center": 0.5, "upper": 0.75, **normalizer._method_kwargs}
+
+
+def before_transformation(normalizer: Any, values: torch.Tensor) -> torch.Tensor:
+    """Return what a normaliser's `inverse_preprocess` turns into these values.
+
+    Its `preprocess` does so for all transformations but two, whose way back is another.
+    """
+    transformation = getattr(normalizer, "transformation", None)
+    if transformation == "log1p":
+        return values.log()
+    if transformation == "count":
+        before: torch.Tensor = softplus_inv(values)
+    else:
+        before = normalizer.preprocess(values)
+    return before
+
+
+def reach(normalizer: Any) -> tuple[float, float]:
+    """Return the least and the largest value that a normaliser's transformation can give."""
+    if getattr(normalizer, "transformation", None) is None:
+        return -torch.inf, torch.inf
+    ends = normalizer.inverse_preprocess(torch.tensor([-torch.inf, 0.0, torch.inf]))
+    known = ends[~ends.isnan()]
+    return (float(known.min()), float(known.max())) if len(known) else (-torch.inf, torch.inf)
 
 
 def groups_of(normalizer: Any) -> list[str]:

@@ -84,5 +84,26 @@ def validate_now(trainer: Trainer) -> None:
     trainer.training = True
 
 
+def set_max_steps(trainer: Trainer, steps: int) -> None:
+    """Let a run that has begun end after so many steps.
+
+    Lightning takes the number when the trainer is made, and has no public way to change it.
+    """
+    trainer.fit_loop.epoch_loop.max_steps = steps
+
+
+NEVER = 10**12
+"""Training batches between validations that nobody will live to see."""
+
+
+def validate_next(trainer: Trainer, is_due: bool) -> None:
+    """Let a trainer validate right after the present batch, or not.
+
+    Its own interval is `val_check_interval=NEVER`, `check_val_every_n_epoch=None`, and read after
+    the last hook of each batch; inside a hook Lightning's log is not ready for a validation.
+    """
+    trainer.val_check_batch = 1 if is_due else NEVER
+
+
 def _unchanged(data: Any) -> Any:
     return data

@@ -24,6 +24,7 @@ from .paths.recommendation import recommend_dilations as recommend_dilations
 from .recurrence import (
     compile_kernels as compile_kernels,
     kernels_are_compiling as kernels_are_compiling,
+    settle_backend as settle_backend,
 )
 from .segments import SegmentEmbedding as SegmentEmbedding
 from .stack import DilatedRNN as DilatedRNN

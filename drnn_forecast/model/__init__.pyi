@@ -17,4 +17,11 @@ from .prediction import (
     tidy_forecasts as tidy_forecasts,
 )
 from .recipe import PRESETS as PRESETS, Recipe as Recipe
+from .residuals import (
+    IntervalReport as IntervalReport,
+    Residuals as Residuals,
+    residual_parts as residual_parts,
+    set_intervals as set_intervals,
+)
+from .settings import facts_of as facts_of
 from .trained import Forecaster as Forecaster

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
+from drnn_forecast.host import PreciseLoss, keep_inputs, reach, wrap_checkpoints
 from drnn_forecast.model.collection import (
     WindowCollector,
     WindowData,
@@ -23,7 +23,10 @@ from drnn_forecast.model.collection import (
     collect,
     windows_of,
 )
+from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
+    draw_samples,
+    normalizers_of,
     point_forecast,
     prepare,
     quantile_forecast,
@@ -176,12 +179,24 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
             return super().to_quantiles(out, use_metric=False, **kwargs)
         return quantile_forecast(self.loss, out["prediction"], **kwargs)
 
+    def to_samples(self, out: Mapping[str, Any], n_samples: int = 100) -> Any:
+        """Return random draws, `(batch, steps, samples)`, by `losses.draw_samples`."""
+        heads = getattr(self, "target_heads", [None] * len(self.target_names))
+        known = [getattr(head, "intervals", None) for head in heads]
+        return draw_samples(
+            self.loss,
+            out["prediction"],
+            n_samples,
+            dependence=[None if each is None else each.dependence for each in known],
+            reaches=[reach(each) for each in normalizers_of(self.output_transformer)],
+        )
+
     def step(
         self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any
     ) -> tuple[dict[str, Any], Any]:
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
         if self.hparams.get("relative_loss"):
-            y = y[0], _relative_weight(self.magnitudes.scales(x)[0], y[1])
+            y = y[0], _relative_weight(self.usual_error(x), y[1])
         try:
             log, out = super().step(x, y, batch_idx, **kwargs)
         except ValueError:
@@ -201,6 +216,16 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
             )
             return {"loss": loss, "n_samples": size}, out
         return log, out
+
+    def usual_error(self, x: Mapping[str, Any]) -> Tensor:
+        """Return how far the target of each window moves within a season, `(batch, 1)`.
+
+        In target units; see `seasonal_moves`.
+        """
+        scaled = self.scaled_batch(x)
+        history = scaled["encoder_cont"][..., self.target_positions[0]]
+        moves = seasonal_moves(history, x["encoder_lengths"], self.hparams.get("season_length"))
+        return moves.unsqueeze(1) * to_list(scaled["target_scale"])[0][:, 1:2].abs()
 
     def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
         """Return a batch whose targets are in units that their series justify: `Magnitudes`."""
@@ -338,7 +363,7 @@ def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
     return targets, y[1]
 
 
-def _relative_weight(target_scale: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the weight of each window, `(batch, 1)`, divided by the scale of its target."""
-    inverse = target_scale[:, 1:2].abs().reciprocal()
+def _relative_weight(error: Tensor, weight: Tensor | None) -> Tensor:
+    """Return the weight of each window, `(batch, 1)`, divided by how far its target moves."""
+    inverse = error.reciprocal()
     return inverse if weight is None else weight * inverse

@@ -29,10 +29,16 @@ def card(model: Any) -> str:
         },
         "Versions": {name: version(name) for name in PACKAGES},
     }
+    record = dict(parts.get("record") or {})
+    reasons = record.pop("recipe", [])
+    if record:
+        sections["Training"] = record
     lines = [f"# {type(model).__name__}"]
     for title, rows in sections.items():
         lines += ["", f"## {title}", "", "| | |", "|---|---|"]
         lines += [f"| {name} | {_shown(value)} |" for name, value in rows.items()]
+    if reasons:
+        lines += ["", "## Recipe", "", *(f"- {reason}" for reason in reasons)]
     return "\n".join(lines) + "\n"
 
 

@@ -29,7 +29,6 @@ from drnn_forecast.host import (
     rows_of_batch,
     view_of,
 )
-from drnn_forecast.model.losses import draw_samples
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
@@ -263,7 +262,7 @@ class WindowCollector(PredictionCallback):
         if self.mode == "raw":
             return outputs
         if self.mode == "samples":
-            output = draw_samples(model.loss, outputs["prediction"], self.n_samples)
+            output = model.to_samples(outputs, self.n_samples)
         elif self.mode == "quantiles":
             output = model.to_quantiles(outputs, **self.mode_kwargs)
         else:

@@ -37,15 +37,8 @@ from drnn_forecast.model.trained import TrainedModel
 HYPERPARAMETERS: Final = (
     *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
     *("input_kernel_size", "dropout", "residual", "season_length", "level_anchor"),
-    *(
-        "smoothed_anchors",
-        "linear_length",
-        "context_length",
-        "segment_length",
-        "head_size",
-        "relative_loss",
-        "loss",
-    ),
+    *("smoothed_anchors", "linear_length", "context_length", "segment_length", "head_size"),
+    *("relative_loss", "loss"),
     *("learning_rate", "reduce_on_plateau_patience", "embedding_sizes", "roles"),
 )
 """What `from_dataset` takes by name."""
@@ -72,8 +65,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         residual: Add the input of each layer but the first to its output.
         season_length: One or several seasons, time steps; the forecast is then the difference,
             in the normaliser's space, from a learned mix of the values one season ago. A season
-            of 1 is the last value. `()`: none. None: the usual ones of the dataset's frequency that
-            a window holds, where `ForecastData` made the dataset (`from_dataset` only).
+            of 1 is the last value. `()`: none. None: those that show in the values and that a
+            window holds (`from_dataset` only).
         level_anchor: Whether the mean of the window takes part in that mix.
         smoothed_anchors: Whether smoothed levels, drifts and seasonal profiles do too, each
             weighted by what it would have earned in the window (`EarnedAnchors`), from which the
@@ -87,8 +80,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             steps, counted from the end of the window, through one linear layer, in k times fewer
             serial steps, and `dilations` count segments. None reads step by step.
         head_size: Units of the head's hidden layers; None is the width of the top layer.
-        relative_loss: Divide each window's loss by the normaliser's scale of its target, so that
-            large series do not drown small ones. For MAE and `QuantileLoss` of one target.
+        relative_loss: Divide each window's loss by how far its target moves within a season, so
+            that no series drowns another. For MAE and `QuantileLoss` of one target.
         max_prediction_length: The longest forecast, time steps.
         output_size: Numbers per step and target, given by the loss.
         target: Name of the target, or a list of names.
@@ -98,6 +91,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
             `ForecastData` made; None: frames have the dataset's own columns.
+        record: What `train` did: settings and their reasons, steps, losses and coverage.
         num_series: How many series of the training the model knows the scales of (`Magnitudes`).
         static_categoricals, static_reals, time_varying_categoricals_encoder,
         time_varying_categoricals_decoder, time_varying_reals_encoder,
@@ -137,6 +131,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         loss: Metric | None = None,
         logging_metrics: nn.ModuleList | None = None,
         roles: Mapping[str, Any] | None = None,
+        record: Mapping[str, Any] | None = None,
         num_series: int = 0,
         static_categoricals: Sequence[str] = (),
         static_reals: Sequence[str] = (),
@@ -198,28 +193,29 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         dataset: TimeSeriesDataSet,
         allowed_encoder_known_variable_names: list[str] | None = None,
         *,
-        hidden_size: int | Sequence[int] = Recipe.hidden_size,
+        hidden_size: int | Sequence[int] | None = None,
         num_layers: int | None = None,
         dilation_base: int | None = None,
         start_exponent: int | None = None,
         dilations: Sequence[int] | None = None,
-        cell_type: Cell = Recipe.cell_type,
+        cell_type: Cell | None = None,
         input_kernel_size: int = 1,
-        dropout: float = Recipe.dropout,
+        dropout: float | None = None,
         residual: bool = False,
         season_length: int | Sequence[int] | None = None,
         level_anchor: bool = False,
-        smoothed_anchors: bool = False,
+        smoothed_anchors: bool | None = None,
         linear_length: int | None = None,
         context_length: int | None = None,
         segment_length: int | None = None,
-        head_size: int | None = Recipe.head_size,
-        relative_loss: bool = False,
+        head_size: int | None = None,
+        relative_loss: bool | None = None,
         loss: Metric | Sequence[Metric] | None = None,
-        learning_rate: float = Recipe.learning_rate,
+        learning_rate: float | None = None,
         reduce_on_plateau_patience: int | None = Recipe.reduce_on_plateau_patience,
         embedding_sizes: Mapping[str, tuple[int, int]] | None = None,
         roles: Mapping[str, Any] | None = None,
+        recipe: Recipe | None = None,
         **kwargs: Any,
     ) -> Self:
         """Return a model whose inputs, horizon and scaling are those of `dataset`.
@@ -231,10 +227,12 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             hidden_size, num_layers, dilation_base, start_exponent, dilations, cell_type,
                 input_kernel_size, dropout, residual, season_length, level_anchor, smoothed_anchors,
                 linear_length, context_length, segment_length, head_size, relative_loss, loss,
-                embedding_sizes, roles: Of the class.
-            learning_rate: Of the optimiser.
+                embedding_sizes, roles: Of the class. What is None, the recipe says.
+            learning_rate: Of the optimiser; None: the recipe's.
             reduce_on_plateau_patience: Validations without a better loss after which the learning
                 rate is divided; None: never.
+            recipe: Settings for what is None; None: those that follow from the targets of `dataset`
+                (`Recipe.of`), of which the encoder reads the whole windows.
             **kwargs: Of pytorch-forecasting's `BaseModel`: `optimizer`, `weight_decay`, ...
 
         Raises:
@@ -244,7 +242,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         Warns:
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
-        options = {name: value for name, value in locals().items() if name in HYPERPARAMETERS}
+        options = {
+            name: value for name, value in locals().items() if name in (*HYPERPARAMETERS, "recipe")
+        }
         longest = dataset.max_prediction_length
         options |= {"target": dataset.target, "max_prediction_length": longest, **kwargs}
         model: Self = super().from_dataset(
@@ -348,10 +348,10 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
     def _build_heads(self) -> None:
         """Make the head and, behind it, one small head per target."""
         parts = self.hparams
+        horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
         self.target_heads = target_heads(parts, losses_of_targets(self.loss))
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
-        width, horizon = self.encoder.hidden_sizes[-1], parts.max_prediction_length
-        horizon = checked_integer("max_prediction_length", horizon, minimum=1)
+        width = self.encoder.hidden_sizes[-1]
         head_size = width if parts.head_size is None else parts.head_size
         self.head = MultiHorizonHead(
             state_size=width,

@@ -58,7 +58,7 @@ class Magnitudes(nn.Module):
 
     def learn(self, dataset: TimeSeriesDataSet) -> None:
         """Take the magnitudes of the targets of a training dataset."""
-        starts = _starts(dataset.data["groups"])
+        starts = series_starts(dataset.data["groups"])
         groups = dataset.data["groups"][torch.from_numpy(starts)]
         keys, order = np.unique(_keys(groups).numpy(), return_index=True)
         floors = np.zeros((len(keys), len(dataset.target_names)))
@@ -121,7 +121,12 @@ class Magnitudes(nn.Module):
 def count_series(dataset: TimeSeriesDataSet) -> int:
     """Return how many series a dataset has."""
     groups = dataset.data["groups"]
-    return len(np.unique(_keys(groups[torch.from_numpy(_starts(groups))]).numpy()))
+    return len(np.unique(_keys(groups[torch.from_numpy(series_starts(groups))]).numpy()))
+
+
+def series_starts(groups: Tensor) -> NDArray[np.int64]:
+    """Return the first row of every series."""
+    return np.flatnonzero(np.append(True, (groups[1:] != groups[:-1]).any(1).numpy()))
 
 
 def usual_moves(dataset: TimeSeriesDataSet) -> list[float]:
@@ -129,7 +134,7 @@ def usual_moves(dataset: TimeSeriesDataSet) -> list[float]:
 
     1 for a target that never moves.
     """
-    starts, sizes = _starts(dataset.data["groups"]), []
+    starts, sizes = series_starts(dataset.data["groups"]), []
     pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
     for normalizer, values in pairs:
         moves = _moves(values, starts, _width(normalizer, dataset))
@@ -188,11 +193,6 @@ def _moves(values: Tensor, starts: NDArray[np.int64], width: int) -> NDArray[np.
 def precision_of(weights: Mapping[str, Tensor]) -> torch.dtype:
     """Return the precision of a model's weights; what losses remember has its own."""
     return next(part.dtype for name, part in weights.items() if name.startswith("head."))
-
-
-def _starts(groups: Tensor) -> NDArray[np.int64]:
-    """Return the first row of every series."""
-    return np.flatnonzero(np.append(True, (groups[1:] != groups[:-1]).any(1).numpy()))
 
 
 def _width(normalizer: Any, dataset: TimeSeriesDataSet) -> int:

@@ -33,6 +33,7 @@ from drnn_forecast.model.losses import (
     leading,
     levels_of,
     losses_of_targets,
+    normalizers_of,
     point_forecast,
     quantile_forecast,
 )
@@ -73,9 +74,23 @@ def forecast(
             `ForecastData.from_roles` and `forecast_dataset`, or `continued_dataset`).
         TypeError: A column has the wrong type.
     """
+    rows, outputs = last_outputs(model, data, future, horizon, origin)
+    return pd.DataFrame({**rows, **_columns(evaluated(model), outputs)})
+
+
+def last_outputs(
+    model: BaseModel,
+    data: pd.DataFrame | ForecastData,
+    future: pd.DataFrame | None,
+    horizon: int | None,
+    origin: pd.Timestamp | str | int | None,
+) -> tuple[Mapping[str, Any] | pd.DataFrame, list[Tensor]]:
+    """Return columns that name the rows of a forecast, and the outputs behind it of each target.
+
+    Outputs are `(windows, steps, outputs)`, in target units; arguments are those of `forecast`.
+    """
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
-    network = evaluated(model)
-    return pd.DataFrame({**rows, **_columns(network, _last_outputs(network, dataset))})
+    return rows, _outputs_of(evaluated(model), dataset)
 
 
 def predict_quantiles(
@@ -185,9 +200,7 @@ def _targets(model: BaseModel) -> Iterator[tuple[str, Any]]:
 def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[Any]]:
     """Return the columns that the outputs of each target, `(windows, steps, outputs)`, become."""
     columns: dict[str, NDArray[Any]] = {}
-    normalizers = to_list(
-        getattr(model.output_transformer, "normalizers", model.output_transformer)
-    )
+    normalizers = normalizers_of(model.output_transformer)
     for (prefix, loss), output, normalizer in zip(
         _targets(model), outputs, normalizers, strict=True
     ):
@@ -265,7 +278,7 @@ def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:
     return parameters | {"max_prediction_length": steps, "min_prediction_length": steps}
 
 
-def _last_outputs(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
+def _outputs_of(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
     """Return the outputs of each target, `(windows, steps, outputs)`, of windows of full length.
 
     As many as fit into one batch are read where the network is, more on the accelerator. A trainer

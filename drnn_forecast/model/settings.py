@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, MultiLoss, QuantileLoss
 from pytorch_forecasting.utils import get_embedding_size
 from torchmetrics import Metric
 
+from drnn_forecast.data import Facts
 from drnn_forecast.layers import (
     Cell,
     checked_integer,
@@ -20,10 +22,16 @@ from drnn_forecast.layers import (
     resolve_dilations,
 )
 from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
-from drnn_forecast.model.magnitudes import count_series
-from drnn_forecast.model.recipe import Recipe, usual_seasons
+from drnn_forecast.model.magnitudes import count_series, series_starts
+from drnn_forecast.model.recipe import Recipe
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
+
+OF_FACTS: Final = ("cell_type", "hidden_size", "head_size", "dropout", "learning_rate")
+"""Settings that follow from what the targets show, where they are None."""
+
+ANCHORED: Final = ("season_length", "smoothed_anchors", "linear_length", "relative_loss")
+"""The same, where the loss has a location."""
 
 LOGARITHMS: Final = {"log": 0, "log1p": -1}
 """Transformations of a normaliser, and what every target must lie above for them."""
@@ -38,22 +46,48 @@ def fitted_hyperparameters(
         options["roles"] = getattr(dataset, "roles", None)
     check_transformations(dataset)
     options["loss"] = loss = complete_loss(options["loss"], dataset)
-    anchored = has_anchors(loss, dataset)
-    if options.get("season_length") is None and anchored:
-        options["season_length"] = _usual_seasons(options["roles"], dataset)
-    if is_none(options.get("season_length")):
-        options["season_length"] = None
+    options |= left_to_recipe(options, dataset, is_anchored=has_anchors(loss, dataset))
     check_anchors(options, dataset)
     options["dilations"] = pop_dilations(options, dataset)
     options["embedding_sizes"] = embedding_sizes(dataset, options.get("embedding_sizes"))
-    if options.get("linear_length") is None:
-        options["linear_length"] = read_length(options, dataset) if anchored else 0
     if options.get("relative_loss"):
         check_relative_loss(loss, dataset)
     options["num_series"] = count_series(dataset)
     sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
+
+
+def left_to_recipe(
+    options: dict[str, Any], dataset: TimeSeriesDataSet, *, is_anchored: bool
+) -> dict[str, Any]:
+    """Return what was None, as the recipe has it, which is taken out of the options.
+
+    Without a recipe it is that of the facts of the dataset.
+    """
+    given: Recipe | None = options.pop("recipe", None)
+    open_ones = [name for name in (*OF_FACTS, *ANCHORED) if options.get(name) is None]
+    recipe = given or (Recipe.of(facts_of(dataset)) if open_ones else Recipe())
+    found: dict[str, Any] = {name: getattr(recipe, name) for name in open_ones if name in OF_FACTS}
+    if given is not None and options.get("context_length") is None:
+        found["context_length"] = given.read_length
+        if options.get("segment_length") is None:
+            found["segment_length"] = given.segment_length
+    longest = dataset.max_encoder_length
+    anchored: dict[str, Any] = {
+        "season_length": tuple(each for each in recipe.season_length if each <= longest),
+        "smoothed_anchors": recipe.smoothed_anchors,
+        "linear_length": recipe.linear_length,
+        "relative_loss": recipe.relative_loss and is_relative(options["loss"], dataset),
+    }
+    if not is_anchored:
+        anchored |= {"season_length": (), "smoothed_anchors": False, "linear_length": 0}
+    found |= {name: value for name, value in anchored.items() if name in open_ones}
+    if found.get("linear_length", 0) is None:
+        found["linear_length"] = read_length(options | found, dataset)
+    if is_none(found.get("season_length", options.get("season_length"))):
+        found["season_length"] = None
+    return found
 
 
 def is_none(season_length: Any) -> bool:
@@ -71,10 +105,12 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
     )
 
 
-def _usual_seasons(roles: Mapping[str, Any] | None, dataset: TimeSeriesDataSet) -> tuple[int, ...]:
-    """Return the usual seasons of the dataset's frequency, if it is known, within a window."""
-    freq = None if roles is None else roles.get("freq")
-    return () if freq is None else usual_seasons(freq, within=dataset.max_encoder_length)
+def facts_of(dataset: TimeSeriesDataSet) -> Facts:
+    """Return what the targets of a dataset show; of several the first one."""
+    values = dataset.data["target"][0].double().numpy()
+    starts = series_starts(dataset.data["groups"])
+    sizes = np.diff(np.append(starts, len(values)))
+    return Facts.of(values, sizes, dataset.max_prediction_length)
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:
@@ -176,8 +212,14 @@ def check_transformations(dataset: TimeSeriesDataSet) -> None:
             )
 
 
+def is_relative(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
+    """Return whether the loss of a window can be divided by how far its target moves."""
+    transformation = getattr(dataset.target_normalizer, "transformation", None)
+    return type(loss) in (MAE, QuantileLoss) and transformation is None
+
+
 def check_relative_loss(loss: Metric, dataset: TimeSeriesDataSet) -> None:
-    """Refuse what a loss relative to each window's scale has no meaning for."""
+    """Refuse what a loss relative to how far each window moves has no meaning for."""
     normalizer = dataset.target_normalizer
     if type(loss) not in (MAE, QuantileLoss):
         raise ValueError(

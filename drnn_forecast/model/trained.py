@@ -12,6 +12,7 @@ from typing_extensions import Self
 from drnn_forecast.data import ForecastData, Roles
 from drnn_forecast.model.card import card
 from drnn_forecast.model.prediction import forecast
+from drnn_forecast.model.sampling import sample_paths
 from drnn_forecast.model.saving import from_pretrained, save_pretrained
 from drnn_forecast.plotting import fan_charts
 
@@ -39,6 +40,18 @@ class Forecaster(Protocol):
         origin: Origin | None = None,
     ) -> pd.DataFrame:
         """Return the forecast of every series, one row per series and time."""
+
+    def paths(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        count: int = 100,
+        seed: int = 0,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return sample paths of every series, one row per series, path and time."""
 
     def predict(self, data: Any, mode: Any = "prediction", **options: Any) -> Any:
         """Return forecasts of the windows of a dataset."""
@@ -98,6 +111,20 @@ class TrainedModel(AskedModel):
     ) -> pd.DataFrame:
         """Return the forecast of every series: see `prediction.forecast`."""
         return forecast(self, data, future=future, horizon=horizon, origin=origin)
+
+    def paths(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        count: int = 100,
+        seed: int = 0,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return sample paths of every series: see `sampling.sample_paths`."""
+        options: dict[str, Any] = {"future": future, "horizon": horizon, "origin": origin}
+        return sample_paths([self], data, count=count, seed=seed, **options)
 
     def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
         """Go on training with newer data, in place: see `training.update`."""

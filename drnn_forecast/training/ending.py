@@ -11,13 +11,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from drnn_forecast.host import comes_back
-from drnn_forecast.training.judging import (
-    Clock,
-    DivergenceGuard,
-    Judge,
-    Weights,
-    has_finite_weights,
-)
+from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights, has_finite_weights
+from drnn_forecast.training.pace import Pace
 
 REMEDY = "Lower `learning_rate`, or look for extreme values in the data."
 
@@ -30,6 +25,8 @@ class Ending:
         validation_loss: The best one; not a number where nothing was validated.
         epochs: Epochs begun.
         steps: Optimiser steps done.
+        best_step: After which of them the best validation came; the last one without.
+        planned_steps: Those that the run was to have; None where nothing says so.
         stopped_by: See `FitResult`.
         snapshots: Weights of the best validations, best first.
         error: Why the run gave no model, if so.
@@ -38,6 +35,8 @@ class Ending:
     validation_loss: float
     epochs: int
     steps: int
+    best_step: int
+    planned_steps: int | None
     stopped_by: str
     snapshots: tuple[Weights, ...]
     error: str | None
@@ -52,7 +51,7 @@ class Finish(Callback):
     Args:
         judges: Of the run, one or, where the last weights are to be kept, none.
         guard: Of the run.
-        clock: Of the run.
+        pace: Of the run.
         checkpoint: Where the first process writes; None: nowhere.
         folder: A temporary one, seen by the processes that a strategy starts.
     """
@@ -61,14 +60,14 @@ class Finish(Callback):
         self,
         judges: Sequence[Judge],
         guard: DivergenceGuard,
-        clock: Clock,
+        pace: Pace,
         *,
         checkpoint: Path | None,
         folder: str,
     ) -> None:
         self.judges = tuple(judges)
         self.guard = guard
-        self.clock = clock
+        self.pace = pace
         self.checkpoint = checkpoint
         self.told = Path(folder) / "ending.pt"
         self._ending: Ending | None = None
@@ -105,6 +104,8 @@ class Finish(Callback):
             validation_loss=best[0][0] if best else math.nan,
             epochs=trainer.current_epoch,
             steps=trainer.global_step,
+            best_step=self.judges[0].best_step if self.judges else trainer.global_step,
+            planned_steps=self.pace.planned,
             stopped_by=self._reason(trainer),
             snapshots=tuple(weights for _, weights in best),
             error=error,
@@ -116,7 +117,7 @@ class Finish(Callback):
             return "divergence"
         if any(judge.has_given_up for judge in self.judges):
             return "patience"
-        if self.clock.is_over:
+        if self.pace.is_over:
             return "max_seconds"
         if trainer.should_stop:
             return "callbacks"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, TypeVar
@@ -15,15 +16,27 @@ from typing import Any, Generic, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.host import isolated_randomness, quiet_lightning
+from drnn_forecast.host import NEVER, isolated_randomness, quiet_lightning
 from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
 from drnn_forecast.training.ending import Finish
-from drnn_forecast.training.judging import Clock, DivergenceGuard, Judge, Weights
+from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights
 from drnn_forecast.training.options import trainer_options
+from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.rates import check_schedule, scheduler
 
 M = TypeVar("M", bound=LightningModule)
+
+VALIDATED = 256
+"""Windows at a time where several datasets validate a run."""
+
+CHECKED = {
+    "max_epochs": -1,
+    "limit_train_batches": None,
+    "check_val_every_n_epoch": None,
+    "val_check_interval": NEVER,
+}
+"""Of the trainer, where validations come after so many steps."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,6 +56,9 @@ class FitResult(Generic[M]):
             no longer finite.
         checkpoint: The Lightning checkpoint of `model`, where one was asked for.
         snapshots: The models of the best validations, best first, where they were asked for.
+        best_step: The optimiser step after which `model` was; 0: before the first one.
+        planned_steps: Those that the run was to have, counted from the time limit by the speed of
+            the first ones: given as `max_steps` they give the same model. None: no limit is known.
     """
 
     model: M
@@ -53,6 +69,8 @@ class FitResult(Generic[M]):
     stopped_by: str
     checkpoint: Path | None
     snapshots: tuple[M, ...] = ()
+    best_step: int = 0
+    planned_steps: int | None = None
 
     def __repr__(self) -> str:
         return (
@@ -64,10 +82,11 @@ class FitResult(Generic[M]):
 def fit(
     build: Callable[[], M],
     training: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet | None,
+    validation: TimeSeriesDataSet | Sequence[TimeSeriesDataSet] | None,
     *,
     seed: int = 0,
     max_epochs: int = Recipe.max_epochs,
+    max_steps: int | None = None,
     max_seconds: float | None = None,
     steps_per_epoch: int | None = Recipe.steps_per_epoch,
     batch_size: int = Recipe.batch_size,
@@ -75,6 +94,7 @@ def fit(
     gradient_clip_val: float | None = Recipe.gradient_clip_val,
     snapshots: int = 0,
     schedule: str = "model",
+    checks: int = 0,
     checkpoint: Path | str | None = None,
     resume_from: Path | str | None = None,
     progress: bool = True,
@@ -90,13 +110,15 @@ def fit(
     Args:
         build: Makes the model; called once the seed is set.
         training: Windows to learn from, drawn in random order.
-        validation: Windows whose loss stops the training and chooses the weights; None: the
-            whole budget is spent and the last weights are kept, as for a final model whose
-            settings were chosen before.
+        validation: Windows whose loss stops the training and chooses the weights, one dataset
+            after the other where there are several; None: the whole budget is spent and the last
+            weights are kept, as for a final model whose settings were chosen before.
         seed: Of initial weights, order of windows and dropout.
         max_epochs: The most epochs.
-        max_seconds: The most seconds from the call on, after which a last validation follows;
-            None: no limit.
+        max_steps: Optimiser steps of the run; None: what the other limits allow.
+        max_seconds: The most seconds from the call on, after which a last validation follows. The
+            steps that fit are counted once, by the speed of the first ones (`Pace`); None: no
+            limit, as where `max_steps` is given.
         steps_per_epoch: Optimiser steps between validations, at most; None: all training windows
             once.
         batch_size: Windows per step; at most the number of training windows is used.
@@ -106,7 +128,10 @@ def fit(
             fewer come back where there were fewer validations.
         schedule: `"model"`: the learning rate follows the model's own rule, such as
             `reduce_on_plateau_patience`; `"cosine"`: it falls along half a cosine to zero where
-            `max_epochs` or `max_seconds` ends the run.
+            the run ends.
+        checks: Validations, at equal distances over the run and one before its first step, in
+            place of those after `steps_per_epoch`; epochs then have all windows, and there may be
+            as many as there are steps. 0: one after each epoch.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
             writes it, to go on from: weights, optimiser, epoch, and the best validation so far. It
@@ -132,25 +157,29 @@ def fit(
             f"`snapshots` must be 0 without `validation`, which chooses them, got {snapshots}."
         )
     resumed = _resumption(resume_from)
-    deadline = None if max_seconds is None else time.monotonic() + max_seconds
+    if max_steps is not None:
+        checked_integer("max_steps", max_steps, minimum=1)
+    checked_integer("checks", checks, minimum=0)
+    pace = Pace(max_steps, max_seconds, checks=checks)
     with isolated_randomness(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         judge = Judge(kept=max(1, snapshots), patience=patience)
         judges = [] if validation is None else [judge]
-        guard, clock = DivergenceGuard(), Clock(deadline)
+        guard = DivergenceGuard()
         path = None if checkpoint is None else Path(checkpoint)
-        finish = Finish(judges, guard, clock, checkpoint=path, folder=folder)
-        course = scheduler(schedule, max_seconds, is_judged=bool(judges))
+        finish = Finish(judges, guard, pace, checkpoint=path, folder=folder)
+        course = scheduler(schedule, pace, is_judged=bool(judges))
         defaults = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [*judges, clock, guard, _KernelNotice(), *course, finish],
+            "callbacks": [*judges, guard, _KernelNotice(), *course, pace, finish],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
             "num_sanity_val_steps": 0,
             "accelerator": "auto",
+            **(CHECKED if checks else {}),
         }
         options = trainer_options(
             defaults, trainer_kwargs, callbacks, is_judged=bool(judges), folder=folder
@@ -174,12 +203,14 @@ def fit(
         stopped_by=ending.stopped_by,
         checkpoint=path,
         snapshots=_copies(model, ending.snapshots) if snapshots else (),
+        best_step=ending.best_step,
+        planned_steps=ending.planned_steps,
     )
 
 
 def _loaders(
     training: TimeSeriesDataSet,
-    validation: TimeSeriesDataSet | None,
+    validation: TimeSeriesDataSet | Sequence[TimeSeriesDataSet] | None,
     batch_size: int,
     processes: int,
 ) -> dict[str, Any]:
@@ -189,9 +220,26 @@ def _loaders(
     """
     size = min(batch_size, max(1, len(training) // processes))
     loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
-    if validation is not None:
+    if isinstance(validation, TimeSeriesDataSet):
         loaders["val_dataloaders"] = validation.to_dataloader(False, 2 * size, num_workers=0)
+    elif validation is not None:
+        loaders["val_dataloaders"] = Chained(
+            [each.to_dataloader(False, VALIDATED, num_workers=0) for each in validation]
+        )
     return loaders
+
+
+class Chained:
+    """The batches of several loaders, one after the other."""
+
+    def __init__(self, loaders: Sequence[Any]) -> None:
+        self.loaders = tuple(loaders)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.loaders))
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.loaders)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""What ends a training run: the loss of its validations, the clock, or numbers that are none."""
+"""What ends a training run: the loss of its validations, or numbers that are none."""
 
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import torch
@@ -30,7 +29,7 @@ class Judge(Callback):
         self.patience = patience
         self.best: list[tuple[float, Weights]] = []
         self.waited = 0
-        self.judged_step = -1
+        self.judged_step = self.best_step = -1
 
     @property
     def has_given_up(self) -> bool:
@@ -51,6 +50,8 @@ class Judge(Callback):
         logged = trainer.callback_metrics["val_loss"]
         loss = float(trainer.strategy.reduce(logged, reduce_op="mean"))
         is_better = not self.best or loss < self.best[0][0]
+        if is_better:
+            self.best_step = trainer.global_step
         self.waited = 0 if is_better and math.isfinite(loss) else self.waited + 1
         # Upstream's metrics replace a loss that is not finite by 1e9, so the weights have to tell.
         if math.isfinite(loss) and has_finite_weights(pl_module):
@@ -65,42 +66,75 @@ class Judge(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run has to know."""
-        return {"best": self.best, "waited": self.waited, "judged_step": self.judged_step}
+        kept = ("best", "waited", "judged_step", "best_step")
+        return {name: getattr(self, name) for name in kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from an earlier run."""
         self.best = [(loss, weights) for loss, weights in state_dict["best"]][: self.kept]
         self.waited, self.judged_step = state_dict["waited"], state_dict["judged_step"]
+        self.best_step = state_dict.get("best_step", self.judged_step)
 
     def _keep(self, loss: float, model: LightningModule) -> None:
         """Keep a copy of the weights where they are among the best."""
         if len(self.best) == self.kept and loss >= self.best[-1][0]:
             return
-        weights = {
-            name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
-            for name, value in model.state_dict().items()
-        }
-        ranked = sorted([*self.best, (loss, weights)], key=lambda entry: entry[0])
+        ranked = sorted([*self.best, (loss, copied_weights(model))], key=lambda entry: entry[0])
         self.best = ranked[: self.kept]
 
 
-class Clock(Callback):
-    """Ends a run at a time, in all processes at once; a validation follows.
+class FoldJudge(Callback):
+    """Keeps the weights that are best on each of two folds of the validation windows.
+
+    Those that one fold chooses can be tried on the other, which had no say.
 
     Args:
-        deadline: Seconds of `time.monotonic`; None: never.
+        batches: How many validation batches belong to the first fold; the others to the second.
+
+    Attributes:
+        best: Loss and weights of each fold; None before any, or where it has no window.
+        first: The mean loss of the first validation.
     """
 
-    def __init__(self, deadline: float | None) -> None:
-        self.deadline = math.inf if deadline is None else deadline
-        self.is_over = False
+    def __init__(self, batches: int) -> None:
+        self.batches = batches
+        self.best: list[tuple[float, Weights] | None] = [None, None]
+        self.first = math.nan
+        self.sums: list[list[float]] = [[], []]
+        self.sizes: list[list[int]] = [[], []]
 
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Look at the clock."""
-        if self.deadline < math.inf:
-            is_late = time.monotonic() >= self.deadline
-            self.is_over = trainer.strategy.reduce_boolean_decision(is_late, all=False)
-            trainer.should_stop = trainer.should_stop or self.is_over
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the losses of the validation before."""
+        self.sums, self.sizes = [[], []], [[], []]
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Take the loss of a batch."""
+        fold, size = int(batch_idx >= self.batches), len(batch[0]["decoder_lengths"])
+        self.sums[fold].append(float(outputs["loss"]) * size)
+        self.sizes[fold].append(size)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the weights where they are the best of a fold."""
+        if trainer.sanity_checking or not has_finite_weights(pl_module):
+            return
+        kept: Weights | None = None
+        if math.isnan(self.first):
+            self.first = sum(map(sum, self.sums)) / max(sum(map(sum, self.sizes)), 1)
+        for fold, (sums, sizes) in enumerate(zip(self.sums, self.sizes, strict=True)):
+            if not sizes:
+                continue
+            loss, best = sum(sums) / sum(sizes), self.best[fold]
+            if math.isfinite(loss) and (best is None or loss < best[0]):
+                kept = copied_weights(pl_module) if kept is None else kept
+                self.best[fold] = (loss, kept)
 
 
 class DivergenceGuard(Callback):
@@ -131,6 +165,14 @@ class DivergenceGuard(Callback):
         self.has_diverged = True
         trainer.should_stop = True
         drop_schedules(trainer)
+
+
+def copied_weights(model: LightningModule) -> Weights:
+    """Return a copy of the weights of a model, on the CPU."""
+    return {
+        name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+        for name, value in model.state_dict().items()
+    }
 
 
 def has_finite_weights(model: LightningModule) -> bool:

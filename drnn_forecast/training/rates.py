@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from drnn_forecast.host import drop_schedules
+from drnn_forecast.training.pace import Pace
 
 SCHEDULES: Final = ("model", "cosine")
 """The model's own schedule, and half a cosine from its learning rate to zero."""
@@ -25,16 +25,16 @@ def check_schedule(schedule: str) -> None:
         raise ValueError(f"`schedule` must be one of {', '.join(SCHEDULES)}, got {schedule!r}.")
 
 
-def scheduler(schedule: str, max_seconds: float | None, *, is_judged: bool) -> list[Callback]:
+def scheduler(schedule: str, pace: Pace, *, is_judged: bool) -> list[Callback]:
     """Return the callbacks that set the learning rate over a run; none for the model's own rule.
 
     Args:
         schedule: One of `SCHEDULES`.
-        max_seconds: The time limit of the run; None: none.
+        pace: Of the run.
         is_judged: Whether there are validations, for which the model's own rule may wait.
     """
     if schedule == "cosine":
-        return [CosineSchedule(max_seconds)]
+        return [CosineSchedule(pace)]
     return [] if is_judged else [NoSchedule()]
 
 
@@ -49,21 +49,19 @@ class NoSchedule(Callback):
 class CosineSchedule(NoSchedule):
     """Lowers every learning rate from its first value to zero along half a cosine.
 
-    The rate follows the share of the budget that is spent, in steps or in seconds, whichever is
-    larger. The model's own schedule is taken away.
+    The rate follows the share of the run's steps that is over. The model's own schedule is taken
+    away.
 
     Args:
-        max_seconds: The time limit of the run; None: none.
+        pace: Of the run, which knows its steps.
     """
 
-    def __init__(self, max_seconds: float | None = None) -> None:
-        self.max_seconds = max_seconds
-        self.started = 0.0
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock, and remember the first rates; a resumed run has them already."""
+        """Remember the first rates; a resumed run has them already."""
         super().on_train_start(trainer, pl_module)
-        self.started = time.perf_counter()
         for group in _groups(trainer):
             group.setdefault("initial_lr", group["lr"])
 
@@ -71,11 +69,9 @@ class CosineSchedule(NoSchedule):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Set the rates of this step."""
-        share = trainer.global_step / trainer.estimated_stepping_batches
-        if self.max_seconds is not None:
-            share = max(share, (time.perf_counter() - self.started) / self.max_seconds)
+        share = self.pace.share(trainer.global_step)
         for group in _groups(trainer):
-            group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+            group["lr"] = group["initial_lr"] * (1 + math.cos(math.pi * share)) / 2
 
 
 def _groups(trainer: Trainer) -> Iterator[dict[str, Any]]:

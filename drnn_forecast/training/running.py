@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -17,15 +16,11 @@ from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import BaseModel
 
-from drnn_forecast.data import ForecastData, closest, mention_no_season
+from drnn_forecast.data import ForecastData, closest
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
-from drnn_forecast.training.fitting import fit
-
-logger = logging.getLogger("drnn_forecast.training")
-
-MEMBERS = 3
-"""Models of the preset `"best"`, which share its budget."""
+from drnn_forecast.training.course import Course, Trained
+from drnn_forecast.training.race import race
 
 
 def _arguments(*functions: Callable[..., Any]) -> set[str]:
@@ -37,8 +32,7 @@ def _arguments(*functions: Callable[..., Any]) -> set[str]:
 
 _FRAME = _arguments(ForecastData.from_frame) - {"frame"}
 _SPLIT = _arguments(ForecastData.split, TimeSeriesDataSet.__init__) - {"horizon", "like"}
-_MODEL = _arguments(DilatedRNNForecaster.from_dataset, BaseModel.__init__) - {"dataset"}
-_FIT = {"batch_size", "steps_per_epoch", "max_epochs", "patience", "gradient_clip_val", "schedule"}
+_MODEL = _arguments(DilatedRNNForecaster.from_dataset, BaseModel.__init__) - {"dataset", "recipe"}
 
 
 def train(
@@ -47,6 +41,7 @@ def train(
     *,
     preset: str = "medium",
     max_seconds: float | None = None,
+    max_steps: int | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     accelerator: str = "auto",
@@ -62,8 +57,10 @@ def train(
             `ForecastData.from_frame`: `series`, `time`, `target`, `known`, ...
         horizon: Time steps to forecast.
         preset: `"fast"`, `"medium"` or `"best"`: a budget of 15, 60 or 600 seconds. The last is
-            spent on three models of different seeds, an `Ensemble`.
+            spent on a race of several recipes, whose best networks are an `Ensemble`.
         max_seconds: The budget from the call to the model; None: the preset's.
+        max_steps: Optimiser steps in place of the budget, as `model.card()` tells them; None: as
+            many as there is time for.
         seed: Of initial weights, order of windows and dropout; an ensemble counts on from it.
         folder: Where the model is saved, which must not be there yet; None: nowhere.
         accelerator: Of Lightning's trainer.
@@ -80,41 +77,37 @@ def train(
         FileExistsError: There is something at `folder`.
         RuntimeError: The validation loss was never finite.
     """
-    called = time.perf_counter()
+    called = time.monotonic()
     steps = checked_integer("horizon", horizon, minimum=1)
+    if max_steps is not None:
+        checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)
     _check_folder(folder)
     data, overrides = _with_roles(data, overrides)
-    if overrides.get("season_length") is None:
-        mention_no_season(data.freq, "forecasts are anchored on none; `season_length` gives one")
-    recipe = Recipe.of(data.freq, steps, context_length=overrides.get("context_length"))
-    of_split, of_model, of_fit = _sorted_out(recipe, overrides)
+    recipe, of_split, of_model = _sorted_out(Recipe.of(data.facts(steps)), overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)
-    build = partial(DilatedRNNForecaster.from_dataset, splits.training, **of_model)
-    models: list[DilatedRNNForecaster] = []
-    count = MEMBERS if preset == "best" else 1
-    for number in range(count):
-        left = budget - (time.perf_counter() - called)
-        result = fit(
-            build,
-            splits.training,
-            splits.validation,
-            seed=seed + number,
-            max_seconds=max(left, 1e-3) / (count - number),
-            callbacks=callbacks,
-            progress=progress,
-            trainer_kwargs={"accelerator": accelerator},
-            **of_fit,
+
+    def left() -> float:
+        return max(budget - (time.monotonic() - called), 1e-3)
+
+    course = Course(splits, max_steps, tuple(callbacks), accelerator, progress)
+
+    def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
+        build = partial(
+            DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model
         )
-        models.append(result.model)
-        logger.info(
-            "Trained %s steps in %.0f s (stopped by %s); best validation loss %.6g.",
-            result.steps,
-            result.seconds,
-            result.stopped_by,
-            result.validation_loss,
-        )
-    model = models[0] if count == 1 else Ensemble(models)
+        found = course.run(build, recipe, seed=seed, max_seconds=seconds)
+        found.tell()
+        record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
+        found.model.hparams["record"] = record
+        return found
+
+    if preset == "best":
+        found = race(run, recipe, fixed=list(overrides), seed=seed, left=left)
+    else:
+        found = [run(recipe, seed, left())]
+    models = [each.model for each in found]
+    model = models[0] if len(models) == 1 else Ensemble(models)
     if folder is not None:
         model.save(folder)
     return model
@@ -126,8 +119,8 @@ def _budget(preset: str, max_seconds: float | None) -> float:
         raise ValueError(f"`preset` must be one of {', '.join(PRESETS)}, got {preset!r}.")
     if max_seconds is None:
         return PRESETS[preset]
-    if not max_seconds > 0:
-        raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
+    if not max_seconds >= 1:
+        raise ValueError(f"`max_seconds` must be at least 1, got {max_seconds}; raise it.")
     return max_seconds
 
 
@@ -166,16 +159,18 @@ def _with_roles(
 
 def _sorted_out(
     recipe: Recipe, overrides: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Return the arguments of `split`, `from_dataset` and `fit`, with overrides."""
-    parts = recipe.dataset, recipe.model, recipe.training
-    if overrides.get("dilations") is not None:
-        del parts[1]["dilation_base"]
-    names = [*_SPLIT, *_MODEL, *_FIT]
-    for name, value in overrides.items():
+) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
+    """Return the recipe with overrides, the arguments of `split`, and the user's for the model."""
+    own = set(recipe.names)
+    names = [*_SPLIT, *_MODEL, *own]
+    for name in overrides:
         if name not in names:
-            raise ValueError(f"There is no setting `{name}`{closest(name, names)}.")
-        for part, known in zip(parts, (_SPLIT, _MODEL - _SPLIT, _FIT), strict=True):
-            if name in known:
-                part[name] = value
-    return parts
+            remedy = closest(name, names)
+            if name in ("max_epochs", "steps_per_epoch", "patience"):
+                remedy = "; the length of the training is given by `max_seconds` or `max_steps`"
+            raise ValueError(f"There is no setting `{name}`{remedy}.")
+    recipe = recipe | {name: value for name, value in overrides.items() if name in own}
+    of_split = {"keep_short": not overrides.get("drop_short"), **recipe.dataset}
+    of_split |= {name: value for name, value in overrides.items() if name in _SPLIT}
+    of_model = {name: value for name, value in overrides.items() if name in _MODEL - _SPLIT}
+    return recipe, of_split, of_model

@@ -69,7 +69,7 @@ def update(
         )
     if not isinstance(data, ForecastData):
         data = ForecastData.from_roles(data, Roles.from_dict(model.hparams.roles))
-    splits = data.split(like=model, validation_windows=Recipe.validation_windows)
+    splits = data.split(like=model, validation_windows=Recipe.validation_windows, keep_short=True)
     before = _loss(model, splits.validation)
 
     def build() -> DilatedRNNForecaster:

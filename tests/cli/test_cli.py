@@ -71,7 +71,7 @@ def test_a_yaml_file_stands_for_flags(here):
     data = write(table(), here / "data.csv")
     (here / "run.yaml").write_text(
         "time: ds\ntarget: y\nseries: unique_id\nhorizon: 12\ndilations: [1, 6]\nhidden_size: 4\n"
-        "context_length: 24\nmax_epochs: 1\nsteps_per_epoch: 2\nprogress: false\n"
+        "context_length: 24\nmax_steps: 2\nprogress: false\n"
     )
 
     assert run("fit", "--config", "run.yaml", data) == 0
@@ -139,7 +139,7 @@ BAD_TABLES = [
     (lambda frame: frame, ["--context_length", "0"], "`context_length` must be at least"),
     (lambda frame: frame, ["--quantiles", "[0.1,0.9]"], "`quantiles` must include 0.5"),
     (lambda frame: frame, ["--quantiles", "[0.5,1.5]"], "`quantiles` must be different numbers"),
-    (lambda frame: frame, ["--max_epochs", "0"], "`max_epochs` must be at least 1, got 0"),
+    (lambda frame: frame, ["--max_steps", "0"], "`max_steps` must be at least 1, got 0"),
 ]
 
 
@@ -344,3 +344,24 @@ def test_a_table_in_one_utc_offset_is_forecast_as_in_both(here, capsys):
         assert expected.count(offset) == 24
         assert run("predict", model, late) == 0
         assert capsys.readouterr().out == expected
+
+
+def test_holidays_are_those_of_a_country_or_of_a_column_of_countries(here, capsys):
+    data = write(table().assign(land="DE"), here / "data.csv")
+    assert run("fit", data, *FIT, *SMALL, "--holidays", "DE") == 0
+    assert run("fit", data, *FIT, *SMALL, "--holidays", "land", "--out", "by_column") == 0
+    said = []
+    for model in ("model", "by_column"):
+        capsys.readouterr()
+        assert run("predict", model, data) == 0
+        said.append(capsys.readouterr().out)
+
+    assert said[0] == said[1] != ""
+
+
+@pytest.mark.parametrize("command", ["fit", "tune", "compare", "backtest"])
+def test_every_command_on_a_table_refuses_a_country_without_a_calendar(here, capsys, command):
+    data = write(table(), here / "data.csv")
+
+    assert run(command, data, *FIT, "--holidays", "XX") == 2
+    assert "of which there is a calendar, got 'XX'" in capsys.readouterr().err

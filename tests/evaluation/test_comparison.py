@@ -7,7 +7,7 @@ import pytest
 
 from contest import LENGTH, QUICK, WINDOWS, data, frame, small
 from drnn_forecast import SeasonalNaive, backtest, compare
-from drnn_forecast.evaluation import deepar, lstm
+from drnn_forecast.evaluation import deepar, dilated_rnn, lstm
 from drnn_forecast.evaluation.comparison.search import search_budget
 from drnn_forecast.evaluation.scores import METRICS
 
@@ -202,14 +202,29 @@ def test_the_search_takes_the_rate_of_the_lowest_validation_loss_outside_the_bud
     )
     losses = result.settings["search"]["LSTM"]["losses"]
 
-    assert set(losses) == {"1e-06", "0.05"}
-    assert result.table.loc["LSTM", "learning rate"] == float(min(losses, key=losses.get)) == 0.05
-    assert list(result.settings["search"]) == ["LSTM"]  # the other names its own
-    assert lines[:2] == [
-        "LSTM: trying the learning rate 1e-06",
-        "LSTM: trying the learning rate 0.05",
+    assert list(losses)[:2] == ["1e-06", "0.05"]
+    assert list(losses)[2] == "0.15"  # of two rates the better one is at an edge
+    assert result.table.loc["LSTM", "learning rate"] == float(min(losses, key=losses.get)) >= 0.05
+    assert [line for line in lines if "trying" in line] == [
+        f"LSTM: trying the learning rate {rate}" for rate in losses
     ]
     assert result.settings["seconds"]["search"] > 0
+
+
+def test_learning_rates_are_for_the_other_contenders_and_the_results_say_so():
+    ours = dilated_rnn(hidden_size=4, num_layers=1)
+    result = compare(
+        data(),
+        models=[ours, lstm(hidden_size=4), SeasonalNaive(24)],
+        seeds=[0],
+        learning_rates=[0.02],
+        **WINDOWS,
+        **QUICK,
+    )
+    rates = result.table["learning rate"]
+
+    assert result.settings["learning_rates_of"] == ["LSTM"]
+    assert (rates["DilatedRNN"], rates["LSTM"]) == (ours.options["learning_rate"], 0.02)
 
 
 def test_the_rates_of_a_search_share_one_budget():

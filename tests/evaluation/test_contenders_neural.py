@@ -130,16 +130,47 @@ def test_two_models_share_no_loss(make, splits):
     assert one.loss is not other.loss
 
 
-def test_models_of_the_usual_sizes_have_parameters_of_one_order():
-    data = sample()
-    training = data.split(horizon=48, context_length=168, validation_windows=1).training
-    counts = {
-        make.__name__: sum(p.numel() for p in make().build(training).parameters())
-        for make in MAKERS
-    }
-    wide = counts.pop("nhits")
-    assert all(40_000 < count < 90_000 for count in counts.values()), counts
-    assert 500_000 < wide < 1_000_000
+PUBLISHED = {
+    # GluonTS, torch/model/deepar: num_layers, hidden_size, dropout_rate, weight_decay.
+    deepar: {"rnn_layers": 2, "hidden_size": 40, "dropout": 0.1, "weight_decay": 1e-8},
+    # neuralforecast, models/nhits: n_blocks, mlp_units, n_pool_kernel_size, n_freq_downsample.
+    nhits: {
+        "n_blocks": [1, 1, 1],
+        "n_layers": [2, 2, 2],
+        "hidden_size": 512,
+        "pooling_sizes": [2, 2, 1],
+        "downsample_frequencies": [4, 2, 1],
+        "dropout": 0.0,
+        "weight_decay": 0.0,
+    },
+    # google-research, tft/data_formatters/electricity: num_heads, stack_size, dropout_rate.
+    tft: {"attention_head_size": 4, "lstm_layers": 1, "dropout": 0.1},
+    # neuralforecast, models/lstm and gru: encoder_n_layers, encoder_dropout.
+    lstm: {"rnn_layers": 2, "dropout": 0.0},
+    gru: {"rnn_layers": 2, "dropout": 0.0},
+}
+
+
+@pytest.mark.parametrize("make", PUBLISHED)
+def test_a_model_has_the_settings_that_its_authors_or_upstream_publish(make, splits):
+    hyperparameters = make().build(splits.training).hparams
+
+    assert {name: hyperparameters[name] for name in PUBLISHED[make]} == PUBLISHED[make]
+    assert hyperparameters["optimizer"] == "adam"
+
+
+@pytest.mark.parametrize("make", PUBLISHED)
+def test_the_other_models_leave_their_learning_rate_to_the_search(make):
+    assert "learning_rate" not in make().options
+    assert "learning_rate" in dilated_rnn().options
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(("horizon", "context"), [(1, 3), (2, 24), (3, 7)])
+def test_every_model_learns_from_short_windows_with_its_own_settings(make, horizon, context):
+    splits = split(sample(), horizon=horizon, context_length=context, validation_windows=1)
+
+    assert np.isfinite(predict_points(trained(make(), splits), splits.test)).all()
 
 
 def test_the_dilations_by_default_reach_half_of_what_is_read():

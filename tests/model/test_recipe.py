@@ -6,14 +6,26 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytorch_forecasting.metrics import MAE, NormalDistributionLoss, PoissonLoss, QuantileLoss
 
 import drnn_forecast
 from drnn_forecast import DilatedRNNForecaster, ForecastData, Recipe, fit, load_sample
 from drnn_forecast.cli.training import fit_table
+from drnn_forecast.data import Facts
 from drnn_forecast.evaluation import dilated_rnn
+from drnn_forecast.model.losses import has_location
+from drnn_forecast.model.recipe import RULES
+from laws.drawing import law
 
 PACKAGE = Path(drnn_forecast.__file__).parent
-SETTINGS = {field.name for field in fields(Recipe)} - {"context_length", "season_length"}
+OFF = {"calibrated", "identity", "linear_length", "relative_loss", "smoothed_anchors"}
+"""Settings that are off where nothing is said of them, which is no second default."""
+SETTINGS = {field.name for field in fields(Recipe)} - {
+    *OFF,
+    *("context_length", "min_context_length", "season_length", "read_length", "facts"),
+}
 ELSEWHERE = {
     # torch's face of the paper, with a cell and a width of torch's own kind.
     "layers",
@@ -21,6 +33,8 @@ ELSEWHERE = {
     "evaluation/contenders/neural.py",
     # Ranges that a search draws from.
     "training/tuning/space.py",
+    # What a race varies.
+    "training/race.py",
 }
 FILES = [
     path
@@ -84,6 +98,7 @@ ALLOWED = {
     # Windows that are predicted at a time, or loaded, as upstream has it.
     "data/batching/dataset.py": [("batch_size", "64")],
     "model/base.py": [("batch_size", "64")],
+    "model/residuals.py": [("batch_size", "256")],
     "model/prediction.py": [("batch_size", "BATCH_SIZE"), ("batch_size", "BATCH_SIZE")],
     # A module of a network, for whoever builds one by hand.
     "model/heads/perceptron.py": [("dropout", "0.0")],
@@ -92,34 +107,55 @@ ALLOWED = {
 }
 
 
-def test_from_dataset_shows_its_hyperparameters_with_the_recipes_values():
+def test_from_dataset_leaves_its_hyperparameters_to_the_recipe():
     parameters = inspect.signature(DilatedRNNForecaster.from_dataset).parameters
 
     for name in ("hidden_size", "cell_type", "dropout", "head_size", "learning_rate"):
-        assert parameters[name].default == getattr(Recipe, name)
-    assert {"num_layers", "dilations", "season_length", "loss"} <= set(parameters)
+        assert parameters[name].default is None
+    assert {"num_layers", "dilations", "season_length", "loss", "recipe"} <= set(parameters)
 
 
-def test_a_model_of_a_split_has_the_settings_of_the_recipe_and_the_roles_of_its_data():
-    data = ForecastData.from_frame(
-        load_sample().groupby("series").tail(800), series="series", time="time", target="load"
+@pytest.fixture(scope="module")
+def data():
+    return ForecastData.from_frame(
+        load_sample().groupby("series").tail(2400), series="series", time="time", target="load"
     )
-    recipe = Recipe.of(data.freq, 24)
-    splits = data.split(horizon=24, **recipe.dataset)
-    hparams = DilatedRNNForecaster.from_dataset(splits.training).hparams
 
-    assert {name: hparams[name] for name in recipe.model if name != "dilation_base"} == {
-        name: value for name, value in recipe.model.items() if name != "dilation_base"
-    }
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_a_model_of_a_split_has_the_settings_of_the_recipe_and_the_roles_of_its_data(
+    data, is_given
+):
+    recipe = Recipe.of(data.facts(24))
+    splits = data.split(horizon=24, **recipe.dataset)
+    hparams = DilatedRNNForecaster.from_dataset(
+        splits.training, recipe=recipe if is_given else None
+    ).hparams
+    left_out = {"dilation_base", "linear_length"} | (set() if is_given else {"context_length"})
+    expected = {name: value for name, value in recipe.model.items() if name not in left_out}
+
+    assert {name: hparams[name] for name in expected} == expected
     assert hparams.dilations == (1, 4, 16, 64)
+    assert hparams.linear_length == (recipe.read_length if is_given else recipe.context_length)
     assert hparams.roles == data.roles.to_dict()
 
 
-def test_the_contender_of_a_comparison_has_the_settings_of_the_recipe():
-    expected = {k: v for k, v in Recipe().model.items() if k != "season_length"}
+@pytest.mark.parametrize(
+    "loss", [PoissonLoss(), NormalDistributionLoss(), MAE(), QuantileLoss([0.1, 0.5, 0.9])]
+)
+def test_a_loss_has_what_it_can_of_the_recipe(data, loss):
+    recipe = Recipe.of(data.facts(24)) | {"relative_loss": True}
+    splits = data.split(horizon=24, **recipe.dataset)
+    hparams = DilatedRNNForecaster.from_dataset(splits.training, recipe=recipe, loss=loss).hparams
 
-    assert dilated_rnn().options == expected
-    assert "dilation_base" not in dilated_rnn(dilations=(1, 2)).options
+    assert hparams.smoothed_anchors == has_location(loss)
+    assert bool(hparams.season_length) == has_location(loss)
+    assert hparams.relative_loss == isinstance(loss, MAE | QuantileLoss)
+
+
+def test_the_contender_of_a_comparison_leaves_its_settings_to_the_recipe():
+    assert dilated_rnn().options == {}
+    assert dilated_rnn(dilations=(1, 2)).options == {"dilations": (1, 2)}
 
 
 def test_fit_has_the_training_settings_of_the_recipe():
@@ -140,11 +176,60 @@ def test_a_recipe_is_overridden_by_name_and_refuses_other_names():
         Recipe() | {"hiden_size": 8}
 
 
-@pytest.mark.parametrize(
-    ("freq", "horizon", "context", "seasons"),
-    [("h", 48, 168, (24, 168)), ("h", 200, 400, (24, 168)), ("D", 14, 28, (7,)), ("YS", 4, 8, ())],
-)
-def test_context_and_seasons_follow_from_frequency_and_horizon(freq, horizon, context, seasons):
-    recipe = Recipe.of(freq, horizon)
+def few(**others):
+    """Return the facts of short series."""
+    facts = {"horizon": 6, "num_series": 40, "num_steps": 2400, "longest": 80, "typical": 60}
+    return Facts(**facts | others)
 
-    assert (recipe.context_length, recipe.season_length) == (context, seasons)
+
+def test_a_recipe_explains_every_setting_that_follows_from_the_data():
+    recipe = Recipe.of(few(seasons=(12,))) | {"dropout": 0.4}
+    lines = recipe.explain().splitlines()
+
+    assert "season_length = (12,): they show in the autocorrelation of the values" in lines
+    assert "dropout = 0.4: set by hand, for 0.2" in lines
+    assert len(RULES) <= 15
+    assert len(lines) == sum(len(rule.settings(few())) for rule in RULES)
+    assert Recipe().explain() == "No data were seen: the settings are the defaults."
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (few(), {"context_length": 80, "read_length": 48, "validation_windows": 1}),
+        (few(longest=3, typical=3, num_steps=120), {"context_length": 3, "read_length": 3}),
+        (
+            few(seasons=(24, 168), horizon=48, longest=9000, typical=9000, num_series=2),
+            {"context_length": 480, "read_length": 168, "validation_windows": 23},
+        ),
+        (few(seasons=(1440,), longest=90_000, typical=90_000), {"read_length": 48}),
+        (few(num_series=1), {"relative_loss": False}),
+        (few(), {"relative_loss": True, "identity": False}),
+    ],
+)
+def test_windows_and_weights_follow_from_facts(facts, expected):
+    recipe = Recipe.of(facts)
+    assert {name: getattr(recipe, name) for name in expected} == expected
+
+
+@law
+@given(
+    horizon=st.integers(1, 200),
+    sizes=st.lists(st.integers(1, 30_000), min_size=1, max_size=30),
+    seasons=st.sampled_from([(), (7,), (24, 168), (2000,)]),
+)
+def test_whatever_the_facts_are_the_settings_can_be_used(horizon, sizes, seasons):
+    facts = Facts(
+        horizon=horizon,
+        num_series=len(sizes),
+        num_steps=sum(sizes),
+        longest=max(sizes),
+        typical=sorted(sizes)[len(sizes) // 2],
+        seasons=seasons,
+    )
+    recipe = Recipe.of(facts)
+
+    assert 1 <= recipe.read_length <= recipe.context_length <= max(sizes)
+    assert 0 <= recipe.min_context_length <= recipe.context_length
+    assert recipe.validation_windows >= 1
+    assert 0 < recipe.trust <= 1

@@ -1,13 +1,16 @@
+import copy
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import drnn_forecast as drnn
 from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData, train
+from drnn_forecast.training.course import keep, two_folds
 
-SMALL = {"hidden_size": 4, "max_epochs": 1, "steps_per_epoch": 3, "progress": False}
+SMALL = {"hidden_size": 4, "max_steps": 3, "progress": False}
 ROLES = {"series": "shop", "time": "day", "target": "sold", "known": ["price"]}
 
 
@@ -53,10 +56,57 @@ def test_the_same_seed_gives_the_same_model_and_another_one_another(data):
 
 
 def test_the_best_preset_gives_an_ensemble_within_the_same_budget(data):
-    model = train(data, 5, preset="best", max_seconds=30, **SMALL)
+    model = train(data, 5, preset="best", **SMALL)
 
     assert isinstance(model, Ensemble)
     assert len(model.forecast(data.before(5))) == 2 * 5
+
+
+def test_the_recorded_steps_give_the_same_model(data):
+    first = train(data, 5, hidden_size=4, max_seconds=4, progress=False)
+    steps = first.hparams.record["max_steps"]
+    again = train(data, 5, hidden_size=4, max_steps=steps, progress=False)
+
+    past = data.before(5)
+    pd.testing.assert_frame_equal(first.forecast(past), again.forecast(past))
+    assert again.hparams.record == first.hparams.record
+
+
+def test_a_model_keeps_its_recipe_and_its_record(data, tmp_path):
+    model = train(data, 5, folder=tmp_path / "model", **SMALL)
+    loaded = drnn.load(tmp_path / "model")
+
+    assert loaded.hparams["record"] == model.hparams["record"]
+    assert "season_length = (7,)" in loaded.card()
+    assert "hidden_size = 4: set by hand" in loaded.card()
+    assert model.hparams["record"]["calibration_windows"] == [4]
+
+
+def test_what_is_held_out_is_calibrated_by_weights_that_it_did_not_choose(data):
+    splits = data.split(horizon=5, context_length=20, validation_windows=3, min_context_length=2)
+    folds = two_folds(splits.validation)
+    keys = [set(map(tuple, fold.index[["sequence_id", "time"]].to_numpy())) for fold in folds]
+
+    assert keys[0].isdisjoint(keys[1])
+    assert len(keys[0] | keys[1]) == len(splits.validation) == 6
+    assert all(len(fold.index["sequence_id"].unique()) == 2 for fold in folds)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_share_of_what_was_learned_is_kept(data, share):
+    splits = data.split(horizon=5, context_length=20, validation_windows=1)
+    start = DilatedRNNForecaster.from_dataset(splits.training)
+    model = copy.deepcopy(start)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+    keep(model, start.state_dict(), share)
+
+    weights = model.state_dict()
+    changed = {n: (weights[n] - v).mean().item() for n, v in start.named_parameters()}
+    assert changed["head.output.5.weight"] == pytest.approx(share)
+    assert changed["target_heads.0.anchor.power"] == pytest.approx(share)
+    assert changed["head.from_state.weight"] == pytest.approx(1.0)
 
 
 def test_overrides_reach_dataset_model_and_training(data):
@@ -96,7 +146,10 @@ def test_rows_with_a_weight_count_by_it(data):
     [
         ({"horizon": 0}, ValueError, "`horizon` must be at least 1, got 0"),
         ({"preset": "huge"}, ValueError, "`preset` must be one of fast, medium, best, got 'huge'"),
-        ({"max_seconds": 0}, ValueError, "`max_seconds` must be above 0, got 0"),
+        ({"max_seconds": 0}, ValueError, "`max_seconds` must be at least 1, got 0"),
+        ({"max_seconds": 0.9}, ValueError, "`max_seconds` must be at least 1, got 0.9"),
+        ({"max_steps": 0}, ValueError, "`max_steps` must be at least 1, got 0"),
+        ({"max_epochs": 3}, ValueError, "no setting `max_epochs`.*`max_steps`"),
         ({"hiden_size": 3}, ValueError, "no setting `hiden_size`.*'hidden_size'"),
         ({"kwargs": {}}, ValueError, "no setting `kwargs`"),
         ({"dataset_options": {}}, ValueError, "no setting `dataset_options`"),
@@ -121,6 +174,41 @@ def test_a_folder_that_is_there_is_left_alone(data, tmp_path):
         train(data, 5, folder=tmp_path)
     with pytest.raises(FileNotFoundError, match="parent of `folder`"):
         train(data, 5, folder=tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "horizon"),
+    [
+        ([60], 12),
+        ([14], 12),
+        ([14, 200, 31], 12),
+        ([30] * 40, 6),
+        ([8, 9, 500], 6),
+    ],
+    ids=str,
+)
+def test_series_of_any_length_are_trained_on_and_forecast(lengths, horizon):
+    generator = np.random.default_rng(0)
+    table = pd.concat(
+        pd.DataFrame(
+            {
+                "id": f"s{number}",
+                "at": pd.date_range("2020-01-01", periods=length, freq="MS"),
+                "y": 10 + generator.normal(size=length).cumsum(),
+            }
+        )
+        for number, length in enumerate(lengths)
+    )
+    model = train(table, horizon, series="id", time="at", target="y", **SMALL)
+    forecast = model.forecast(table)
+
+    assert len(forecast) == len(lengths) * horizon
+    assert np.isfinite(forecast.filter(like="q0").to_numpy()).all()
+
+
+def test_no_series_with_two_values_more_than_the_horizon_is_refused():
+    with pytest.raises(ValueError, match=r"At least one series needs 14 rows.*Lower `horizon`"):
+        train(frame(13), 12, **ROLES)
 
 
 def test_an_update_lowers_the_loss_on_the_newest_windows_or_changes_nothing(data):

@@ -65,6 +65,14 @@ class WindowIndex:
     def __len__(self) -> int:
         return len(self.first_row)
 
+    @property
+    def longest(self) -> WindowIndex:
+        """The windows that begin first of those that end at one row, in the order of the rows."""
+        order = np.lexsort((self.first_row, self.last_row))
+        first, last = self.first_row[order], self.last_row[order]
+        is_first = np.append(True, last[1:] != last[:-1])[: len(last)]
+        return WindowIndex(first_row=first[is_first], last_row=last[is_first])
+
     def to_frame(self, time: IntArray, series: SeriesRows) -> pd.DataFrame:
         """Return pytorch-forecasting's index: a row per window, every column an int32."""
         start_time = time[self.first_row]

@@ -1,9 +1,9 @@
 """Training, validation and test datasets of one history."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,10 @@ class Splits:
     """The datasets of one history, and where the windows of the held-out ones lie.
 
     Attributes:
-        training: Every window whose targets lie before the first validation target of its series.
-        validation: The validation windows.
+        training: Every window whose targets lie before the first held-out target of its series,
+            with the longest history that there is.
+        validation: The validation windows, or None where no series has one beside those of the
+            training.
         test: The test windows, or None where none were asked for.
         origins: One row per held-out window, in the order of the datasets: series (where the frame
             has that column) and time of the first target, under the index `part`: "validation"
@@ -59,29 +61,41 @@ class Splits:
     """
 
     training: BatchedTimeSeriesDataSet
-    validation: BatchedTimeSeriesDataSet
+    validation: BatchedTimeSeriesDataSet | None
     test: BatchedTimeSeriesDataSet | None
     origins: pd.DataFrame
+    _complete: Callable[[], BatchedTimeSeriesDataSet]
+
+    @cached_property
+    def complete(self) -> BatchedTimeSeriesDataSet:
+        """All windows of the history, held-out ones included, as `training` scales and encodes."""
+        return self._complete()
 
 
 def make_splits(
     panel: Panel,
     windows: WindowPlan,
     *,
-    drop_short: bool,
+    short: str,
     parameters: dict[str, Any],
 ) -> Splits:
     """Return the datasets; whatever is not fitted yet is fitted on the training rows only.
 
-    `parameters` are the arguments of a dataset, all but frame and lengths.
+    `short` says what becomes of series that are too short for every window: "refuse", "drop", or
+    "keep" the windows that they have. `parameters` are the arguments of a dataset, all but frame
+    and lengths.
     """
     parameters, weights = with_weight(parameters, panel)
     check_normalizer(parameters["target_normalizer"], windows)
     check_precision(panel)
-    kept = long_enough(panel, windows, drop_short=drop_short)
+    if short == "keep":
+        kept, windows = holding_one(panel, windows)
+    else:
+        kept = long_enough(panel, windows, drop_short=short == "drop")
     frame = model_frame(panel.rows.frame, panel.positions, panel).assign(**weights)
     parameters = with_known_labels(parameters, frame[kept])
-    rows = frame[kept & (panel.steps_to_end >= windows.steps_after_training)]
+    past = panel.steps_to_end >= windows.steps_after_training
+    rows = frame[kept & past & (panel.sizes >= windows.shortest_series)[panel.rows.codes]]
     lengths = {
         "max_encoder_length": windows.context_length,
         "min_encoder_length": windows.min_context_length,
@@ -89,30 +103,59 @@ def make_splits(
         "min_prediction_length": windows.horizon,
         "min_prediction_idx": int(rows[TIME_INDEX].min()),
     }
-    training = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
-    training.roles = panel.roles.to_dict()
+    made = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
+    training = as_windows(made, panel, windows)
     hold = partial(hold_out, training, frame[kept], panel, windows)
-    validation = hold(count=windows.validation, steps_after=windows.steps_after_validation)
-    test = hold(count=windows.test, steps_after=0) if windows.test else None
-    return Splits(training, validation, test, origins_of(panel, validation=validation, test=test))
+    validation = test = None
+    if windows.validation:
+        validation = hold(count=windows.validation, steps_after=windows.steps_after_validation)
+    if windows.test:
+        test = hold(count=windows.test, steps_after=0)
+    origins = origins_of(panel, validation=validation, test=test)
+
+    def complete() -> BatchedTimeSeriesDataSet:
+        rows = frame[kept & (panel.sizes >= windows.shortest_window)[panel.rows.codes]]
+        first = int(rows[TIME_INDEX].min())
+        whole = BatchedTimeSeriesDataSet.from_parameters(
+            training.get_parameters(), rows, min_prediction_idx=first
+        )
+        return as_windows(whole, panel, windows)
+
+    return Splits(training, validation, test, origins, complete)
+
+
+def as_windows(
+    dataset: BatchedTimeSeriesDataSet, panel: Panel, windows: WindowPlan
+) -> BatchedTimeSeriesDataSet:
+    """Return a dataset to learn from, in which each target is once, with its longest history."""
+    if windows.min_context_length < windows.context_length:
+        dataset = dataset.with_longest_windows()
+    dataset.roles = panel.roles.to_dict()
+    return dataset
 
 
 def new_parameters(
-    panel: Panel, target_normalizer: Any, options: Mapping[str, Any]
+    panel: Panel, target_normalizer: Any, options: Mapping[str, Any], *, identity: bool
 ) -> dict[str, Any]:
-    """Return the arguments of datasets whose encoders and scalers are still to be fitted."""
+    """Return the arguments of datasets whose encoders and scalers are still to be fitted.
+
+    `identity` says whether the name of the series is among the covariates.
+    """
     for name in options:
         if name in OWN_OPTIONS:
             raise TypeError(
                 f"The dataset option `{name}` is derived from {OWN_OPTIONS[name]}; leave it out."
             )
     normalizer = EncoderNormalizer() if target_normalizer is None else target_normalizer
+    listed = variables(panel)
+    if not identity and panel.roles.group in listed["static_categoricals"]:
+        listed["static_categoricals"].remove(panel.roles.group)
     return {
         "time_idx": TIME_INDEX,
         "target": panel.roles.target,
         "group_ids": [panel.roles.group],
         "target_normalizer": normalizer,
-        **with_transformers(variables(panel), options),
+        **with_transformers(listed, options),
     }
 
 
@@ -123,6 +166,8 @@ def origins_of(panel: Panel, **parts: BatchedTimeSeriesDataSet | None) -> pd.Dat
         for part, dataset in parts.items()
         if dataset is not None
     }
+    if not origins:
+        return pd.DataFrame(columns=list(panel.roles.keys), index=pd.Index([], name="part"))
     return pd.concat(origins, names=["part", None]).droplevel(1)
 
 
@@ -151,6 +196,8 @@ def hold_out(
     first_target = last_target - (count - 1) * windows.stride - windows.horizon + 1
     first_row = first_target - windows.context_length - windows.lag
     rows = frame[frame[TIME_INDEX].between(first_row, last_target)]
+    sizes = rows.groupby(panel.roles.group)[TIME_INDEX].transform("size")
+    rows = rows[sizes >= windows.shortest_window]
     dataset = BatchedTimeSeriesDataSet.from_parameters(
         training.get_parameters(),
         rows,
@@ -190,6 +237,29 @@ def long_enough(panel: Panel, windows: WindowPlan, *, drop_short: bool) -> NDArr
         "Lower `min_context_length` (by default `context_length`), `horizon` or the number of "
         f"windows; {remedy}."
     )
+
+
+def holding_one(panel: Panel, windows: WindowPlan) -> tuple[NDArray[np.bool_], WindowPlan]:
+    """Return which rows belong to series that have a window, and a plan that some can follow.
+
+    Where no series has a window to train on beside the held-out ones, fewer are held out, and none
+    where it has to be.
+    """
+    holds = panel.sizes >= windows.shortest_window
+    if not holds.any():
+        longest = panel.sizes == panel.sizes.max()
+        raise ValueError(
+            f"At least one series needs {windows.shortest_window} rows, for a horizon of "
+            f"{windows.horizon} and what is read before it; the longest here are "
+            f"{panel.describe_sizes(longest)}. Lower `horizon`, or give longer series."
+        )
+    count = windows.validation
+    while count and not (panel.sizes >= replace(windows, validation=count).shortest_series).any():
+        count -= 1
+    left_out = panel.describe_sizes(~holds)
+    if left_out:
+        logger.warning("Left out of the training, too short for a window: %s.", left_out)
+    return holds[panel.rows.codes], replace(windows, validation=count)
 
 
 def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:

@@ -108,13 +108,21 @@ def calendar_reals(freq: str) -> list[str]:
     return [f"{CALENDAR_PREFIX}{cycle}_{wave}" for cycle in cycles for wave in ("sin", "cos")]
 
 
+def local_stamps(
+    times: pd.DatetimeIndex | NDArray[np.datetime64],
+) -> NDArray[np.datetime64]:
+    """Return stamps by the clock of their zone; an array is local time."""
+    if isinstance(times, np.ndarray):
+        return times
+    stamps: NDArray[np.datetime64] = times.tz_localize(None).to_numpy()
+    return stamps
+
+
 def calendar_features(
     times: pd.DatetimeIndex | NDArray[np.datetime64], freq: str
 ) -> dict[str, NDArray[Any]]:
     """Return the features of each stamp, by name; an array is local time."""
-    if not isinstance(times, np.ndarray):
-        times = times.tz_localize(None).to_numpy()
-    local = LocalTimes(times)
+    local = LocalTimes(local_stamps(times))
     features: dict[str, NDArray[Any]] = {
         name: np.array(VOCABULARIES[name], dtype=object)[CODES[name](local)]
         for name in calendar_categoricals(freq)

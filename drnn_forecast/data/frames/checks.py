@@ -18,7 +18,7 @@ from drnn_forecast.data.frames.places import (
     shown,
     some,
 )
-from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.roles import COUNTRY, Roles
 from drnn_forecast.data.frames.rows import Names, Rows
 
 SUMMER_TIME_HINT = (
@@ -100,6 +100,20 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
             f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
             f"{some(alike if len(alike) else names)}; convert it with `.astype(str)`."
         )
+
+
+def check_holiday_column(rows: Rows, roles: Roles) -> None:
+    """Raise where `holidays` is no country and no column."""
+    column, columns = roles.holiday_column, list(rows.frame.columns)
+    if column is None or column in columns:
+        return
+    country = column.upper()
+    hint = f" (did you mean {country!r}?)" if COUNTRY.fullmatch(country) else ""
+    raise ValueError(
+        "`holidays` must be a country code of two capitals such as 'DE' or 'DE-BY', or name a "
+        f"column of codes, got {column!r}{hint or closest(column, columns)}; the columns of "
+        f"`frame` are {some(columns, limit=20)}."
+    )
 
 
 def check_dtypes(rows: Rows, roles: Roles) -> None:
@@ -184,6 +198,9 @@ def check_values(rows: Rows, roles: Roles) -> None:
     for column in roles.covariates:
         what = f"Covariate column {column!r}"
         check_finite(rows, roles, column, what, "row of a series", remedy)
+    if roles.holiday_column is not None:
+        what = f"`holidays` column {roles.holiday_column!r}"
+        check_finite(rows, roles, roles.holiday_column, what, "row of a series", remedy)
 
 
 def check_future_values(rows: Rows, roles: Roles) -> None:
@@ -216,18 +233,21 @@ def not_finite(values: pd.Series) -> NDArray[np.bool_]:
 
 
 def check_static(rows: Rows, roles: Roles) -> None:
-    """Raise where a static covariate changes within a series; rows are sorted."""
-    codes = rows.codes
-    for column in roles.static:
+    """Raise where a static covariate or a country changes within a series; rows are sorted."""
+    codes, country = rows.codes, roles.holiday_column
+    for column in (*roles.static, *([] if country is None else [country])):
         values = rows[column].to_numpy()
         changed = np.append(False, (values[1:] != values[:-1]) & (codes[1:] == codes[:-1]))
         if changed.any():
             row = int(changed.argmax())
+            is_static = column in roles.static
+            what = f"{'Static covariate' if is_static else '`holidays` column'} {column!r}"
+            remedy = "give it as `known` or `observed`" if is_static else "split such series"
             raise ValueError(
-                f"Static covariate {column!r} must be constant within a series, but changes in "
+                f"{what} must be constant within a series, but changes in "
                 f"{counted(len(np.unique(codes[changed])), 'series')}, first from "
                 f"{shown(values[row - 1])} to {shown(values[row])} ({place(rows, roles, row)}); "
-                "give it as `known` or `observed`."
+                f"{remedy}."
             )
 
 

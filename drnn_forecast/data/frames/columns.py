@@ -11,7 +11,9 @@ from drnn_forecast.data.frames.calendar import (
     calendar_categoricals,
     calendar_features,
     calendar_reals,
+    local_stamps,
 )
+from drnn_forecast.data.frames.holidays import holiday_features, holiday_reals
 from drnn_forecast.data.frames.kinds import Column, as_text
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import ONLY_SERIES, TIME_INDEX
@@ -39,6 +41,8 @@ def variables(panel: Panel) -> dict[str, list[str]]:
     if roles.calendar:
         listed["time_varying_known_categoricals"] += calendar_categoricals(panel.grid.freq)
         listed["time_varying_known_reals"] += calendar_reals(panel.grid.freq)
+    if roles.holidays is not None:
+        listed["time_varying_known_reals"] += holiday_reals(panel.grid.freq)
     listed["time_varying_unknown_reals"].append(roles.target)
     return listed
 
@@ -47,7 +51,7 @@ def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) 
     """Return the columns that a dataset needs, one row for each of `rows`."""
     roles = panel.roles
     group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
-    columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel)
+    columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel.rows.codes, panel)
     columns = {TIME_INDEX: positions, roles.group: group, **columns}
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
@@ -55,9 +59,10 @@ def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) 
 def model_columns(
     rows: Mapping[str, Column] | pd.DataFrame,
     times: pd.DatetimeIndex | NDArray[np.datetime64],
+    codes: NDArray[np.int64],
     panel: Panel,
 ) -> dict[str, Any]:
-    """Return target, covariates and calendar features of rows, by name."""
+    """Return target, covariates, calendar and holidays of rows, by name; codes are of series."""
     roles = panel.roles
     columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
     for name in roles.covariates:
@@ -65,4 +70,14 @@ def model_columns(
         columns[name] = values.to_numpy(np.float64) if panel.is_real(name) else as_text(values)
     if roles.calendar:
         columns |= calendar_features(times, panel.grid.freq)
+    if roles.holidays is not None:
+        columns |= holidays_of_rows(times, codes, panel)
     return columns
+
+
+def holidays_of_rows(
+    times: pd.DatetimeIndex | NDArray[np.datetime64], codes: NDArray[np.int64], panel: Panel
+) -> dict[str, NDArray[np.float64]]:
+    """Return the features made from the holidays of each row's country, by name."""
+    days = local_stamps(times).astype("M8[D]")
+    return holiday_features(days, codes, panel.countries, panel.grid.freq)

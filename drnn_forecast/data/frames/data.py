@@ -16,6 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.checks import check_columns, check_frame
+from drnn_forecast.data.frames.facts import Facts
+from drnn_forecast.data.frames.holidays import mention_holidays
 from drnn_forecast.data.frames.horizon import as_trained
 from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
 from drnn_forecast.data.frames.kinds import as_numbers
@@ -61,6 +63,7 @@ class ForecastData:
         freq: str | None = None,
         calendar: bool = True,
         zone: str | None = None,
+        holidays: str | None = None,
         fill_gaps: bool = False,
         future: pd.DataFrame | None = None,
     ) -> ForecastData:
@@ -82,8 +85,11 @@ class ForecastData:
             freq=freq,
             calendar=calendar,
             zone=zone,
+            holidays=holidays,
         )
-        return cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+        data = cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+        mention_holidays(data.roles, data.history.columns)
+        return data
 
     @classmethod
     def from_roles(
@@ -110,7 +116,9 @@ class ForecastData:
             TypeError: An argument or a column has the wrong type.
             ValueError: A column is missing or has an empty or infinite value, a stamp is missing,
                 repeated or off the grid, the frequency cannot be inferred or differs between
-                series, a static covariate varies, or a known covariate is not known ahead.
+                series, a static covariate varies, a known covariate is not known ahead, or there
+                is no calendar of a country.
+            ImportError: `holidays` are asked for and the package of that name is not installed.
         """
         panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
         history = panel.rows.frame.reset_index(drop=True)
@@ -131,6 +139,12 @@ class ForecastData:
     def freq(self) -> str:
         """The pandas frequency alias of the time column."""
         return self.panel.grid.freq
+
+    def facts(self, horizon: int) -> Facts:
+        """Return what settings for a horizon (time steps) follow from."""
+        values = as_numbers(self.history[self.roles.target])
+        has_covariates = bool(self.roles.covariates)
+        return Facts.of(values, self.panel.sizes, horizon, has_covariates=has_covariates)
 
     def before(self, steps: int) -> ForecastData:
         """Return the data as it stood `steps` time steps before the end of each series.
@@ -212,6 +226,8 @@ class ForecastData:
         stride: int | None = None,
         min_context_length: int | None = None,
         drop_short: bool = False,
+        keep_short: bool = False,
+        identity: bool = True,
         target_normalizer: Any = None,
         like: Any = None,
         **dataset_options: Any,
@@ -232,6 +248,9 @@ class ForecastData:
             min_context_length: The fewest time steps that a window looks back; None: as `like`
                 does, without it `context_length`.
             drop_short: Whether to leave out series that are too short, with a log message.
+            keep_short: Whether such series take part with the windows that they have. Where none
+                has all windows, fewer are held out.
+            identity: Whether the name of the series is a covariate, where there are several.
             target_normalizer: How pytorch-forecasting scales the target; None: `EncoderNormalizer`,
                 which standardises each window by its own context, and so serves new series too.
             like: A model trained on datasets of `split`, whose codes and scales these datasets
@@ -247,6 +266,8 @@ class ForecastData:
         from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
+        if drop_short and keep_short:
+            raise ValueError("`drop_short` and `keep_short` must not both be True; choose one.")
         lengths: dict[str, Any] = {
             "horizon": horizon,
             "context_length": context_length,
@@ -254,7 +275,9 @@ class ForecastData:
         }
         panel = self.panel if like is None else self.in_zone(zone_like(like)).panel
         if like is None:
-            parameters = new_parameters(panel, target_normalizer, dataset_options)
+            parameters = new_parameters(
+                panel, target_normalizer, dataset_options, identity=identity
+            )
         else:
             options = {"target_normalizer": target_normalizer, **dataset_options}
             parameters = parameters_like(like, options)
@@ -267,7 +290,8 @@ class ForecastData:
             stride=stride,
             lags=parameters.get("lags"),
         )
-        return make_splits(panel, windows, drop_short=drop_short, parameters=parameters)
+        short = "drop" if drop_short else "keep" if keep_short else "refuse"
+        return make_splits(panel, windows, short=short, parameters=parameters)
 
     def forecast_dataset(
         self,

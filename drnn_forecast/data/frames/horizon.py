@@ -41,7 +41,7 @@ def window_columns(
     return {
         TIME_INDEX: positions,
         roles.group: panel.labels[panel.rows.codes[rows]],
-        **model_columns(values, panel.grid.column(positions), panel),
+        **model_columns(values, panel.grid.column(positions), panel.rows.codes[rows], panel),
     }
 
 
@@ -120,7 +120,8 @@ def check_trained_variables(panel: Panel, parameters: Mapping[str, Any]) -> None
                 raise ValueError(
                     f"The variable {name!r} was {readable(kind)} in training, but "
                     f"{'is lacking here' if found is None else 'is ' + readable(found) + ' here'}; "
-                    "give the frame the same columns, dtypes and roles (and `calendar` and `freq`)."
+                    "give the frame the same columns, dtypes and roles (and `calendar`, `holidays` "
+                    "and `freq`)."
                 )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from drnn_forecast.data.frames import checks
+from drnn_forecast.data.frames.columns import holidays_of_rows
 from drnn_forecast.data.frames.frequency import OFF_GRID, resolve_frequency
 from drnn_forecast.data.frames.kinds import as_numbers, is_real, with_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
@@ -35,6 +36,7 @@ def take_in(
     Rows from `origin` on, a time, are future rows, of which nothing else is read or checked.
     """
     rows, parts = read_rows(frame, roles, roles.columns, "frame"), []
+    checks.check_holiday_column(rows, roles)
     if roles.zone is None:
         roles = dataclasses.replace(roles, zone=zone_of(rows.times))
     if origin is not None:
@@ -47,9 +49,18 @@ def take_in(
     checks.check_static(history, roles)
     later = future_rows(history, parts if tail is None else [tail, *parts], future, roles)
     panel = on_grid(history, later, roles, fill_gaps=fill_gaps)
+    check_calendars(panel)
     if origin is not None:
         check_end(panel, origin)
     return panel, later
+
+
+def check_calendars(panel: Panel) -> None:
+    """Raise where a country has no calendar, or none of the first or the last year of a series."""
+    if panel.roles.holidays is not None:
+        ends = np.concatenate([panel.last_rows - panel.sizes + 1, panel.last_rows])
+        times = pd.DatetimeIndex(panel.rows.times[ends])
+        holidays_of_rows(times, panel.rows.codes[ends], panel)
 
 
 def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:

@@ -56,6 +56,14 @@ class Panel:
         return tuple(self.rows.names.tolist())
 
     @cached_property
+    def countries(self) -> tuple[str, ...]:
+        """The code of each series' country, where holidays are features."""
+        column = self.roles.holiday_column
+        if column is None:
+            return (str(self.roles.holidays),) * len(self.names)
+        return tuple(as_text(self.rows[column].array[self.last_rows]).tolist())
+
+    @cached_property
     def labels(self) -> NDArray[np.object_]:
         """The name of each series as datasets hold it: text."""
         return labels_of(self.rows.names)

@@ -27,6 +27,8 @@ KINDS = (
 """The arguments of `TimeSeriesDataSet` that list variables."""
 FORECAST_COLUMN = re.compile(r"prediction|q[01](\.\d+)?|p\(.*\)")
 """What forecasts call their numbers."""
+COUNTRY = re.compile(r"[A-Z]{2}(-\w[\w ]*)?")
+"""A country by its code in ISO 3166, with or without a subdivision; other text names a column."""
 ONE_COLUMN = ("time", "target", "series")
 RESERVED = frozenset({TIME_INDEX, ONLY_SERIES_COLUMN, "encoder_length", "relative_time_idx"})
 
@@ -47,11 +49,15 @@ class Roles:
         zone: Time zone that stamps are brought into, such as `"Europe/Berlin"`, `"UTC"` or
             `"UTC+01:00"`; those without one are its local time. `"naive"`: stamps have no zone, and
             such that have one are refused. None: that of the time column.
+        holidays: The country whose holidays are features: a code of ISO 3166, such as `"DE"` or,
+            with a subdivision, `"DE-BY"`; other text names a column of such codes, constant within
+            a series, which may have another role too. Needs the extra `holidays`. None: of no
+            country.
 
     Raises:
         TypeError: An attribute has the wrong type.
-        ValueError: A column has two roles, or a name that datasets keep for themselves, or there is
-            no such zone.
+        ValueError: A column has two roles, or a name that datasets keep for themselves, there is
+            no such zone, or `holidays` is the column of time or target.
 
     Example:
         >>> Roles("ds", "y", known="price").known
@@ -67,6 +73,7 @@ class Roles:
     freq: str | None = None
     calendar: bool = True
     zone: str | None = None
+    holidays: str | None = None
 
     def __post_init__(self) -> None:
         for role in ("known", "observed", "static"):
@@ -74,6 +81,7 @@ class Roles:
         check_types(self)
         check_one_role_each(self)
         check_names(self)
+        check_country(self)
         if self.zone is not None:
             object.__setattr__(self, "zone", checked_zone(self.zone))
 
@@ -91,6 +99,12 @@ class Roles:
     def keys(self) -> tuple[str, ...]:
         """The columns that identify a row: series, where there is one, and time."""
         return (self.time,) if self.series is None else (self.series, self.time)
+
+    @property
+    def holiday_column(self) -> str | None:
+        """The column of country codes, if `holidays` names one."""
+        is_country = self.holidays is None or COUNTRY.fullmatch(self.holidays)
+        return None if is_country else self.holidays
 
     @property
     def group(self) -> str:
@@ -149,6 +163,11 @@ def check_types(roles: Roles) -> None:
     if roles.zone is not None and not isinstance(roles.zone, str):
         raise TypeError(
             f"`zone` must name a time zone as text, such as 'Europe/Berlin', got {roles.zone!r}."
+        )
+    if roles.holidays is not None and not isinstance(roles.holidays, str):
+        raise TypeError(
+            "`holidays` must be a country code as text, such as 'DE', or name a column of codes, "
+            f"got {roles.holidays!r}."
         )
     if not isinstance(roles.calendar, bool):
         raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
@@ -209,3 +228,12 @@ def check_names(roles: Roles) -> None:
                 f"A column name must not contain a dot (pytorch-forecasting's rule), got "
                 f"{column!r}; rename it, for example to {column.replace('.', '_')!r}."
             )
+
+
+def check_country(roles: Roles) -> None:
+    """Raise where the countries are said to be in a column that cannot hold them."""
+    if roles.holiday_column in (roles.time, roles.target):
+        raise ValueError(
+            f"`holidays` must be a country code such as 'DE', or name a column of codes, got "
+            f"{roles.holidays!r}, which is the column of time or target; give another."
+        )

@@ -30,13 +30,20 @@ class WindowPlan:
 
     @property
     def steps_after_training(self) -> int:
-        """Time steps from the first validation target to the end of the series."""
+        """Time steps from the first held-out target to the end of the series."""
+        if self.validation == 0:
+            return (self.test - 1) * self.stride + self.horizon if self.test else 0
         return self.steps_after_validation + (self.validation - 1) * self.stride + self.horizon
+
+    @property
+    def shortest_window(self) -> int:
+        """Time steps of a series that has one window."""
+        return self.lag + self.min_context_length + self.horizon
 
     @property
     def shortest_series(self) -> int:
         """Time steps of a series that has one training window and every held-out one."""
-        return self.lag + self.min_context_length + self.horizon + self.steps_after_training
+        return self.shortest_window + self.steps_after_training
 
 
 def plan_windows(

@@ -46,11 +46,15 @@ def compare(
 
     Models learn from the windows before the validation windows, which stop the training and give
     point forecasts their quantiles (marked in the table); classical models are fitted to all values
-    before the test windows. The test windows are scored once. Every
-    trained model without a learning rate among its options gets the best of `learning_rates` on
-    the validation windows: each is tried under the first seed, with early stopping and an equal
-    share of one training budget, which is not taken from the budget of the runs. A model that
-    fails has its reason in `Comparison.runs`, and the others go on.
+    before the test windows. The test windows are scored once. A model that fails has its reason in
+    `Comparison.runs`, and the others go on.
+
+    The dilated networks have the learning rate of the recipe, others that name none the best of
+    `learning_rates` on the validation windows: each is tried under the first seed, with early
+    stopping and an equal share of one training budget, which is not taken from the budget of the
+    runs. Where the best is the lowest or the highest, the search goes on beyond it by factors of 3,
+    with the same share for each, up to five rates in all. `Comparison.settings["search"]` has what
+    was tried.
 
     Args:
         data: The series, with their roles.
@@ -65,7 +69,8 @@ def compare(
         scale_season: Time steps: the season of the naive error that scaled scores are divided by;
             None: the shortest usual season of the data's frequency.
         seeds: Of training; models without randomness run once.
-        learning_rates: What the search tries; with one there is no search.
+        learning_rates: What the search tries first, for models other than the dilated networks;
+            with one there is no search.
         max_seconds: The most seconds of each training run; None: no limit.
         calibrated: Whether to calibrate intervals on the later half of the validation windows,
             which then stop no training. Quantiles from residuals are taken from these windows, and

@@ -15,7 +15,11 @@ from drnn_forecast.evaluation.comparison.ledger import Ledger
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals
 from drnn_forecast.evaluation.comparison.results import Results, significance
-from drnn_forecast.evaluation.comparison.search import search_learning_rate
+from drnn_forecast.evaluation.comparison.search import (
+    MOST_RATES,
+    best_rate,
+    search_learning_rate,
+)
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from drnn_forecast.evaluation.contenders.registry import Model
 from drnn_forecast.model import QUANTILE_LEVELS
@@ -127,7 +131,7 @@ class _Engine:
     ) -> tuple[NeuralModel, str | None]:
         """Return the model with a learning rate, and why it has none."""
         rates = self.plan.learning_rates
-        if "learning_rate" in model.options:
+        if model.name not in self.plan.searched:
             return model, None
         if len(rates) == 1:
             return model.with_options(learning_rate=rates[0]), None
@@ -136,14 +140,14 @@ class _Engine:
         found = self.searches[model.name]
         if not found["losses"]:
             return model, next(iter(found["failures"].values()))
-        best = min(found["losses"], key=found["losses"].__getitem__)
-        return model.with_options(learning_rate=float(best)), None
+        return model.with_options(learning_rate=float(best_rate(found["losses"]))), None
 
     def _search(self, model: NeuralModel, block: Block, data: str) -> dict[str, Any]:
         """Return the losses by learning rate, from the store where they are known."""
         plan, seed, name = self.plan, self.plan.seeds[0], f"search-{model.name}"
         identity = self._identity(model, seed, block, data)
         identity["learning_rates"] = list(plan.learning_rates)
+        identity["most_rates"] = MOST_RATES
         kept = plan.store.load(name, identity)
         if kept is not None:
             return kept.facts

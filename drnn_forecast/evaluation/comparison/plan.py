@@ -25,7 +25,7 @@ from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, misses_ne
 from drnn_forecast.training import FitResult, check_settings, checked_seeds, fit
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2)
-"""What the search tries by default."""
+"""What the search tries first by default."""
 
 BUDGET = (
     "max_epochs",
@@ -66,6 +66,18 @@ class Plan:
         }
         return [name for name, maker in makers.items() if maker is not DilatedRNNForecaster]
 
+    @property
+    def searched(self) -> list[str]:
+        """The names of the models that `learning_rates` are for: those without a rate of their own.
+
+        The dilated networks have that of the recipe.
+        """
+        return [
+            model.name
+            for model in self.models
+            if isinstance(model, NeuralModel) and "learning_rate" not in model.options
+        ]
+
     def settings(self) -> dict[str, Any]:
         """Return what to show of the plan, as plain values."""
         return {
@@ -73,6 +85,7 @@ class Plan:
             "seeds": list(self.seeds),
             "quantiles": list(QUANTILE_LEVELS),
             "learning_rates": list(self.learning_rates),
+            "learning_rates_of": self.searched,
             "calibrated": self.calibrated,
             "budget": {
                 name: value if isinstance(value, int | float | None) else described(value)

@@ -9,6 +9,12 @@ from torch import Tensor, nn
 
 from drnn_forecast.layers import checked_seasons
 
+LEAST_MOVE, MOST_MOVE = 0.1, 3.0
+"""Of a window, in units of its normalised target: no window outweighs all others."""
+
+ENOUGH_MOVES = 4
+"""Changes from season to season that a window needs for a mean of them."""
+
 
 class SeasonalAnchor(nn.Module):
     """The values one season before each step of the horizon, mixed over several seasons.
@@ -100,3 +106,25 @@ def mean_values(history: Tensor, lengths: Tensor) -> Tensor:
     step = torch.arange(history.shape[1], device=lengths.device)
     total = torch.where(step < lengths.unsqueeze(1), history, 0.0).sum(1)
     return total / lengths.clamp(min=1)
+
+
+def seasonal_moves(
+    history: Tensor, lengths: Tensor, season_length: int | Sequence[int] | None
+) -> Tensor:
+    """Return the mean absolute change from one season to the next, `(batch,)`.
+
+    Of the shortest season, or from step to step where there is none: the denominator of MASE. In
+    the units of `history`, between `LEAST_MOVE` and `MOST_MOVE`; 1 for a window that is too short.
+
+    Args:
+        history: Past target, normalised, padded on the right, `(batch, time)`.
+        lengths: Valid time steps of each row, `(batch,)`.
+        season_length: One or several seasons, time steps; None: none.
+    """
+    seasons = (1,) if season_length is None else checked_seasons(season_length)
+    season = min(seasons)
+    moved = (history[:, season:] - history[:, :-season]).abs()
+    is_valid = torch.arange(moved.shape[1], device=moved.device) < (lengths - season).unsqueeze(1)
+    count = is_valid.sum(1)
+    mean = torch.where(is_valid, moved, 0.0).sum(1) / count.clamp(min=1)
+    return torch.where(count >= ENOUGH_MOVES, mean.clamp(LEAST_MOVE, MOST_MOVE), 1.0)

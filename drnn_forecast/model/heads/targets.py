@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from drnn_forecast.layers import checked_seasons
 from drnn_forecast.model.heads.anchors import SeasonalAnchor
 from drnn_forecast.model.heads.earning import EarnedAnchors
+from drnn_forecast.model.heads.intervals import Intervals
 from drnn_forecast.model.heads.linear import LinearHistory
 from drnn_forecast.model.losses import has_location, leading
 
@@ -39,7 +40,8 @@ class TargetHead(nn.Module):
 
     Shifts the location, or all quantiles, by the anchor and by as much of the linear map as a gate
     of each step lets through, and sorts quantiles, so that they never cross: sorting never raises
-    the quantile loss (Chernozhukov et al., 2010).
+    the quantile loss (Chernozhukov et al., 2010). Quantiles about a median then go as far apart as
+    its `intervals` say, which are None for other losses.
 
     With smoothed anchors the outputs are in units of what the mix of anchors usually errs by inside
     the window, and quantiles start as those of a normal error, so that outputs of zero are already
@@ -91,6 +93,8 @@ class TargetHead(nn.Module):
             if isinstance(loss, QuantileLoss)
             else None
         )
+        has_median = isinstance(loss, QuantileLoss) and 0.5 in loss.quantiles
+        self.intervals = Intervals(loss.quantiles, horizon) if has_median else None
         spacing = normal_spacing(loss, self.num_shifted)
         self.register_buffer("spacing", spacing, persistent=False)
 
@@ -121,7 +125,12 @@ class TargetHead(nn.Module):
                 shifted = (shifted + self.spacing.to(raw.dtype)) * unit.unsqueeze(-1)
             shifted = shifted + shift.unsqueeze(-1)
             output = torch.cat([shifted, output[..., self.num_shifted :]], dim=-1)
-        return output if self.ranks is None else output.sort(dim=-1).values[..., self.ranks]
+        if self.ranks is None:
+            return output
+        ordered = output.sort(dim=-1).values
+        if self.intervals is not None:
+            ordered = self.intervals(ordered)
+        return ordered[..., self.ranks]
 
     @property
     def _num_weights(self) -> int:

@@ -14,11 +14,13 @@ from drnn_forecast.model.losses.quantiles import (
 )
 from drnn_forecast.model.losses.reading import (
     DRAWS,
+    check_has_samples,
     draw_samples,
     has_location,
     leading,
     levels_of,
     losses_of_targets,
+    normalizers_of,
     point_forecast,
     prepare,
     quantile_forecast,
@@ -29,6 +31,7 @@ from drnn_forecast.model.losses.reading import (
 __all__ = [
     "DRAWS",
     "QUANTILE_LEVELS",
+    "check_has_samples",
     "check_loss",
     "checked_quantiles",
     "complete_loss",
@@ -37,6 +40,7 @@ __all__ = [
     "leading",
     "levels_of",
     "losses_of_targets",
+    "normalizers_of",
     "output_size",
     "point_forecast",
     "prepare",

@@ -19,14 +19,19 @@ from pytorch_forecasting.metrics import (
     QuantileLoss,
     TweedieLoss,
 )
+from pytorch_forecasting.utils import to_list
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 
 from drnn_forecast.host import summand_weights, summands, tell_transformation
+from drnn_forecast.model.losses.scores import values_at_scores
 
 DRAWS = 400
 """Random draws behind quantiles that no formula gives: 10 of them lie below the 2.5 % level."""
+
+EVERYTHING = (-torch.inf, torch.inf)
+"""How far a target can reach of which nothing is said."""
 
 WITHOUT_LOCATION = (
     CrossEntropy,
@@ -100,35 +105,62 @@ def quantile_forecast(loss: Metric, prediction: Any, **options: Any) -> Any:
     return part.to_quantiles(prediction, **_known(part.to_quantiles, options))
 
 
-def draw_samples(loss: Metric, prediction: Any, num_samples: int) -> Any:
+def draw_samples(
+    loss: Metric,
+    prediction: Any,
+    num_samples: int,
+    *,
+    dependence: Sequence[Tensor | None] | None = None,
+    reaches: Sequence[tuple[float, float]] | None = None,
+    scores: Tensor | None = None,
+) -> Any:
     """Return random draws from the forecast, `(batch, steps, samples)`; a list for many targets.
 
-    Steps of a sample belong together only where the loss knows how: for `MQF2DistributionLoss`
-    and, by one level for all steps, `ImplicitQuantileNetworkDistributionLoss`. Otherwise each step
-    has draws of its own marginal distribution. That of a `QuantileLoss` is linear between the
-    quantiles and ends with the outermost ones.
+    The marginal distribution of a `QuantileLoss` is normal between two quantiles and beyond the
+    outermost ones, and steps of a sample belong together as a Gaussian copula says, several targets
+    do not. Of other losses, steps belong together only where the loss knows how: for
+    `MQF2DistributionLoss` and, by one level for all steps,
+    `ImplicitQuantileNetworkDistributionLoss`. Otherwise each step has draws of its own.
+
+    Args:
+        loss: Of one target or several.
+        prediction: Outputs in target units, `(batch, steps, outputs)`; a list for several targets.
+        num_samples: Draws of each window.
+        dependence: For each target the Cholesky factor of the copula's correlations,
+            `(horizon, horizon)` or None: independent steps.
+        reaches: For each target the least and the largest value that there can be.
+        scores: Of one target, independent normal numbers behind draws from quantiles,
+            `(batch, num_samples, horizon)`; None: from torch's global generator, as all other draws
+            are.
+
+    Raises:
+        ValueError: A loss has no distribution.
     """
-    if isinstance(loss, MultiLoss):
-        pairs = zip(loss.metrics, prediction, strict=True)
-        return [draw_samples(part, output, num_samples) for part, output in pairs]
-    part = leading(loss)
-    if isinstance(part, DistributionLoss):
-        return part.sample(prediction, num_samples)
-    if isinstance(part, QuantileLoss):
-        levels = torch.rand(
-            *prediction.shape[:-1], num_samples, dtype=prediction.dtype, device=prediction.device
-        )
-        return interpolated_quantiles(prediction, part.quantiles, levels)
-    if isinstance(part, PoissonLoss):
-        rate = part.to_prediction(prediction).unsqueeze(-1)
-        return torch.poisson(rate.expand(*rate.shape[:-1], num_samples))
-    if isinstance(part, CrossEntropy):
-        classes: Distribution = Categorical(logits=prediction)
-        return classes.sample((num_samples,)).movedim(0, -1)
-    raise ValueError(
-        f"Samples need a loss with a distribution, got {type(part).__name__}. Train the model with "
-        "`loss=QuantileLoss()` or a distribution loss."
-    )
+    check_has_samples(loss)
+    losses = losses_of_targets(loss)
+    outputs = prediction if isinstance(loss, MultiLoss) else [prediction]
+    dependence = dependence or [None] * len(losses)
+    reaches = reaches or [EVERYTHING] * len(losses)
+    parts = zip(losses, outputs, dependence, reaches, strict=True)
+    samples = []
+    for part, output, factor, ends in parts:
+        metric = leading(part)
+        if isinstance(metric, QuantileLoss):
+            drawn = _quantile_draws(output, metric.quantiles, num_samples, factor, scores)
+            samples.append(drawn.clamp(*ends))
+        else:
+            samples.append(_other_draws(metric, output, num_samples))
+    return samples if isinstance(loss, MultiLoss) else samples[0]
+
+
+def check_has_samples(loss: Metric) -> None:
+    """Refuse a loss without a distribution."""
+    for part in map(leading, losses_of_targets(loss)):
+        if not isinstance(part, DistributionLoss | QuantileLoss | PoissonLoss | CrossEntropy):
+            raise ValueError(
+                f"Samples need a loss with a distribution, got {type(part).__name__}. Train the "
+                "model with `loss=QuantileLoss()` or a distribution loss."
+            )
 
 
 def interpolated_quantiles(values: Tensor, quantiles: Sequence[float], levels: Tensor) -> Tensor:
@@ -156,6 +188,12 @@ def has_location(loss: Metric) -> bool:
 def losses_of_targets(loss: Metric) -> list[Metric]:
     """Return the loss of every target."""
     return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
+
+
+def normalizers_of(transformer: Any) -> list[Any]:
+    """Return the normaliser of every target, of the one for all of them."""
+    normalizers: list[Any] = to_list(getattr(transformer, "normalizers", transformer))
+    return normalizers
 
 
 def levels_of(loss: Metric) -> list[float] | None:
@@ -195,6 +233,37 @@ def usual_loss(loss: Metric, sizes: Sequence[float]) -> float:
     if isinstance(metric, RMSE):
         return sizes[0] if metric.reduction == "sqrt-mean" else sizes[0] ** 2
     return sizes[0] if isinstance(metric, MAE | QuantileLoss | MeanAbsoluteError) else 1.0
+
+
+def _quantile_draws(
+    output: Tensor,
+    levels: Sequence[float],
+    num_samples: int,
+    dependence: Tensor | None,
+    scores: Tensor | None,
+) -> Tensor:
+    """Return draws of one target from its quantiles, `(batch, steps, samples)`."""
+    batch, steps = output.shape[:2]
+    if scores is None:
+        size = batch, num_samples, steps
+        scores = torch.randn(size, dtype=output.dtype, device=output.device)
+    # A shorter forecast is the beginning of a longer one: its scores depend on no later ones.
+    scores = scores[..., :steps].to(output)
+    if dependence is not None:
+        scores = scores @ dependence[:steps, :steps].to(output).T
+    return values_at_scores(output, levels, scores.transpose(1, 2))
+
+
+def _other_draws(loss: Any, output: Tensor, num_samples: int) -> Tensor:
+    """Return draws of one target from another distribution, `(batch, steps, samples)`."""
+    if isinstance(loss, DistributionLoss):
+        samples: Tensor = loss.sample(output, num_samples)
+        return samples
+    if isinstance(loss, PoissonLoss):
+        rate = loss.to_prediction(output).unsqueeze(-1)
+        return torch.poisson(rate.expand(*rate.shape[:-1], num_samples))
+    classes: Distribution = Categorical(logits=output)
+    return classes.sample((num_samples,)).movedim(0, -1)
 
 
 def _known(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:

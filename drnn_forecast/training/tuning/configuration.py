@@ -23,17 +23,18 @@ SCHEDULES = ("dilation_base", "start_exponent", "layers_below_longest")
 """What says which schedule is meant."""
 
 
-def first_trial(space: SearchSpace) -> dict[str, Any]:
+def first_trial(space: SearchSpace, recipe: Recipe | None = None) -> dict[str, Any]:
     """Return the drawn values that a new study begins with; Optuna draws those left out.
 
     They are the recipe's where the space holds them. The depth is that of the best memory over the
     longest context, as `recommend_dilations` ranks it, with the lowest exponent, since a higher one
     buys speed, not memory; without the recipe's base, or without schedules, it decides these too.
     """
-    wanted = {name: getattr(Recipe, name) for name in OF_RECIPE}
+    recipe = Recipe() if recipe is None else recipe
+    wanted = {name: getattr(recipe, name) for name in OF_RECIPE}
     lowered = replace(space, start_exponent=int(lowest(space.start_exponent)))
-    if _holds(space.dilation_base, Recipe.dilation_base):
-        lowered = replace(lowered, dilation_base=Recipe.dilation_base)
+    if _holds(space.dilation_base, recipe.dilation_base):
+        lowered = replace(lowered, dilation_base=recipe.dilation_base)
     names = [name for name in SCHEDULES if name in _names_in_use(space)]
     families = (SCHEDULE,) if space.with_schedules else _families(space)
     choices = [families, *(_whole_numbers(getattr(lowered, name)) for name in names)]

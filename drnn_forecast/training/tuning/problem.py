@@ -132,8 +132,8 @@ def _datasets(
     """Return the datasets for training and validation, made of a frame or as they are given."""
     if isinstance(data, ForecastData):
         steps = checked_integer("horizon", horizon, minimum=1)
-        recipe = Recipe.of(data.freq, steps, context_length=windows.get("context_length"))
-        splits = data.split(**recipe.dataset | dict(windows), horizon=steps)
+        recipe = Recipe.of(data.facts(steps))
+        splits = data.split(**recipe.shared | dict(windows), horizon=steps)
         return splits.training, splits.validation
     given = tuple(data) if isinstance(data, tuple | list) else (data,)
     if len(given) != 2 or not all(isinstance(each, TimeSeriesDataSet) for each in given):

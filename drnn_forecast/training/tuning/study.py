@@ -12,6 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from drnn_forecast.model import Recipe, facts_of
 from drnn_forecast.training.tuning.configuration import first_trial
 from drnn_forecast.training.tuning.problem import Problem
 
@@ -90,7 +91,7 @@ def open_study(
         )
     if found is None:
         study.set_user_attr(SETUP, setup)
-        if first := first_trial(problem.space):
+        if first := first_trial(problem.space, Recipe.of(facts_of(problem.training))):
             study.enqueue_trial(first, skip_if_exists=True)
     return study
 

@@ -1,0 +1,60 @@
+"""What can be seen in the targets of some series before anything is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drnn_forecast.data.frames.periods import shown_seasons
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What settings follow from; the same whatever the series are called and the unit is.
+
+    Attributes:
+        horizon: Time steps to forecast.
+        num_series: How many series there are.
+        num_steps: Rows of all series.
+        longest: Time steps of the longest series.
+        typical: Time steps of the median series.
+        seasons: Those that show in the values (`shown_seasons`), time steps, shortest first.
+        has_covariates: Whether the user named covariates beside the target.
+    """
+
+    horizon: int
+    num_series: int
+    num_steps: int
+    longest: int
+    typical: int
+    seasons: tuple[int, ...] = ()
+    has_covariates: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        values: NDArray[np.float64],
+        sizes: NDArray[np.int64],
+        horizon: int,
+        *,
+        has_covariates: bool = False,
+    ) -> Facts:
+        """Return the facts of series that follow each other.
+
+        Args:
+            values: Targets of all series, `(rows,)`, without empty ones.
+            sizes: Rows of each series, `(series,)`.
+            horizon: Time steps to forecast.
+            has_covariates: Whether the user named covariates.
+        """
+        return cls(
+            horizon=horizon,
+            num_series=len(sizes),
+            num_steps=len(values),
+            longest=int(sizes.max(initial=0)),
+            typical=int(np.median(sizes)) if len(sizes) else 0,
+            seasons=shown_seasons(np.split(values, np.cumsum(sizes)[:-1])),
+            has_covariates=has_covariates,
+        )

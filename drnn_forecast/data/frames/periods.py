@@ -1,0 +1,179 @@
+"""The seasons that show in numbers, whatever their calendar says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+LONGEST_SEASON = 2000
+"""Time steps; a model looks back over two of them."""
+
+LATEST = 2**14
+"""Time steps at the end of each series that are searched."""
+
+LEAST = {True: 0.1, False: 0.3}
+"""The least autocorrelation of a season: of the changes from step to step, of the values."""
+
+HALF = 0.4
+"""Of the highest peak, by height and by contrast, which a shorter season has at least."""
+
+GAIN = 0.03
+"""By how much a second season has to beat the multiples of the first one near it."""
+
+BEYOND = 0.5
+"""By how many standard errors a peak, or a gain, exceeds the highest of so many lags of noise."""
+
+
+def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
+    """Return the seasons of some series, shortest first: none, one or two, in time steps.
+
+    A season is a peak of the autocorrelation of the changes, or where these have none of the values
+    less a line, that stands out from the lags half a season before it and its multiples. A second
+    one is a multiple of the first whose peak is above those of the multiples about it.
+    Autocorrelations are means over the series, which may stand in any order and each in a unit of
+    its own.
+
+    Example:
+        >>> days = np.arange(200.0)
+        >>> shown_seasons([np.sin(days * 2 * np.pi / 7)])
+        (7,)
+    """
+    sizes = np.array([len(own) for own in series])
+    longest = int(min(np.quantile(sizes, 0.9) // 2, LONGEST_SEASON)) if len(sizes) else 0
+    if longest < 3:
+        return ()
+    for is_of_changes in (True, False):
+        found = Peaks.of(series, longest, is_of_changes=is_of_changes)
+        first = found.first()
+        if first is not None:
+            second = found.second(first, below=int(np.median(sizes)) // 4)
+            return (first,) if second is None else (first, second)
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """An autocorrelation by lag, `(lags,)`, and the lags at which it peaks.
+
+    Its standard error is given for series of which many move together, and for all of them as one.
+    """
+
+    values: Numbers
+    error: Numbers
+    series_error: Numbers
+    lags: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, series: Sequence[Numbers], longest: int, *, is_of_changes: bool) -> Peaks:
+        """Return those of lags up to `longest`."""
+        values, pairs = mean_autocorrelation(series, longest, is_of_changes=is_of_changes)
+        error, series_error = (
+            1 / np.sqrt(np.maximum(pairs / many, 1e-9))
+            for many in (len(series) ** 0.5, len(series))
+        )
+        middle, least = values[1:-1], np.maximum(LEAST[is_of_changes], folds(longest) * error[1:-1])
+        is_peak = (middle >= values[:-2]) & (middle >= values[2:]) & (middle > least)
+        lags = np.flatnonzero(is_peak) + 1
+        # What is slow in values has peaks by chance: two of them have to be there.
+        fits = lags >= 2 if is_of_changes else (lags >= 6) & (2 * lags < longest)
+        return cls(values, error, series_error, lags[fits])
+
+    def first(self) -> int | None:
+        """Return the shortest season whose height and contrast are nearly half of the highest."""
+        contrasts = np.array([self._contrast(int(lag)) for lag in self.lags])
+        is_clear = contrasts > np.maximum(
+            self.error[self.lags] * folds(len(self.values)), min(LEAST.values())
+        )
+        lags, contrasts = self.lags[is_clear], contrasts[is_clear]
+        if not len(lags):
+            return None
+        heights = self.values[lags]
+        is_high = (contrasts >= HALF * contrasts.max()) & (heights >= HALF * heights.max())
+        return self._refined(int(lags[is_high][0])) if is_high.any() else None
+
+    def second(self, first: int, *, below: int) -> int | None:
+        """Return the shortest season whose gain over the first is nearly the largest."""
+        whole = self.lags[(self.lags > 2 * first) & (self.lags <= below) & (self.lags % first == 0)]
+        least = np.maximum(GAIN, folds(max(below // first, 2)) * self.series_error)
+        gains = {int(lag): self._gain(int(lag), first) for lag in whole}
+        gains = {lag: gain for lag, gain in gains.items() if gain >= least[lag]}
+        if not gains:
+            return None
+        return min(lag for lag, gain in gains.items() if gain >= 0.6 * max(gains.values()))
+
+    def _refined(self, season: int) -> int:
+        """Return the lag about a season, within a tenth, whose multiples are highest on average.
+
+        A smooth season has a broad peak, on which noise may rule.
+        """
+        near = np.arange(season - season // 10, season + season // 10 + 1)
+        tops = [lag * np.arange(1, (len(self.values) - 1) // int(near[-1]) + 1) for lag in near]
+        heights = [np.nanmean(self.values[top]) if len(top) else -1.0 for top in tops]
+        return int(near[int(np.argmax(heights))])
+
+    def _contrast(self, season: int) -> float:
+        """Return the mean height of up to three multiples over the lags between them."""
+        tops = np.arange(1, 4) * season
+        tops = tops[tops < len(self.values)]
+        between = tops - season / 2
+        low, high = np.floor(between).astype(int), np.ceil(between).astype(int)
+        valleys = (self.values[low] + self.values[high]) / 2
+        return float(np.nanmean(self.values[tops] - valleys))
+
+    def _gain(self, lag: int, first: int) -> float:
+        """Return the height over the mean of the multiples of `first` about a lag."""
+        about = np.arange(round(lag / first) - 3, round(lag / first) + 4)
+        others = about[(about >= 2) & (np.abs(about * first - lag) >= first / 2)] * first
+        others = others[others < len(self.values)]
+        heights = self.values[others[np.isfinite(self.values[others])]]
+        return float(self.values[lag] - heights.mean()) if len(heights) else -1.0
+
+
+def folds(lags: int) -> float:
+    """Return how many standard errors a peak among so many lags is at least."""
+    return float(np.sqrt(2 * np.log(lags))) + BEYOND
+
+
+def mean_autocorrelation(
+    series: Sequence[Numbers], longest: int, *, is_of_changes: bool
+) -> tuple[Numbers, Numbers]:
+    """Return the autocorrelation at lags from 0, and the pairs of values behind it, `(lags,)`.
+
+    Of the changes from step to step, or of the values less a line, without their outermost
+    hundredths. Lags of which no series holds two have none: not a number.
+    """
+    total, count = np.zeros(longest + 1), np.zeros(longest + 1)
+    for own in series:
+        moves = np.diff(own[-LATEST:]) if is_of_changes else without_line(own[-LATEST:])
+        if len(moves) < 6:
+            continue
+        moves = np.clip(moves, *np.quantile(moves, (0.01, 0.99)))
+        moves = moves - moves.mean()
+        # In units of the series, so that squares of any unit are numbers.
+        largest = np.abs(moves).max()
+        if not largest > 0:
+            continue
+        moves = moves / largest
+        size = 1 << (2 * len(moves) - 1).bit_length()
+        spectrum = np.abs(np.fft.rfft(moves, size)) ** 2
+        products = np.fft.irfft(spectrum, size)[: min(len(moves), longest + 1)]
+        lags = np.arange(len(products))
+        pairs = len(moves) - lags
+        kept = np.where(pairs >= np.maximum(lags, 4), pairs, 0)
+        total[: len(lags)] += kept * products / pairs / np.mean(moves**2)
+        count[: len(lags)] += kept
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
+
+
+def without_line(values: Numbers) -> Numbers:
+    """Return values less a straight line through them."""
+    step = np.arange(len(values)) - (len(values) - 1) / 2
+    spread = float((step**2).sum())
+    slope = float((step * (values - values.mean())).sum()) / spread if spread else 0.0
+    rest: Numbers = values - values.mean() - slope * step
+    return rest
