@@ -13,10 +13,21 @@ import pandas as pd
 from benchmarks.suite.classical import MODELS, seasonal_naive, statistical
 from benchmarks.suite.networks import NETWORKS
 from benchmarks.suite.neural import future_hidden, network
-from benchmarks.suite.protocol import COLUMNS, LEVELS, Forecasts, Values, Window, forecast_windows
+from benchmarks.suite.protocol import (
+    COLUMNS,
+    LEVELS,
+    Forecasts,
+    Values,
+    Window,
+    forecast_windows,
+    windows,
+)
 from benchmarks.suite.task import Task, before_test
-from drnn_forecast import train
+from drnn_forecast import ForecastData, Recipe, train
 from drnn_forecast.model import quantile_loss
+
+PATHS: Final = 200
+"""Of each window, for the intervals of sums."""
 
 Contender = Callable[..., Forecasts]
 
@@ -59,14 +70,11 @@ def ours(
     """
     logging.getLogger("drnn_forecast").setLevel(logging.ERROR)
     roles = task.roles
+    past = before_test(task, frame).drop(columns="filled")
+    data = ForecastData.from_frame(past, **roles)
+    options = {"loss": quantile_loss(list(LEVELS)), **(overrides or {})}
     model = train(
-        before_test(task, frame).drop(columns="filled"),
-        task.horizon,
-        preset=preset,
-        max_seconds=seconds,
-        seed=seed,
-        progress=False,
-        **{"loss": quantile_loss(list(LEVELS)), **roles, **(overrides or {})},
+        data, task.horizon, preset=preset, max_seconds=seconds, seed=seed, progress=False, **options
     )
     keys = ["series", "time"]
 
@@ -75,8 +83,24 @@ def ours(
         ordered = made.set_index(keys).reindex(pd.MultiIndex.from_frame(window.ahead[keys]))
         return np.asarray(ordered[COLUMNS], np.float64)
 
-    settings = {"preset": preset, **(overrides or {}), "recipe": str(getattr(model, "recipe", ""))}
-    return Forecasts(*forecast_windows(task, frame, values), settings=settings)
+    tables = forecast_windows(task, frame, values)
+    sums = pd.concat([sums_of(model, window, roles) for window in windows(task, frame)])
+    recipe = Recipe.of(data.facts(task.horizon)).explain()
+    settings = {"preset": preset, "overrides": dict(overrides or {}), "recipe": recipe}
+    return Forecasts(*tables, sums=sums, settings=settings)
+
+
+def sums_of(model: Any, window: Window, roles: dict[str, Any]) -> pd.DataFrame:
+    """Return `actual`, `q0.1` and `q0.9` of the sum over the horizon, by series, from paths."""
+    paths = model.paths(future_hidden(window, roles), count=PATHS).astype({"series": str})
+    totals = paths.groupby(["series", "path"])["target"].sum().groupby("series")
+    ahead = window.ahead.assign(target=window.ahead["target"].mask(window.ahead["filled"]))
+    actual = ahead.groupby("series")["target"].sum(
+        min_count=len(ahead) // ahead["series"].nunique()
+    )
+    return pd.DataFrame(
+        {"actual": actual, "q0.1": totals.quantile(0.1), "q0.9": totals.quantile(0.9)}
+    )
 
 
 CONTENDERS: Final[dict[str, Contender]] = {

@@ -14,6 +14,7 @@ from utilsforecast import losses
 from benchmarks.suite.task import Task, cut, dev_split, origins
 from drnn_forecast.evaluation import weighted_quantile_loss
 from drnn_forecast.model import calibrate
+from drnn_forecast.model.coverage import interval_factors, moved_quantiles
 
 LEVELS: Final = tuple(round(number / 10, 1) for number in range(1, 10))
 COLUMNS: Final = [f"q{level:g}" for level in LEVELS]
@@ -145,14 +146,22 @@ def mase(task: Task, frame: pd.DataFrame, test: pd.DataFrame) -> float:
 
 
 def calibrated(test: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
-    """Return forecasts with intervals calibrated on earlier windows, the package's way.
+    """Return forecasts with intervals calibrated on earlier windows, in the way of our model.
 
-    Series without an earlier window stay as they are.
+    Its way multiplies the distances from the median, so that a point forecast, the same at every
+    level, has none; it is moved apart by `calibrate`, series without an earlier window excepted.
     """
-    known = test["series"].isin(past.loc[past["actual"].notna(), "series"].unique())
-    count = past.groupby(["series", "window"]).ngroups
-    moved = calibrate(test[known], past, LEVELS, by_step=count >= FEWEST_BY_STEP)
-    return pd.concat([moved, test[~known]]).sort_index()
+    if (past["q0.1"] == past["q0.9"]).all():
+        known = test["series"].isin(past.loc[past["actual"].notna(), "series"].unique())
+        count = past.groupby(["series", "window"]).ngroups
+        moved = calibrate(test[known], past, LEVELS, by_step=count >= FEWEST_BY_STEP)
+        return pd.concat([moved, test[~known]]).sort_index()
+    steps = past["step"].max()
+    shape = (-1, steps, len(LEVELS))
+    actual = past["actual"].to_numpy().reshape(-1, steps)
+    factors = interval_factors(past[COLUMNS].to_numpy().reshape(shape), actual, LEVELS)
+    widened = moved_quantiles(test[COLUMNS].to_numpy().reshape(shape), factors, LEVELS)
+    return test.assign(**dict(zip(COLUMNS, widened.reshape(-1, len(LEVELS)).T, strict=True)))
 
 
 def coverage(rows: pd.DataFrame) -> float:

@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from benchmarks.suite.classical import seasonal_naive
 from benchmarks.suite.frames import DATA, tidy
 from benchmarks.suite.naive import compared
-from benchmarks.suite.protocol import Forecasts, scores
+from benchmarks.suite.protocol import LEVELS, Forecasts, calibrated, coverage, scores
 from benchmarks.suite.tasks import (
     FEV,
     HALVES,
@@ -104,3 +105,22 @@ def test_a_constant_history_has_no_scaled_error_and_is_left_out() -> None:
     frame.loc[frame["series"] == "s0", "target"] = 5.0
     pair, one = (scores(ours, part, seasonal_naive(ours, part)) for part in (frame, alone))
     assert pair["MASE"] == pytest.approx(one["MASE"])
+
+
+def test_intervals_that_were_too_narrow_before_are_widened_around_the_median() -> None:
+    rows = np.random.default_rng(0).normal(size=400)
+    past = pd.DataFrame({"series": "a", "window": np.arange(400), "step": 1, "actual": rows})
+    past = past.assign(**{f"q{level:g}": norm.ppf(level) / 3 for level in LEVELS})
+    ahead = past.assign(actual=np.random.default_rng(1).normal(size=400))
+    moved = calibrated(ahead, past)
+    assert coverage(ahead) < 0.5
+    assert coverage(moved) == pytest.approx(0.8, abs=0.06)
+    assert (moved["q0.5"] == ahead["q0.5"]).all()
+
+
+def test_a_point_forecast_is_spread_by_what_it_missed_before() -> None:
+    rows = np.random.default_rng(0).normal(size=400)
+    past = pd.DataFrame({"series": "a", "window": np.arange(400), "step": 1, "actual": rows})
+    past = past.assign(**{f"q{level:g}": 0.0 for level in LEVELS})
+    moved = calibrated(past.assign(actual=np.random.default_rng(1).normal(size=400)), past)
+    assert coverage(moved) == pytest.approx(0.8, abs=0.06)
