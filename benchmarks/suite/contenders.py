@@ -23,7 +23,7 @@ from benchmarks.suite.protocol import (
     windows,
 )
 from benchmarks.suite.task import Task, before_test
-from drnn_forecast import ForecastData, Recipe, train
+from drnn_forecast import Ensemble, train
 from drnn_forecast.model import quantile_loss
 
 PATHS: Final = 200
@@ -70,11 +70,14 @@ def ours(
     """
     logging.getLogger("drnn_forecast").setLevel(logging.ERROR)
     roles = task.roles
-    past = before_test(task, frame).drop(columns="filled")
-    data = ForecastData.from_frame(past, **roles)
-    options = {"loss": quantile_loss(list(LEVELS)), **(overrides or {})}
     model = train(
-        data, task.horizon, preset=preset, max_seconds=seconds, seed=seed, progress=False, **options
+        before_test(task, frame).drop(columns="filled"),
+        task.horizon,
+        preset=preset,
+        max_seconds=seconds,
+        seed=seed,
+        progress=False,
+        **{"loss": quantile_loss(list(LEVELS)), **roles, **(overrides or {})},
     )
     keys = ["series", "time"]
 
@@ -85,8 +88,8 @@ def ours(
 
     tables = forecast_windows(task, frame, values)
     sums = pd.concat([sums_of(model, window, roles) for window in windows(task, frame)])
-    recipe = Recipe.of(data.facts(task.horizon)).explain()
-    settings = {"preset": preset, "overrides": dict(overrides or {}), "recipe": recipe}
+    first = model.members[0] if isinstance(model, Ensemble) else model
+    settings = {"preset": preset, "overrides": dict(overrides or {}), **first.hparams["record"]}
     return Forecasts(*tables, sums=sums, settings=settings)
 
 

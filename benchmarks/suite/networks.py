@@ -19,10 +19,10 @@ class Settings:
 
     Attributes:
         make: The package's maker of the contender.
-        options: Of the network.
+        options: Of the network, where they differ from the maker's.
         fixed: Whether every window has to look back equally far.
         stepwise: Whether it feeds on its own forecasts, and so reads no observed covariates.
-        source: Of the options and of `context`.
+        source: Of the options and of how far it looks back.
         batch_size: Windows per step.
         horizons: How many horizons a window looks back at least.
         is_point: Whether it forecasts one number a step; it then stands at every level, and only
@@ -39,48 +39,33 @@ class Settings:
     is_point: bool = False
 
 
-def _quantiles() -> Any:
-    return quantile_loss(list(LEVELS))
-
-
 NETWORKS: Final = {
     "NHiTS": Settings(
         nhits,
-        lambda: {"hidden_size": 512, "loss": _quantiles()},
-        "Challu et al. 2023: look-back of 5 horizons, 3 stacks of one block, 2 layers of 512, no "
-        "dropout; in batches of 256 windows",
+        lambda: {"loss": quantile_loss(list(LEVELS))},
+        "as the package's `nhits` (neuralforecast, Challu et al. 2023), in batches of 256 windows; "
+        "looks back 5 horizons, as in the paper",
         batch_size=256,
         horizons=5,
         fixed=True,
     ),
     "DeepAR": Settings(
         deepar,
-        lambda: {
-            "hidden_size": 40,
-            "rnn_layers": 2,
-            "dropout": 0.1,
-            "loss": NormalDistributionLoss(quantiles=list(LEVELS)),
-        },
-        "Salinas et al. 2020 and GluonTS: 2 layers of 40 LSTM cells, dropout 0.1, batches of 64; "
-        "looks back a week of hours, as there",
+        lambda: {"loss": NormalDistributionLoss(quantiles=list(LEVELS))},
+        "as the package's `deepar` (GluonTS, Salinas et al. 2020), in batches of 64; looks back a "
+        "week of hours, as in the paper",
         stepwise=True,
     ),
     "TFT": Settings(
         tft,
-        lambda: {
-            "hidden_size": 40,
-            "hidden_continuous_size": 20,
-            "attention_head_size": 4,
-            "dropout": 0.1,
-            "loss": _quantiles(),
-        },
-        "Lim et al. 2021: 4 heads, dropout 0.1, batches of 64, 168 hours for 24, 90 days for 30; "
-        "of their sizes (10 to 320) 40, with which a minute holds several epochs",
+        lambda: {"loss": quantile_loss(list(LEVELS))},
+        "as the package's `tft` (Lim et al. 2021), in batches of 64; looks back 168 hours for 24, "
+        "three horizons of days, as in the paper",
     ),
     "LSTM": Settings(
         lstm,
         dict,
-        "the package's plain contender: 2 layers of 64 LSTM cells, mean absolute error",
+        "as the package's `lstm`, in batches of 64",
         stepwise=True,
         is_point=True,
     ),
