@@ -225,7 +225,8 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         scaled = self.scaled_batch(x)
         history = scaled["encoder_cont"][..., self.target_positions[0]]
         moves = seasonal_moves(history, x["encoder_lengths"], self.hparams.get("season_length"))
-        return moves.unsqueeze(1) * to_list(scaled["target_scale"])[0][:, 1:2].abs()
+        scale: Tensor = to_list(scaled["target_scale"])[0]
+        return moves.unsqueeze(1) * scale[:, 1:2].abs()
 
     def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
         """Return a batch whose targets are in units that their series justify: `Magnitudes`."""

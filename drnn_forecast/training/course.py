@@ -139,7 +139,7 @@ class Course:
             seed: Of initial weights, order of windows and dropout.
             max_seconds: Of the whole course.
         """
-        if self.splits.validation is None:
+        if not self.splits.has_validation:
             logger.warning(
                 "No series is long enough to hold out a window: the anchors are not trained, and "
                 "intervals not calibrated."
@@ -270,4 +270,5 @@ def _slower(model: DilatedRNNForecaster) -> DilatedRNNForecaster:
     """Return a copy of a trained network that goes on at a lower rate."""
     learner = copy.deepcopy(model)
     learner.hparams.learning_rate = SLOWER * model.hparams.learning_rate
-    return learner.train()
+    learner.train()
+    return learner

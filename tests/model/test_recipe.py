@@ -6,8 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pytorch_forecasting.metrics import MAE, NormalDistributionLoss, PoissonLoss, QuantileLoss
 
 import drnn_forecast

@@ -52,8 +52,6 @@ class Splits:
     Attributes:
         training: Every window whose targets lie before the first held-out target of its series,
             with the longest history that there is.
-        validation: The validation windows, or None where no series has one beside those of the
-            training.
         test: The test windows, or None where none were asked for.
         origins: One row per held-out window, in the order of the datasets: series (where the frame
             has that column) and time of the first target, under the index `part`: "validation"
@@ -61,10 +59,29 @@ class Splits:
     """
 
     training: BatchedTimeSeriesDataSet
-    validation: BatchedTimeSeriesDataSet | None
     test: BatchedTimeSeriesDataSet | None
     origins: pd.DataFrame
+    _validation: BatchedTimeSeriesDataSet | None
     _complete: Callable[[], BatchedTimeSeriesDataSet]
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether a series has a validation window beside those of the training."""
+        return self._validation is not None
+
+    @property
+    def validation(self) -> BatchedTimeSeriesDataSet:
+        """The validation windows.
+
+        Raises:
+            ValueError: There are none, which only `split(keep_short=True)` allows.
+        """
+        if self._validation is None:
+            raise ValueError(
+                "No series is long enough for a validation window beside one to train on; lower "
+                "`horizon`, or give longer series."
+            )
+        return self._validation
 
     @cached_property
     def complete(self) -> BatchedTimeSeriesDataSet:
@@ -121,7 +138,7 @@ def make_splits(
         )
         return as_windows(whole, panel, windows)
 
-    return Splits(training, validation, test, origins, complete)
+    return Splits(training, test, origins, validation, complete)
 
 
 def as_windows(

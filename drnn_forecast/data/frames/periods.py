@@ -32,8 +32,8 @@ BEYOND = 0.5
 def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
     """Return the seasons of some series, shortest first: none, one or two, in time steps.
 
-    A season is a peak of the autocorrelation of the changes, or where these have none of the values
-    less a line, that stands out from the lags half a season before it and its multiples. A second
+    A season is a peak of the autocorrelation of the changes, or of the values less a line, that
+    stands out from the lags half a season before it and its multiples, in the clearer one. A second
     one is a multiple of the first whose peak is above those of the multiples about it.
     Autocorrelations are means over the series, which may stand in any order and each in a unit of
     its own.
@@ -47,13 +47,15 @@ def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
     longest = int(min(np.quantile(sizes, 0.9) // 2, LONGEST_SEASON)) if len(sizes) else 0
     if longest < 3:
         return ()
+    clearest: tuple[float, tuple[int, ...]] = (0.0, ())
     for is_of_changes in (True, False):
         found = Peaks.of(series, longest, is_of_changes=is_of_changes)
         first = found.first()
-        if first is not None:
-            second = found.second(first, below=int(np.median(sizes)) // 4)
-            return (first,) if second is None else (first, second)
-    return ()
+        if first is None or found.contrast(first) <= clearest[0]:
+            continue
+        second = found.second(first, below=int(np.median(sizes)) // 4)
+        clearest = found.contrast(first), (first,) if second is None else (first, second)
+    return clearest[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Peaks:
 
     def first(self) -> int | None:
         """Return the shortest season whose height and contrast are nearly half of the highest."""
-        contrasts = np.array([self._contrast(int(lag)) for lag in self.lags])
+        contrasts = np.array([self.contrast(int(lag)) for lag in self.lags])
         is_clear = contrasts > np.maximum(
             self.error[self.lags] * folds(len(self.values)), min(LEAST.values())
         )
@@ -116,7 +118,7 @@ class Peaks:
         heights = [np.nanmean(self.values[top]) if len(top) else -1.0 for top in tops]
         return int(near[int(np.argmax(heights))])
 
-    def _contrast(self, season: int) -> float:
+    def contrast(self, season: int) -> float:
         """Return the mean height of up to three multiples over the lags between them."""
         tops = np.arange(1, 4) * season
         tops = tops[tops < len(self.values)]
