@@ -1,0 +1,1 @@
+"""Accuracy on fixed tasks of public data, beside the models that a user would try instead."""
