@@ -84,18 +84,18 @@ class Recipe:
     hidden_size: int = 40
     head_size: int = 128
     dilation_base: int = 4
-    dropout: float = 0.0
+    dropout: float = 0.2
     season_length: tuple[int, ...] = ()
     smoothed_anchors: bool = True
     linear_length: int | None = None
     read_length: int | None = None
     segment_length: int | None = None
     relative_loss: bool = False
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     reduce_on_plateau_patience: int = 2
     batch_size: int = 64
     gradient_clip_val: float = 1.0
-    trust: float = 1.0
+    trust: float = 0.85
     finishing: float = 0.25
     calibrated: bool = True
     steps_per_epoch: int = 200
@@ -229,7 +229,7 @@ def _held_out(facts: Facts) -> dict[str, Any]:
 def _network(facts: Facts) -> dict[str, Any]:
     if has_few_values(facts):
         return {"hidden_size": 16, "head_size": 64, "dropout": 0.2, "learning_rate": 1e-3}
-    return {"hidden_size": 40, "head_size": 128, "dropout": 0.0, "learning_rate": 3e-3}
+    return {"hidden_size": 40, "head_size": 128, "dropout": 0.2, "learning_rate": 2e-3}
 
 
 def _identity(facts: Facts) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _weight(facts: Facts) -> dict[str, Any]:
 
 
 def _trust(facts: Facts) -> dict[str, Any]:
-    return {"trust": 0.7 if has_few_values(facts) else 1.0}
+    return {"trust": 0.7 if has_few_values(facts) else 0.85}
 
 
 RULES: Final = (

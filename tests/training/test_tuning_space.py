@@ -105,7 +105,7 @@ def test_the_first_trial_has_the_recipe_s_settings_where_the_space_holds_them():
     [
         ("hidden_size", Range(3, Recipe.hidden_size - 1)),
         ("cell_type", ("RNN", "GRU")),
-        ("dropout", (0.1, 0.2)),
+        ("dropout", (0.1, 0.3)),
         ("learning_rate", Range(Recipe.learning_rate * 1.1, 1.0, log=True)),
         ("batch_size", (16, 32)),
     ],
