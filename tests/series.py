@@ -63,6 +63,7 @@ def training_and_validation(first=160):
 def tiny(training, **options):
     """Return what builds a small forecaster for a dataset."""
     options = {"hidden_size": 4, "num_layers": 2, "learning_rate": 1e-2, **options}
+    options = {"relative_loss": False, **options}
     return partial(DilatedRNNForecaster.from_dataset, training, **options)
 
 

@@ -70,7 +70,14 @@ def _show_progress() -> None:
     """Let what the package logs go to standard error."""
     logger = logging.getLogger("drnn_forecast")
     logger.setLevel(logging.INFO)
+    # Of another call in this process, whose stream may be closed.
+    for handler in [each for each in logger.handlers if isinstance(each, _Progress)]:
+        logger.removeHandler(handler)
     if not logger.handlers:
-        handler = logging.StreamHandler()
+        handler = _Progress()
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
+
+
+class _Progress(logging.StreamHandler[Any]):
+    """Writes what the package logs."""

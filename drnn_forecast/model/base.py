@@ -218,10 +218,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         return log, out
 
     def usual_error(self, x: Mapping[str, Any]) -> Tensor:
-        """Return how far the target of each window moves within a season, `(batch, 1)`.
-
-        In target units; see `seasonal_moves`.
-        """
+        """Return the `seasonal_moves` of each window, in target units, `(batch, 1)`."""
         scaled = self.scaled_batch(x)
         history = scaled["encoder_cont"][..., self.target_positions[0]]
         moves = seasonal_moves(history, x["encoder_lengths"], self.hparams.get("season_length"))
@@ -245,6 +242,9 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         target. What is logged is in target units.
         """
         log = dict(super().training_step(batch, batch_idx))
+        if not log["loss"].detach().any():
+            # The square root in RMSE has no gradient there, where there is nothing to learn.
+            return {**log, "loss": sum(0.0 * weight.sum() for weight in self.parameters())}
         is_relative = self.hparams.get("relative_loss")
         usual = 1.0 if is_relative else usual_loss(self.loss, self.magnitudes.typical)
         return {**log, "loss": TRAINING_LOSS * log["loss"] / usual}

@@ -217,7 +217,9 @@ def _segments(facts: Facts) -> dict[str, Any]:
     read, season = _read(facts)["read_length"], min(facts.seasons, default=1)
     fits = [k for k in range(2, LONGEST_SEGMENT + 1) if season % k == 0 and read % k == 0]
     is_used = fits and read >= MUCH_READ and not has_few_values(facts)
-    return {"segment_length": max(fits) if is_used else None}
+    if not is_used:
+        return {"segment_length": None, "dilation_base": 4}
+    return {"segment_length": max(fits), "dilation_base": 2}
 
 
 def _held_out(facts: Facts) -> dict[str, Any]:

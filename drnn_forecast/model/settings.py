@@ -71,15 +71,15 @@ def left_to_recipe(
     found: dict[str, Any] = {name: getattr(recipe, name) for name in open_ones if name in OF_FACTS}
     if given is not None and options.get("context_length") is None:
         found["context_length"] = given.read_length
-        if options.get("segment_length") is None:
-            found["segment_length"] = given.segment_length
-    longest = dataset.max_encoder_length
-    anchored: dict[str, Any] = {
-        "season_length": tuple(each for each in recipe.season_length if each <= longest),
-        "smoothed_anchors": recipe.smoothed_anchors,
-        "linear_length": recipe.linear_length,
-        "relative_loss": recipe.relative_loss and is_relative(options["loss"], dataset),
-    }
+        for name in ("segment_length", "dilation_base"):
+            if options.get(name) is None and options.get("dilations") is None:
+                found[name] = getattr(given, name)
+    anchored: dict[str, Any] = {name: getattr(recipe, name) for name in ANCHORED}
+    anchored["relative_loss"] &= is_relative(options["loss"], dataset)
+    if "season_length" in open_ones:
+        longest = dataset.max_encoder_length
+        fits = [each for each in recipe.season_length if each <= longest]
+        anchored["season_length"] = tuple(fits)
     if not is_anchored:
         anchored |= {"season_length": (), "smoothed_anchors": False, "linear_length": 0}
     found |= {name: value for name, value in anchored.items() if name in open_ones}

@@ -70,11 +70,11 @@ class Trained:
     def record(self) -> dict[str, Any]:
         """Return what the model keeps of it, plain data."""
         reports = [report for report in self.intervals if report is not None]
+        losses = {"validation_loss": self.loss, "validation_loss_of_anchors": self.anchored_loss}
         return {
             "max_steps": self.planned_steps,
             "best_step": self.best_step,
-            "validation_loss": self.loss,
-            "validation_loss_of_anchors": self.anchored_loss,
+            **{name: None if math.isnan(loss) else loss for name, loss in losses.items()},
             "calibration_windows": [report.windows for report in reports],
             "coverage": [{f"{s:g}": v for s, v in report.after.items()} for report in reports],
         }
@@ -151,7 +151,7 @@ class Course:
         def started() -> DilatedRNNForecaster:
             model = build()
             start.append(copied_weights(model))
-            warm_up(model, self.folds[0])
+            compute_once(model, self.folds[0])
             return model
 
         options = self._options(recipe, seed)
@@ -235,7 +235,7 @@ def _some(dataset: TimeSeriesDataSet, windows: NDArray[np.int64]) -> TimeSeriesD
     return dataset.filter(lambda _: is_chosen)
 
 
-def warm_up(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet) -> None:
+def compute_once(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet) -> None:
     """Compute what a first forecast does once and later ones find, such as compiled kernels."""
     settle_backend(next(model.parameters()), {"auto"})
     x, _ = next(iter(dataset.to_dataloader(False, VALIDATED, num_workers=0)))
@@ -248,8 +248,10 @@ def keep(model: DilatedRNNForecaster, start: Weights, share: float) -> None:
     """Keep a share of what training changed about the forecast of the anchors.
 
     What the head puts out, and how the anchors are mixed, goes back toward where it started: with
-    a share of 0 the model forecasts as its anchors do.
+    a share of 0 the model forecasts as its anchors do. One without such anchors keeps everything.
     """
+    if not model.hparams.smoothed_anchors:
+        return
     weights = model.state_dict()
     for name in outputs_of(model):
         weights[name] = start[name].lerp(weights[name], share)

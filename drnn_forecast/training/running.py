@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +22,8 @@ from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.race import race
+
+logger = logging.getLogger("drnn_forecast.training")
 
 
 def _arguments(*functions: Callable[..., Any]) -> set[str]:
@@ -86,6 +89,11 @@ def train(
     data, overrides = _with_roles(data, overrides)
     recipe, of_split, of_model = _sorted_out(Recipe.of(data.facts(steps)), overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)
+    if not recipe.season_length:
+        logger.warning(
+            "No season shows in the values: forecasts are anchored on none; `season_length` gives "
+            "one."
+        )
 
     def left() -> float:
         return max(budget - (time.monotonic() - called), 1e-3)

@@ -36,7 +36,6 @@ def test_a_comparison_is_shown_written_and_never_overwritten(here, capsys):
     said = capsys.readouterr().out
     assert "DilatedRNN (GRU), seed 0 (1 of 3)" in said
     assert "horizon: 12" in said
-    assert "hidden_size=40" in said
     assert "± " in said
     assert "overhead" in said
     assert run(*command, "--report", "false") == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from drnn_forecast import ForecastData
+from drnn_forecast import ForecastData, load_sample
 from drnn_forecast.evaluation.contenders.classical import ClassicalModel
 from drnn_forecast.evaluation.contenders.neural import NeuralModel
 from drnn_forecast.evaluation.contenders.registry import MODEL_NAMES, named_models
@@ -60,14 +60,16 @@ def test_without_a_season_models_repeat_the_last_value_and_mstl_is_refused():
 
 
 @pytest.mark.parametrize(("context", "seasons"), [(168, (24, 168)), (24, (24,)), (12, None)])
-def test_dilated_models_are_anchored_on_the_seasons_and_know_the_roles(context, seasons):
+def test_dilated_models_are_anchored_on_seasons_that_show_and_know_the_roles(context, seasons):
     (model,) = named_models(["dilated_gru"], data(), context_length=context)
 
-    splits = data().split(horizon=12, context_length=context, validation_windows=1)
+    table = load_sample().groupby("series").tail(1500)
+    sample = ForecastData.from_frame(table, series="series", time="time", target="load")
+    splits = sample.split(horizon=12, context_length=context, validation_windows=1)
     built = model.build(splits.training)
     assert built.hparams.season_length == seasons
     assert built.hparams.cell_type == "GRU"
-    assert built.hparams.roles == data().roles.to_dict()
+    assert built.hparams.roles == sample.roles.to_dict()
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)

@@ -13,8 +13,8 @@ QUICK = {
     "context_length": 48,
     "validation_windows": 2,
     "hidden_size": 4,
-    "max_epochs": 1,
-    "steps_per_epoch": 2,
+    "smoothed_anchors": False,
+    "max_steps": 3,
     "progress": False,
 }
 ROLES = {"known": ["price"], "observed": ["visits"]}

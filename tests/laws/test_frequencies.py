@@ -14,7 +14,6 @@ from drnn_forecast.data.frames.cadence import OF_ALIAS, cadence_of
 from drnn_forecast.data.frames.calendar import MONTH, calendar_categoricals, calendar_features
 from drnn_forecast.data.frames.frequency import OFF_GRID, Grid, parse_frequency, resolve_frequency
 from drnn_forecast.evaluation.contenders.registry import named_models
-from drnn_forecast.model import Recipe
 from laws.drawing import law
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -159,12 +158,11 @@ def test_a_calendar_feature_is_one_that_tells_steps_apart(alias):
 
 
 @pytest.mark.parametrize("alias", ["h", "D", "ME", "BME", "QE-FEB", "SME", "bh", "2D", "YE"])
-def test_recipe_anchors_and_contenders_have_the_seasons_of_the_frequency(alias):
+def test_contenders_have_the_seasons_of_the_frequency(alias):
     frame = pd.DataFrame({"t": stamps(alias, count=12), "y": np.arange(12.0)})
     data = ForecastData.from_frame(frame, time="t", target="y", freq=alias)
-    recipe = Recipe.of(data.freq, 3)
-    assert recipe.season_length == default_seasons(alias)
-    (naive,) = named_models(["seasonal_naive"], data, context_length=recipe.context_length)
+    context = default_context(alias, 3)
+    (naive,) = named_models(["seasonal_naive"], data, context_length=context)
     assert naive.seasons == (max(default_seasons(alias), default=1),)
 
 

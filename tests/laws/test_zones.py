@@ -27,7 +27,9 @@ def model_of(times, **roles):
     """Return an untrained model, which reads hours and weekdays as a trained one does."""
     data = ForecastData.from_frame(frame_of(times), time="t", target="y", **roles)
     training = data.split(horizon=4, context_length=24, validation_windows=1).training
-    return DilatedRNNForecaster.from_dataset(training, hidden_size=4, dilations=[1, 4])
+    return DilatedRNNForecaster.from_dataset(
+        training, hidden_size=4, dilations=[1, 4], smoothed_anchors=False
+    )
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ TRAINER = {
 
 def make_model(dataset=None, seed=0, **options):
     torch.manual_seed(seed)
-    options = {"hidden_size": 8, "num_layers": 3, **options}
+    options = {"hidden_size": 8, "num_layers": 3, "smoothed_anchors": False, **options}
     return DilatedRNNForecaster.from_dataset(dataset or make_dataset(), **options).eval()
 
 
@@ -447,7 +447,7 @@ def test_an_anchor_needs_the_target_among_the_inputs(option):
 
 @pytest.mark.parametrize("loss", [MAE(), QuantileLoss([0.1, 0.5])])
 @pytest.mark.parametrize("weight", [None, 3.0])
-def test_a_relative_loss_counts_errors_in_units_of_each_windows_scale(loss, weight):
+def test_a_relative_loss_counts_errors_in_units_of_how_far_each_window_moves(loss, weight):
     frame = planted_frame(noise=0.1)
     frame["target"] *= frame["name"].map({"s0": 1.0, "s1": 1e3, "s2": 1e-3})
     frame["weight"] = weight
@@ -456,7 +456,7 @@ def test_a_relative_loss_counts_errors_in_units_of_each_windows_scale(loss, weig
     x, y = next(iter(loader))
     model = make_model(data, loss=loss, relative_loss=True)
 
-    scale = x["target_scale"][:, 1:2].float()
+    scale = model.usual_error(x)
     errors = model.loss.loss(model(x)["prediction"] / scale.unsqueeze(-1), y[0] / scale)
     expected = errors.mean() * (1 if weight is None else weight)
     (log,) = pl.Trainer(**TRAINER).validate(model, loader, verbose=False)

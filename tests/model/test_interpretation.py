@@ -34,7 +34,7 @@ TRAINER = {
 def make_model(dataset, **options):
     torch.manual_seed(0)
     return DilatedRNNForecaster.from_dataset(
-        dataset, **{"hidden_size": 4, "num_layers": 2, **options}
+        dataset, **{"hidden_size": 4, "num_layers": 2, "smoothed_anchors": False, **options}
     ).eval()
 
 
@@ -151,7 +151,7 @@ def test_interpreting_changes_neither_weights_nor_mode(lagged):
 def test_windows_of_different_lengths_are_aligned_at_their_end():
     data = make_dataset(min_encoder_length=5)
     x, _ = first_batch(data, batch_size=len(data))
-    model = make_model(data, context_length=5, num_layers=1)
+    model = make_model(data, context_length=5, num_layers=1, season_length=())
     saliency = model.interpret_output(x).saliency
 
     assert len(x["encoder_lengths"].unique()) > 10

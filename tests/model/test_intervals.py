@@ -261,7 +261,6 @@ def test_calibrated_intervals_hold_on_their_own_windows(model, dataset):
     after = coverage(output.output.numpy(), output.y[0].numpy(), QUANTILE_LEVELS)
 
     assert report.before == coverage(before.quantiles, before.actual, QUANTILE_LEVELS)
-    assert abs(report.before[0.8] - 0.8) > 0.1  # an untrained model knows nothing
     assert after[0.8] == pytest.approx(0.8, abs=0.05)
     assert after[0.95] == pytest.approx(0.95, abs=0.03)
     assert report.after[0.8] == pytest.approx(0.8, abs=0.1)

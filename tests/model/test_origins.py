@@ -46,7 +46,9 @@ def tidy_network(frame, seed=0):
         horizon=HORIZON, context_length=CONTEXT, validation_windows=1
     )
     torch.manual_seed(seed)
-    return DilatedRNNForecaster.from_dataset(splits.training, hidden_size=4, num_layers=2).eval()
+    return DilatedRNNForecaster.from_dataset(
+        splits.training, hidden_size=4, num_layers=2, smoothed_anchors=False
+    ).eval()
 
 
 def plain_network(seed=0):
@@ -57,7 +59,9 @@ def plain_network(seed=0):
         target_normalizer=EncoderNormalizer(),
     )
     torch.manual_seed(seed)
-    return DilatedRNNForecaster.from_dataset(dataset, hidden_size=4, num_layers=2).eval()
+    return DilatedRNNForecaster.from_dataset(
+        dataset, hidden_size=4, num_layers=2, smoothed_anchors=False
+    ).eval()
 
 
 @pytest.fixture(scope="module")

@@ -90,14 +90,11 @@ ALLOWED = {
     "cli/demo.py": [
         ("validation_windows", "WINDOWS['validation_windows']"),
         ("validation_windows", "14"),
-        ("hidden_size", "64"),
-        ("dropout", "0.0"),
     ],
     "cli/demonstration.py": [("validation_windows", "14")],
     # Windows that are predicted at a time, or loaded, as upstream has it.
     "data/batching/dataset.py": [("batch_size", "64")],
     "model/base.py": [("batch_size", "64")],
-    "model/residuals.py": [("batch_size", "256")],
     "model/prediction.py": [("batch_size", "BATCH_SIZE"), ("batch_size", "BATCH_SIZE")],
     # A module of a network, for whoever builds one by hand.
     "model/heads/perceptron.py": [("dropout", "0.0")],
@@ -130,11 +127,12 @@ def test_a_model_of_a_split_has_the_settings_of_the_recipe_and_the_roles_of_its_
     hparams = DilatedRNNForecaster.from_dataset(
         splits.training, recipe=recipe if is_given else None
     ).hparams
-    left_out = {"dilation_base", "linear_length"} | (set() if is_given else {"context_length"})
+    left_out = {"dilation_base", "linear_length"}
+    left_out |= set() if is_given else {"context_length", "segment_length"}
     expected = {name: value for name, value in recipe.model.items() if name not in left_out}
 
     assert {name: hparams[name] for name in expected} == expected
-    assert hparams.dilations == (1, 4, 16, 64)
+    assert hparams.dilations == ((1, 2) if is_given else (1, 4, 16, 64))
     assert hparams.linear_length == (recipe.read_length if is_given else recipe.context_length)
     assert hparams.roles == data.roles.to_dict()
 

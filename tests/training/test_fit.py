@@ -23,6 +23,7 @@ def datasets():
 
 def build(training, **options):
     options = {"hidden_size": 8, "num_layers": 3, "learning_rate": 1e-2, **options}
+    options = {"relative_loss": False, **options}
     return partial(DilatedRNNForecaster.from_dataset, training, **options)
 
 

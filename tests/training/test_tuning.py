@@ -20,7 +20,7 @@ from pytorch_forecasting.metrics import QuantileLoss
 
 import drnn_forecast
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, tune
-from drnn_forecast.model import Recipe
+from drnn_forecast.model import Recipe, facts_of
 from drnn_forecast.training.tuning.space import Range, SearchSpace
 from series import make_dataset, planted_frame
 
@@ -107,7 +107,7 @@ def test_the_best_model_comes_back_with_the_best_value(result, datasets):
     x, y = next(iter(datasets[1].to_dataloader(train=False, batch_size=1000, num_workers=0)))
 
     with torch.no_grad():
-        loss = model.loss(model(x)["prediction"], y)
+        loss = model.loss(model(x)["prediction"], (y[0], 1 / model.usual_error(x)))
     assert result.best_value == pytest.approx(loss.item(), rel=1e-5)
     assert not model.training
 
@@ -166,7 +166,8 @@ def test_one_seed_draws_and_trains_the_same_again_whatever_calls_it_takes(datase
     pd.testing.assert_frame_equal(once.table[columns], twice.table[columns])
     other = tune(datasets, n_trials=3, folder=tmp_path / "c", seeds=(1,), **SMALL)
     # The first trial has the recipe's rate under every seed.
-    assert once.table["learning_rate"][0] == other.table["learning_rate"][0] == Recipe.learning_rate
+    rate = Recipe.of(facts_of(datasets[0])).learning_rate
+    assert once.table["learning_rate"][0] == other.table["learning_rate"][0] == rate
     assert (other.table["learning_rate"] != once.table["learning_rate"])[1:].all()
 
 
@@ -409,7 +410,7 @@ def test_windows_that_are_not_asked_for_are_the_recipe_s(tmp_path):
     data = ForecastData.from_frame(frame, series="name", time="time", target="target")
     found = tune(data, 12, n_trials=1, folder=tmp_path, storage=InMemoryStorage(), **SMALL)
 
-    setup, wanted = found.study.user_attrs["setup"], Recipe.of("h", 12).dataset
+    setup, wanted = found.study.user_attrs["setup"], Recipe.of(data.facts(12)).shared
     variables, _, windows = setup["datasets"]
     assert variables["max_encoder_length"] == wanted["context_length"]
     assert setup["search_space"]["context_length"][-1] == wanted["context_length"]

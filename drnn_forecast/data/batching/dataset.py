@@ -252,16 +252,6 @@ class BatchedTimeSeriesDataSet(HostDataset):
         dataset.index = kept
         return dataset
 
-    def with_longest_windows(self) -> BatchedTimeSeriesDataSet:
-        """Return the dataset with one window for each last target, the one that looks back most.
-
-        Where encoders may be shorter than `max_encoder_length`, pytorch-forecasting lists windows
-        that differ in nothing but how late they begin.
-        """
-        dataset = shallow_copy(self)
-        dataset.index = self._windows.longest
-        return dataset
-
     def set_overwrite_values(
         self, values: float | Tensor, variable: str, target: str = "decoder"
     ) -> None:

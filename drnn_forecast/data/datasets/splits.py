@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pytorch_forecasting import EncoderNormalizer
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
+from drnn_forecast.data.batching.window_index import WindowIndex
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.precision import check_precision
 from drnn_forecast.data.datasets.targets import target_rows
@@ -146,7 +148,9 @@ def as_windows(
 ) -> BatchedTimeSeriesDataSet:
     """Return a dataset to learn from, in which each target is once, with its longest history."""
     if windows.min_context_length < windows.context_length:
-        dataset = dataset.with_longest_windows()
+        # pytorch-forecasting lists windows that differ in nothing but how late they begin.
+        dataset = copy(dataset)
+        dataset.index = WindowIndex(*dataset.window_rows).longest
     dataset.roles = panel.roles.to_dict()
     return dataset
 

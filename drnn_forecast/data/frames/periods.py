@@ -25,8 +25,8 @@ HALF = 0.4
 GAIN = 0.03
 """By how much a second season has to beat the multiples of the first one near it."""
 
-BEYOND = 0.5
-"""By how many standard errors a peak, or a gain, exceeds the highest of so many lags of noise."""
+BEYOND = (1.0, 0.5)
+"""By how many standard errors a peak, and a gain, exceed the highest of so many lags of noise."""
 
 
 def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
@@ -78,7 +78,10 @@ class Peaks:
             1 / np.sqrt(np.maximum(pairs / many, 1e-9))
             for many in (len(series) ** 0.5, len(series))
         )
-        middle, least = values[1:-1], np.maximum(LEAST[is_of_changes], folds(longest) * error[1:-1])
+        middle, least = (
+            values[1:-1],
+            np.maximum(LEAST[is_of_changes], (folds(longest) + BEYOND[0]) * error[1:-1]),
+        )
         is_peak = (middle >= values[:-2]) & (middle >= values[2:]) & (middle > least)
         lags = np.flatnonzero(is_peak) + 1
         # What is slow in values has peaks by chance: two of them have to be there.
@@ -89,7 +92,7 @@ class Peaks:
         """Return the shortest season whose height and contrast are nearly half of the highest."""
         contrasts = np.array([self.contrast(int(lag)) for lag in self.lags])
         is_clear = contrasts > np.maximum(
-            self.error[self.lags] * folds(len(self.values)), min(LEAST.values())
+            self.error[self.lags] * (folds(len(self.values)) + BEYOND[0]), min(LEAST.values())
         )
         lags, contrasts = self.lags[is_clear], contrasts[is_clear]
         if not len(lags):
@@ -101,7 +104,7 @@ class Peaks:
     def second(self, first: int, *, below: int) -> int | None:
         """Return the shortest season whose gain over the first is nearly the largest."""
         whole = self.lags[(self.lags > 2 * first) & (self.lags <= below) & (self.lags % first == 0)]
-        least = np.maximum(GAIN, folds(max(below // first, 2)) * self.series_error)
+        least = np.maximum(GAIN, (folds(max(below // first, 2)) + BEYOND[1]) * self.series_error)
         gains = {int(lag): self._gain(int(lag), first) for lag in whole}
         gains = {lag: gain for lag, gain in gains.items() if gain >= least[lag]}
         if not gains:
@@ -137,8 +140,8 @@ class Peaks:
 
 
 def folds(lags: int) -> float:
-    """Return how many standard errors a peak among so many lags is at least."""
-    return float(np.sqrt(2 * np.log(lags))) + BEYOND
+    """Return how many standard errors the highest of so many lags of noise has."""
+    return float(np.sqrt(2 * np.log(lags)))
 
 
 def mean_autocorrelation(

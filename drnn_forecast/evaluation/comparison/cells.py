@@ -29,7 +29,7 @@ Values = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Facts:
+class CellFacts:
     """How the work on one model went, in plain values: the columns of `Results.runs`.
 
     `validation_seconds`, for the forecasts of the validation windows, is no column.
@@ -57,7 +57,7 @@ class Outcome:
     training run, where there was one just now.
     """
 
-    facts: Facts
+    facts: CellFacts
     forecasts: pd.DataFrame | None = None
     fit: FitResult[LightningModule] | None = None
 
@@ -68,7 +68,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
     A classical model is fitted anew before the test windows, and forecasts the validation windows
     only where they calibrate. Random draws behind forecasts are those of the seed.
     """
-    facts, result = Facts(), None
+    facts, result = CellFacts(), None
     values: Values = {}
     seconds = dict.fromkeys(PARTS, 0.0)
     if isinstance(model, NeuralModel):
@@ -125,10 +125,10 @@ def _predictor(
     return partial(predict_quantiles, network, quantiles=QUANTILE_LEVELS)
 
 
-def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> Facts:
+def _training_facts(model: NeuralModel, result: FitResult[LightningModule]) -> CellFacts:
     """Return how a training run went, with the learning rate that it began with, where known."""
     rate = model.options.get("learning_rate", result.model.hparams.get("learning_rate"))
-    return Facts(
+    return CellFacts(
         learning_rate=None if rate is None else float(rate),
         validation_loss=result.validation_loss,
         epochs=result.epochs,

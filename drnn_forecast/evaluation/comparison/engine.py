@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from drnn_forecast.data import ForecastData, WindowPlan, described, fingerprint
 from drnn_forecast.evaluation.comparison.blocks import Block, observed
-from drnn_forecast.evaluation.comparison.cells import Facts, Outcome, failure_text, run
+from drnn_forecast.evaluation.comparison.cells import CellFacts, Outcome, failure_text, run
 from drnn_forecast.evaluation.comparison.ledger import Ledger
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
 from drnn_forecast.evaluation.comparison.plan import Plan, check_block, refusals
@@ -109,7 +109,7 @@ class _Engine:
             if failure is None and isinstance(model, NeuralModel):
                 ready, failure = self._with_learning_rate(model, block, data)
             for seed in self._seeds(model):
-                outcome = Outcome(Facts(failure=failure))
+                outcome = Outcome(CellFacts(failure=failure))
                 if failure is None:
                     outcome = self._outcome(ready, seed, block, data)
                 self.ledger.enter(model.name, seed, block, outcome)
@@ -175,7 +175,7 @@ class _Engine:
         kept = plan.store.load(name, identity)
         if kept is not None:
             plan.announce(f"{place}: finished before")
-            return Outcome(Facts(**kept.facts), kept.forecasts)
+            return Outcome(CellFacts(**kept.facts), kept.forecasts)
         plan.announce(place)
         try:
             outcome, peak = with_peak_memory(
@@ -183,7 +183,7 @@ class _Engine:
             )
         except Exception as error:  # whatever a model of somebody else's may raise
             plan.announce(f"{place}: failed, {failure_text(error)}")
-            return Outcome(Facts(failure=failure_text(error)))
+            return Outcome(CellFacts(failure=failure_text(error)))
         facts = dataclasses.replace(outcome.facts, peak_memory_mb=peak)
         plan.store.save(name, identity, dataclasses.asdict(facts), outcome.forecasts)
         if outcome.fit is not None:

@@ -75,7 +75,7 @@ class Plan:
         return [
             model.name
             for model in self.models
-            if isinstance(model, NeuralModel) and "learning_rate" not in model.options
+            if isinstance(model, NeuralModel) and not model.has_rate
         ]
 
     def settings(self) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class NeuralModel:
         from_dataset: Makes the model from a dataset and `options`, the learning rate among them.
         is_point: Whether it gives one number per step, so that quantiles have to be added.
         check: Raises a `ValueError` for a dataset that the model cannot learn from.
+        has_recipe: Whether what `options` leave out, its recipe says, the learning rate too.
     """
 
     name: str
@@ -46,6 +47,12 @@ class NeuralModel:
     options: Mapping[str, Any] = field(default_factory=dict)
     is_point: bool = False
     check: Callable[[TimeSeriesDataSet], None] = accept
+    has_recipe: bool = False
+
+    @property
+    def has_rate(self) -> bool:
+        """Whether there is no learning rate to be searched for."""
+        return self.has_recipe or "learning_rate" in self.options
 
     def build(self, training: TimeSeriesDataSet) -> LightningModule:
         """Return an untrained model for the windows of `training`, which `check` accepts."""
@@ -60,7 +67,7 @@ class NeuralModel:
 
 def dilated_rnn(name: str = "DilatedRNN", **options: Any) -> NeuralModel:
     """Return our forecaster; what is not given, its recipe says, from the training windows."""
-    return NeuralModel(name, DilatedRNNForecaster.from_dataset, options)
+    return NeuralModel(name, DilatedRNNForecaster.from_dataset, options, has_recipe=True)
 
 
 def lstm(name: str = "LSTM", **options: Any) -> NeuralModel:

@@ -19,8 +19,11 @@ OWN_POWER = 4.0
 SHARED_POWER = 24.0
 """By which its error over the training windows counts, before training."""
 
-FLOOR = 1e-4
-"""Errors below it are equal, in units of the normalised target."""
+STILL = 0.5
+"""The standard deviation of a normalised window below which it moves less than its series does."""
+
+FLOOR = 1e-3
+"""Is added to errors, in units of the normalised target: what is nearly exact is equally good."""
 
 
 class EarnedAnchors(nn.Module):
@@ -58,7 +61,7 @@ class EarnedAnchors(nn.Module):
         """
         steps = logits.shape[1]
         if not history.shape[1]:
-            return history.new_zeros(len(history), steps), history.new_ones(len(history), steps)
+            return history.new_zeros(logits.shape[:2]), history.new_ones(logits.shape[:2])
         with torch.no_grad():
             values, is_valid = self.values(history, lengths, steps)
             errors = self.errors(history, lengths)
@@ -66,7 +69,8 @@ class EarnedAnchors(nn.Module):
         mix = (mix.unsqueeze(1) + logits).masked_fill(~is_valid.unsqueeze(1), -torch.inf)
         has_any = is_valid.any(-1)[:, None, None]
         weights = torch.where(has_any, mix, 0.0).softmax(-1)
-        return (weights * values).sum(-1), (weights * errors.unsqueeze(1)).sum(-1)
+        error = (weights * errors.unsqueeze(1)).sum(-1)
+        return (weights * values).sum(-1), torch.maximum(error, stillness(history, lengths))
 
     @torch.no_grad()
     def start(self, history: Tensor, lengths: Tensor) -> None:
@@ -101,9 +105,35 @@ class EarnedAnchors(nn.Module):
         actual = repeated.gather(1, index.clamp(max=history.shape[1] - 1))
         error = (values - actual.unsqueeze(-1)).abs().mean(1)
         tried = is_valid & (origins >= 2).unsqueeze(1)
-        shape = ORIGINS, len(history), self.num_weights
+        shape = ORIGINS, history.shape[0], self.num_weights
         count = tried.view(shape).sum(0)
         total = torch.where(tried, error, 0.0).view(shape).sum(0)
-        mean = torch.where(count > 0, total / count.clamp(min=1), torch.nan)
-        usual = mean.nanmedian(1, keepdim=True).values.nan_to_num(1.0)
-        return torch.where(count > 0, mean, usual) + FLOOR
+        mean = total / count.clamp(min=1)
+        return torch.where(count > 0, mean, known_median(mean, count > 0)) + FLOOR
+
+
+def stillness(history: Tensor, lengths: Tensor) -> Tensor:
+    """Return the least error to expect of a window that moves less than its series, `(batch, 1)`.
+
+    In the units of `history`: `STILL` for one that does not move at all, such as one in which
+    nothing was sold, and 0 from a standard deviation of `STILL` on.
+    """
+    is_valid = torch.arange(history.shape[1], device=history.device) < lengths.unsqueeze(1)
+    count = lengths.unsqueeze(1).clamp(min=1)
+    mean = torch.where(is_valid, history, 0.0).sum(1, keepdim=True) / count
+    squares = torch.where(is_valid, (history - mean).square(), 0.0).sum(1, keepdim=True)
+    return (STILL - (squares / count).sqrt()).clamp(min=0.0)
+
+
+def known_median(values: Tensor, is_known: Tensor) -> Tensor:
+    """Return the lower median of the known values of each row, `(batch, 1)`; 1 without any.
+
+    Args:
+        values: `(batch, numbers)`.
+        is_known: Which of them count, `(batch, numbers)`.
+    """
+    # torch's own median of numbers that may be missing cannot be exported.
+    ordered = torch.where(is_known, values, torch.inf).sort(dim=1).values
+    count = is_known.sum(1, keepdim=True)
+    median = ordered.gather(1, (count - 1).clamp(min=0) // 2)
+    return torch.where(count > 0, median, 1.0)

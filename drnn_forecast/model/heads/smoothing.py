@@ -70,7 +70,7 @@ class Window:
         drift = -self.slopes().unsqueeze(1) * self.back
         missing = -self.values.shape[1] % season
         rows = torch.nn.functional.pad(self.values - drift, (missing, 0))
-        by_season = rows.view(len(rows), -1, season)
+        by_season = rows.view(rows.shape[0], -1, season)
         whole = self.lengths.unsqueeze(1) // season
         age = torch.arange(by_season.shape[1] - 1, -1, -1, device=rows.device)
         is_whole = (age < whole).unsqueeze(-1)
