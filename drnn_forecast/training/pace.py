@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -43,7 +45,8 @@ class Pace(Callback):
         self.deadline = time.monotonic() + self.budget
         self.checks = checks
         self.checking = 0.0
-        self.begun = self.first = 0.0
+        self.begun = 0.0
+        self.ends: list[float] = []
 
     @property
     def is_over(self) -> bool:
@@ -75,9 +78,8 @@ class Pace(Callback):
     ) -> None:
         """Count the steps that there is time for, once; validate where it is time."""
         step, now = trainer.global_step, time.monotonic()
-        if step == 1:
-            # The first step makes what the others find: buffers, threads, compiled code.
-            self.first = now
+        if self.planned is None:
+            self.ends.append(now)
         if self.planned is None and self.is_timed:
             is_probed = step >= PROBE or now - self.begun > PROBED * self.budget
             if trainer.strategy.reduce_boolean_decision(is_probed, all=False):
@@ -102,7 +104,8 @@ class Pace(Callback):
 
     def _count(self, step: int, now: float) -> int:
         """Return the steps of the whole run, those that are done included."""
-        each = (now - self.first) / (step - 1) if step > 1 else now - self.begun
+        # The first steps make what the others find: buffers, threads, compiled code.
+        each = median(b - a for a, b in pairwise([self.begun, *self.ends]))
         left = self.deadline - now
         spaced = left / max(each + self.checking / SPACED, 1e-6)
         many = (left - self.checks * self.checking) / max(each, 1e-6)

@@ -71,8 +71,6 @@ def test_the_table_scores_every_model_and_marks_what_is_not_its_own(shown):
 def test_every_neural_model_had_the_same_time(shown):
     table = shown.table.iloc[:3]
 
-    # The budget counts from the call: making the model is part of it.
-    assert (table["training s"] >= 0.8 * QUICK["max_seconds"]).all()
     assert (table["stopped by"] == "max_seconds").all()
 
 
