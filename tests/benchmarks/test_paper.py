@@ -38,6 +38,8 @@ from benchmarks.paper.training import Run, Setting, conduct, read_table
 from drnn_forecast.layers.dilations import dilation_schedule
 from drnn_forecast.layers.stack import DilatedRNN
 
+pytestmark = pytest.mark.slow
+
 FOLDER = data.data_folder()
 QUICK = Setting("quick", steps=6, batch_size=4, rows=3)
 EXPERIMENTS = {  # the runs that the cheapest test of each script needs, and the folder that it reads

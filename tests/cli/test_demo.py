@@ -74,6 +74,7 @@ def test_every_neural_model_had_the_same_time(shown):
     assert (table["stopped by"] == "max_seconds").all()
 
 
+@pytest.mark.slow
 def test_the_command_writes_into_a_folder_that_it_names_and_never_twice(
     tmp_path, monkeypatch, capsys
 ):

@@ -15,6 +15,7 @@ TUNE = [
 ]
 
 
+@pytest.mark.slow
 def test_a_search_resumes_and_its_checkpoint_predicts(here, capsys):
     data = write(table(), here / "data.csv")
     (here / "space.yaml").write_text(

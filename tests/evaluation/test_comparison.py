@@ -283,6 +283,7 @@ def test_a_series_without_scaled_errors_is_noted_counted_and_left_out_of_their_m
     assert row["MASE"] == pytest.approx(values[["a", "b"]].mean())
 
 
+@pytest.mark.slow
 def test_models_are_tested_against_the_best_baseline_over_series():
     table = frame(names="abcdefg")
     result = compare(
@@ -343,6 +344,7 @@ def results_of(table, *, calibrated):
     return found, result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_calibrating", [True, False])
 def test_the_windows_that_calibrate_stop_no_training_and_the_others_calibrate_nothing(
     is_calibrating,
@@ -361,6 +363,7 @@ def test_the_windows_that_calibrate_stop_no_training_and_the_others_calibrate_no
     assert np.array_equal(width, other_width) != is_calibrating
 
 
+@pytest.mark.slow
 def test_quantiles_from_residuals_are_not_calibrated_once_more():
     _, result = results_of(data(), calibrated=True)
     row = result.table.loc["Seasonal naive (5)"]

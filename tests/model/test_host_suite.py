@@ -22,6 +22,7 @@ from stallion import made_stallion, stallion_folder
 
 # Upstream's suite logs figures with pyplot and leaves them open, and its grid has constant windows.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:scale is below 1e-7:UserWarning"),
     # Constant windows are forecast exactly before the first step, so that no gradient is drawn.
     pytest.mark.filterwarnings("ignore:Data has no positive values, and therefore cannot be"),

@@ -63,7 +63,7 @@ def test_the_best_preset_gives_an_ensemble_within_the_same_budget(data):
 
 
 def test_the_recorded_steps_give_the_same_model(data):
-    first = train(data, 5, hidden_size=4, max_seconds=4, progress=False)
+    first = train(data, 5, hidden_size=4, max_seconds=2, progress=False)
     steps = first.hparams.record["max_steps"]
     again = train(data, 5, hidden_size=4, max_steps=steps, progress=False)
 
