@@ -189,10 +189,9 @@ def test_scalers_are_made_anew_for_every_training():
 def test_the_learning_rate_is_searched_once_before_the_first_fold():
     lines = []
     model = dilated_rnn(hidden_size=4, num_layers=1)
-    without_rate = {k: v for k, v in model.options.items() if k != "learning_rate"}
     found = backtest(
         data(),
-        models=[replace(model, options=without_rate)],
+        models=[replace(model, has_recipe=False)],
         seeds=[0],
         learning_rates=(0.001, 0.01),
         announce=lines.append,
