@@ -14,7 +14,6 @@ from .frames.files import read_table as read_table, write_table as write_table
 from .frames.places import closest as closest
 from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
 from .frames.seasons import (
-    default_context as default_context,
     default_seasons as default_seasons,
     mention_no_season as mention_no_season,
 )

@@ -22,7 +22,6 @@ from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
 from drnn_forecast.model.prediction import forecast_columns
-from drnn_forecast.model.sampling import sample_paths
 from drnn_forecast.model.saving.folder import read_configuration
 from drnn_forecast.model.trained import AskedModel, Origin
 
@@ -108,25 +107,6 @@ class Ensemble(AskedModel):
         values = self._averaged([part[columns].to_numpy() for part in frames])
         return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
 
-    def paths(
-        self,
-        data: pd.DataFrame | ForecastData,
-        *,
-        count: int = 100,
-        seed: int = 0,
-        future: pd.DataFrame | None = None,
-        horizon: int | None = None,
-        origin: Origin | None = None,
-    ) -> pd.DataFrame:
-        """Return sample paths of every series: see `sampling.sample_paths`.
-
-        Those of quantiles have the quantiles of `forecast`; of other losses the members draw in
-        turn.
-        """
-        options: dict[str, Any] = {"future": future, "horizon": horizon, "origin": origin}
-        average = AVERAGES[self.average]
-        return sample_paths(self.members, data, count=count, seed=seed, average=average, **options)
-
     def update(
         self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
     ) -> tuple[Any, ...]:
@@ -203,6 +183,9 @@ class Ensemble(AskedModel):
         if mode == "samples":
             return torch.cat(outputs, dim=-1)
         return torch.from_numpy(self._averaged([output.numpy() for output in outputs]))
+
+    def _voices(self) -> tuple[Sequence[Any], Callable[..., NDArray[Any]]]:
+        return self.members, AVERAGES[self.average]
 
     def _averaged(self, values: list[NDArray[Any]]) -> NDArray[Any]:
         """Return the average over members, of the same shape and type."""

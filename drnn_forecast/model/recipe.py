@@ -15,8 +15,6 @@ PRESETS: Final[Mapping[str, float]] = MappingProxyType(
 """The budget of each preset, in seconds from the call to the model."""
 
 _OF_DATASET: Final = ("context_length", "min_context_length", "validation_windows", "identity")
-_OF_TRAINING: Final = ("batch_size", "gradient_clip_val")
-_OF_COURSE: Final = ("trust", "finishing", "calibrated")
 _OF_EPOCHS: Final = ("steps_per_epoch", "max_epochs", "patience")
 
 FEW: Final = 10_000
@@ -103,6 +101,12 @@ class Recipe:
     patience: int = 10
     facts: Facts | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.trust <= 1:
+            raise ValueError(f"`trust` must be between 0 and 1, got {self.trust}.")
+        if not 0 <= self.finishing <= 1:
+            raise ValueError(f"`finishing` must be between 0 and 1, got {self.finishing}.")
+
     @classmethod
     def of(cls, facts: Facts) -> Recipe:
         """Return the settings that suit some series.
@@ -160,18 +164,6 @@ class Recipe:
     def shared(self) -> dict[str, Any]:
         """The same, of windows that other models read too, some of which want one length."""
         return self._part(("context_length", "validation_windows"))
-
-    @property
-    def model(self) -> dict[str, Any]:
-        """The arguments of `DilatedRNNForecaster.from_dataset`."""
-        others = {*_OF_DATASET, *_OF_TRAINING, *_OF_COURSE, *_OF_EPOCHS, "facts", "read_length"}
-        own = self._part(each.name for each in fields(self) if each.name not in others)
-        return own | {"context_length": self.read_length}
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """The arguments of `fit`."""
-        return self._part((*_OF_TRAINING, *_OF_EPOCHS))
 
     def _part(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names}

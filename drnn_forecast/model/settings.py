@@ -71,9 +71,8 @@ def left_to_recipe(
     found: dict[str, Any] = {name: getattr(recipe, name) for name in open_ones if name in OF_FACTS}
     if given is not None and options.get("context_length") is None:
         found["context_length"] = given.read_length
-        for name in ("segment_length", "dilation_base"):
-            if options.get(name) is None and options.get("dilations") is None:
-                found[name] = getattr(given, name)
+    if given is not None and options.get("dilations") is None:
+        found |= _segments(options | found, given, dataset)
     anchored: dict[str, Any] = {name: getattr(recipe, name) for name in ANCHORED}
     anchored["relative_loss"] &= is_relative(options["loss"], dataset)
     if "season_length" in open_ones:
@@ -88,6 +87,20 @@ def left_to_recipe(
     if is_none(found.get("season_length", options.get("season_length"))):
         found["season_length"] = None
     return found
+
+
+def _segments(
+    options: Mapping[str, Any], recipe: Recipe, dataset: TimeSeriesDataSet
+) -> dict[str, Any]:
+    """Return the recipe's segments, where they fit what is read, and the base of the dilations."""
+    read, segment = read_length(options, dataset), recipe.segment_length
+    found: dict[str, Any] = {}
+    base = recipe.dilation_base
+    if segment is not None and options.get("segment_length") is None and read >= 2 * segment:
+        found = {"segment_length": segment, "context_length": read - read % segment}
+    elif segment is not None:
+        base = Recipe.dilation_base
+    return found if options.get("dilation_base") is not None else {**found, "dilation_base": base}
 
 
 def is_none(season_length: Any) -> bool:

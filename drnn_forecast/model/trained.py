@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from typing_extensions import Self
 
 from drnn_forecast.data import ForecastData, Roles
@@ -79,6 +82,33 @@ class AskedModel:
 
     hparams: Any
 
+    def paths(
+        self,
+        data: pd.DataFrame | ForecastData,
+        *,
+        count: int = 100,
+        seed: int = 0,
+        future: pd.DataFrame | None = None,
+        horizon: int | None = None,
+        origin: Origin | None = None,
+    ) -> pd.DataFrame:
+        """Return sample paths of every series: see `sampling.sample_paths`."""
+        networks, average = self._voices()
+        return sample_paths(
+            networks,
+            data,
+            average=average,
+            count=count,
+            seed=seed,
+            future=future,
+            horizon=horizon,
+            origin=origin,
+        )
+
+    def _voices(self) -> tuple[Sequence[Any], Callable[..., NDArray[Any]]]:
+        """Return the networks behind a forecast, and what is made of their quantiles."""
+        return [self], np.mean
+
     def evaluate(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> pd.DataFrame:
         """Return scores of forecasts of the last windows of every series: see `evaluate`."""
         from drnn_forecast.evaluation import evaluate
@@ -111,20 +141,6 @@ class TrainedModel(AskedModel):
     ) -> pd.DataFrame:
         """Return the forecast of every series: see `prediction.forecast`."""
         return forecast(self, data, future=future, horizon=horizon, origin=origin)
-
-    def paths(
-        self,
-        data: pd.DataFrame | ForecastData,
-        *,
-        count: int = 100,
-        seed: int = 0,
-        future: pd.DataFrame | None = None,
-        horizon: int | None = None,
-        origin: Origin | None = None,
-    ) -> pd.DataFrame:
-        """Return sample paths of every series: see `sampling.sample_paths`."""
-        options: dict[str, Any] = {"future": future, "horizon": horizon, "origin": origin}
-        return sample_paths([self], data, count=count, seed=seed, **options)
 
     def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
         """Go on training with newer data, in place: see `training.update`."""

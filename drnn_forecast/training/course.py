@@ -7,16 +7,17 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, seed_everything
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data import Splits
+from drnn_forecast.host import isolated_randomness
 from drnn_forecast.layers import settle_backend
 from drnn_forecast.model import (
     DilatedRNNForecaster,
@@ -107,7 +108,7 @@ class Course:
     Attributes:
         splits: The windows.
         max_steps: Of the run that chooses; None: as many as there is time for.
-        callbacks: Of Lightning's trainer.
+        callbacks: Of Lightning's trainer in that run, which has validations to wait for.
         accelerator: Of Lightning's trainer.
         progress: Whether to show Lightning's progress bar.
     """
@@ -140,11 +141,7 @@ class Course:
             max_seconds: Of the whole course.
         """
         if not self.splits.has_validation:
-            logger.warning(
-                "No series is long enough to hold out a window: the anchors are not trained, and "
-                "intervals not calibrated."
-            )
-            return Trained(build().eval(), math.nan, math.nan, 0, 0)
+            return self._unjudged(build, recipe, seed=seed, max_seconds=max_seconds)
         judge = FoldJudge(-(-len(self.folds[0]) // VALIDATED))
         start: list[Weights] = []
 
@@ -163,15 +160,14 @@ class Course:
             max_steps=self.max_steps,
             checks=CHECKS,
             patience=PATIENCE,
-            **options | {"callbacks": [*self.callbacks, judge]},
+            callbacks=[*self.callbacks, judge],
+            **options,
         )
-        model, parts = result.model, []
+        parts = []
         if recipe.calibrated:
-            parts = tried_parts(model, judge, self.folds, start[0], recipe.trust)
+            parts = tried_parts(result.model, judge, self.folds, start[0], recipe.trust)
         more = math.ceil(recipe.finishing * result.best_step)
-        if more:
-            learner = partial(_slower, model)
-            model = fit(learner, self.splits.complete, None, max_steps=more, **options).model
+        model = self._finished(result.model, more, options) if more else result.model
         keep(model, start[0], recipe.trust)
         return Trained(
             model,
@@ -182,15 +178,66 @@ class Course:
             tuple(set_intervals(model, parts) if parts else ()),
         )
 
+    def _finished(
+        self, model: DilatedRNNForecaster, steps: int, options: dict[str, Any]
+    ) -> DilatedRNNForecaster:
+        """Return a model that has gone on with all windows, at a lower rate; if it can."""
+
+        def slower() -> DilatedRNNForecaster:
+            learner = copy.deepcopy(model)
+            learner.hparams.learning_rate = SLOWER * model.hparams.learning_rate
+            learner.train()
+            return learner
+
+        try:
+            found = fit(slower, self.splits.complete, None, max_steps=steps, **options).model
+        except RuntimeError as error:
+            logger.warning("The newest windows are not learned from: %s", error)
+            return model
+        found.hparams.learning_rate = model.hparams.learning_rate
+        return found
+
+    def _unjudged(
+        self,
+        build: Callable[[], DilatedRNNForecaster],
+        recipe: Recipe,
+        *,
+        seed: int,
+        max_seconds: float,
+    ) -> Trained:
+        """Return a network where no series has a window to hold out: its anchors, if it has any."""
+        with isolated_randomness():
+            seed_everything(seed, workers=True, verbose=False)
+            model = build().eval()
+        if model.hparams.smoothed_anchors:
+            logger.warning(
+                "No series is long enough to hold out a window: the anchors are not trained, and "
+                "intervals not calibrated."
+            )
+            return Trained(model, math.nan, math.nan, 0, 0)
+        logger.warning(
+            "No series is long enough to hold out a window: nothing judges the training."
+        )
+        result = fit(
+            build,
+            self.splits.complete,
+            None,
+            max_seconds=SPENT * max_seconds,
+            max_steps=self.max_steps,
+            **self._options(recipe, seed),
+        )
+        return Trained(
+            result.model, math.nan, math.nan, result.planned_steps or result.steps, result.steps
+        )
+
     def _options(self, recipe: Recipe, seed: int) -> dict[str, Any]:
-        """Return the arguments of `fit` that both runs share."""
+        """Return the arguments of `fit` that all runs share."""
         return {
             "seed": seed,
             "batch_size": recipe.batch_size,
             "gradient_clip_val": recipe.gradient_clip_val,
             "schedule": "cosine",
             "progress": self.progress,
-            "callbacks": self.callbacks,
             "trainer_kwargs": {"accelerator": self.accelerator},
         }
 
@@ -266,11 +313,3 @@ def outputs_of(model: DilatedRNNForecaster) -> list[str]:
         for name, _ in model.named_parameters()
         if name.startswith(last) or ".anchor." in name or ".linear." in name
     ]
-
-
-def _slower(model: DilatedRNNForecaster) -> DilatedRNNForecaster:
-    """Return a copy of a trained network that goes on at a lower rate."""
-    learner = copy.deepcopy(model)
-    learner.hparams.learning_rate = SLOWER * model.hparams.learning_rate
-    learner.train()
-    return learner

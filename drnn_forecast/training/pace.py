@@ -33,6 +33,10 @@ class Pace(Callback):
         max_steps: Optimiser steps, where they are known; None: as the trainer has it.
         max_seconds: From now on, after which the run is to be over; None: no limit.
         checks: Validations, at most, after the first steps, and one before; 0: the trainer's own.
+
+    Attributes:
+        planned: Optimiser steps of the run; None: not counted yet, or without an end.
+        is_over: Whether the time limit ends the run.
     """
 
     def __init__(
@@ -43,17 +47,11 @@ class Pace(Callback):
         self.is_timed = max_seconds is not None and max_steps is None
         self.budget = max_seconds or math.inf
         self.deadline = time.monotonic() + self.budget
+        self.is_over = False
         self.checks = checks
         self.checking = 0.0
         self.begun = 0.0
         self.ends: list[float] = []
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the time limit ended the run."""
-        return self._is_over
-
-    _is_over = False
 
     def share(self, step: int) -> float:
         """Return how much of the run is over at a step; 0 up to the end of the first ones."""
@@ -86,12 +84,12 @@ class Pace(Callback):
                 self.planned = int(trainer.strategy.broadcast(self._count(step, now)))
                 known = _known_steps(trainer)
                 self.planned = int(min(self.planned, known))
-                self._is_over = self.planned < known
+                self.is_over = self.planned < known
                 set_max_steps(trainer, self.planned)
         elif self.is_timed:
             late = self.deadline + (LATE - 1) * self.budget
             if trainer.strategy.reduce_boolean_decision(now > late, all=False):
-                self._is_over = trainer.should_stop = True
+                self.is_over = trainer.should_stop = True
         if self.checks:
             validate_next(trainer, PROBE < step < (self.planned or 0) and step in self._marks)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from inspect import Parameter, signature
 from itertools import chain
@@ -17,8 +18,8 @@ from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import BaseModel
 
-from drnn_forecast.data import ForecastData, closest
-from drnn_forecast.layers import checked_integer
+from drnn_forecast.data import Facts, ForecastData, closest
+from drnn_forecast.layers import checked_integer, checked_seasons
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.race import race
@@ -67,7 +68,7 @@ def train(
         seed: Of initial weights, order of windows and dropout; an ensemble counts on from it.
         folder: Where the model is saved, which must not be there yet; None: nowhere.
         accelerator: Of Lightning's trainer.
-        callbacks: Of Lightning's trainer.
+        callbacks: Of Lightning's trainer, in the run that is validated.
         weight: A column with the weight of every row in the loss.
         progress: Whether to show Lightning's progress bar.
         **overrides: Settings of the recipe (`Recipe`), arguments of `ForecastData.split` and of
@@ -87,7 +88,7 @@ def train(
     budget = _budget(preset, max_seconds)
     _check_folder(folder)
     data, overrides = _with_roles(data, overrides)
-    recipe, of_split, of_model = _sorted_out(Recipe.of(data.facts(steps)), overrides)
+    recipe, of_split, of_model = _sorted_out(data.facts(steps), overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)
     if not recipe.season_length:
         logger.warning(
@@ -166,9 +167,14 @@ def _with_roles(
 
 
 def _sorted_out(
-    recipe: Recipe, overrides: dict[str, Any]
+    facts: Facts, overrides: dict[str, Any]
 ) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
     """Return the recipe with overrides, the arguments of `split`, and the user's for the model."""
+    if overrides.get("season_length") is not None:
+        seasons = overrides["season_length"]
+        is_none = isinstance(seasons, Sequence) and not seasons
+        facts = replace(facts, seasons=() if is_none else checked_seasons(seasons))
+    recipe = Recipe.of(facts)
     own = set(recipe.names)
     names = [*_SPLIT, *_MODEL, *own]
     for name in overrides:

@@ -24,7 +24,7 @@ from torchmetrics import MeanSquaredError
 from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster, ForecastData, load
 from drnn_forecast.model.losses import usual_loss
 from drnn_forecast.model.magnitudes import FLOOR_SHARE
-from series import make_dataset
+from series import first_batch, make_dataset
 
 TRAINER = {
     "logger": False,
@@ -227,6 +227,9 @@ def test_no_window_of_a_series_outweighs_the_others(unit):
     weights = 1 / scales_of(model, training)
     assert float(weights.max()) <= 2 / FLOOR_SHARE * float(weights.median())
     assert float(weights.max()) <= 1 / FLOOR_SHARE / (model.magnitudes.typical[0]) * 1.001
+    x, _ = first_batch(training, batch_size=len(training))
+    weights = 1 / model.usual_error(x)
+    assert float(weights.max()) <= 2 / FLOOR_SHARE * float(weights.median())
 
 
 @pytest.mark.parametrize("kind", ["saved", "like", "host"])

@@ -111,6 +111,13 @@ def test_from_dataset_leaves_its_hyperparameters_to_the_recipe():
     assert {"num_layers", "dilations", "season_length", "loss", "recipe"} <= set(parameters)
 
 
+OF_MODEL = (
+    *("cell_type", "hidden_size", "head_size", "dropout", "season_length", "smoothed_anchors"),
+    *("relative_loss", "learning_rate", "reduce_on_plateau_patience"),
+)
+"""What a model takes from its recipe as it is."""
+
+
 @pytest.fixture(scope="module")
 def data():
     return ForecastData.from_frame(
@@ -127,11 +134,11 @@ def test_a_model_of_a_split_has_the_settings_of_the_recipe_and_the_roles_of_its_
     hparams = DilatedRNNForecaster.from_dataset(
         splits.training, recipe=recipe if is_given else None
     ).hparams
-    left_out = {"dilation_base", "linear_length"}
-    left_out |= set() if is_given else {"context_length", "segment_length"}
-    expected = {name: value for name, value in recipe.model.items() if name not in left_out}
-
-    assert {name: hparams[name] for name in expected} == expected
+    assert {name: hparams[name] for name in OF_MODEL} == {
+        name: getattr(recipe, name) for name in OF_MODEL
+    }
+    assert hparams.context_length == (recipe.read_length if is_given else None)
+    assert hparams.segment_length == (recipe.segment_length if is_given else None)
     assert hparams.dilations == ((1, 2) if is_given else (1, 4, 16, 64))
     assert hparams.linear_length == (recipe.read_length if is_given else recipe.context_length)
     assert hparams.roles == data.roles.to_dict()
@@ -158,7 +165,8 @@ def test_the_contender_of_a_comparison_leaves_its_settings_to_the_recipe():
 def test_fit_has_the_training_settings_of_the_recipe():
     parameters = inspect.signature(fit).parameters
 
-    assert {name: parameters[name].default for name in Recipe().training} == Recipe().training
+    for name in ("batch_size", "gradient_clip_val", "steps_per_epoch", "max_epochs", "patience"):
+        assert parameters[name].default == getattr(Recipe, name)
 
 
 def test_the_command_leaves_every_setting_to_the_recipe():
@@ -227,6 +235,7 @@ def test_whatever_the_facts_are_the_settings_can_be_used(horizon, sizes, seasons
     recipe = Recipe.of(facts)
 
     assert 1 <= recipe.read_length <= recipe.context_length <= max(sizes)
+    assert recipe.context_length <= max(128, 2 * max(seasons, default=1) + 3 * horizon)
     assert 0 <= recipe.min_context_length <= recipe.context_length
     assert recipe.validation_windows >= 1
     assert 0 < recipe.trust <= 1

@@ -5,9 +5,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import EarlyStopping
+from pytorch_forecasting.data import GroupNormalizer
+from pytorch_forecasting.metrics import MAE, PoissonLoss
 
 import drnn_forecast as drnn
-from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData, train
+from drnn_forecast import (
+    DilatedRNNForecaster,
+    Ensemble,
+    ForecastData,
+    Recipe,
+    fit,
+    load_sample,
+    train,
+)
+from drnn_forecast.training import course
 from drnn_forecast.training.course import keep, two_folds
 
 SMALL = {"hidden_size": 4, "max_steps": 3, "progress": False}
@@ -174,6 +186,84 @@ def test_a_folder_that_is_there_is_left_alone(data, tmp_path):
         train(data, 5, folder=tmp_path)
     with pytest.raises(FileNotFoundError, match="parent of `folder`"):
         train(data, 5, folder=tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"context_length": 100},
+        {"context_length": 30},
+        {"read_length": 31},
+        {"season_length": 300},
+        {"season_length": (), "loss": MAE()},
+        {"segment_length": 8, "read_length": 80},
+        {"dilation_base": 3},
+        {"smoothed_anchors": False},
+        {"calibrated": False, "finishing": 0.0},
+    ],
+    ids=str,
+)
+def test_settings_that_go_together_follow_the_one_that_is_given(hours, overrides):
+    model = train(hours, 12, **overrides, **SMALL)
+
+    assert model.hparams.learning_rate == Recipe.of(hours.facts(12)).learning_rate
+    assert np.isfinite(
+        model.forecast(hours)["q0.5" if "loss" not in overrides else "prediction"]
+    ).all()
+
+
+def test_a_loss_that_has_no_anchors_trains_too(data):
+    counts = GroupNormalizer(center=False)
+    model = train(data, 5, loss=PoissonLoss(), target_normalizer=counts, **SMALL)
+
+    assert not model.hparams.smoothed_anchors
+    assert np.isfinite(model.forecast(data.before(5))["prediction"]).all()
+
+
+@pytest.fixture(scope="module")
+def hours():
+    table = load_sample().groupby("series").tail(1200)
+    table = table[table["series"].isin(table["series"].unique()[:2])]
+    return ForecastData.from_frame(table, series="series", time="time", target="load")
+
+
+def test_callbacks_wait_for_the_validations_of_the_run_that_has_some(data):
+    stop = EarlyStopping("val_loss", patience=100)
+    model = train(data, 5, callbacks=[stop], hidden_size=4, max_steps=30, progress=False)
+
+    assert stop.best_score < torch.inf
+    assert model.hparams.record["max_steps"] == 30
+
+
+def test_a_last_run_that_diverges_leaves_the_model_that_was_chosen(data, monkeypatch, caplog):
+    def diverged(*_, **options):
+        if options.get("checks"):
+            return fit(*_, **options)
+        raise RuntimeError("The training loss was no longer finite.")
+
+    monkeypatch.setattr(course, "fit", diverged)
+    model = train(data, 5, hidden_size=4, max_steps=30, learning_rate=0.01, progress=False)
+    assert np.isfinite(model.forecast(data.before(5))["q0.5"]).all()
+    assert model.hparams.record["best_step"] > 0
+    assert "The newest windows are not learned from" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{}, {"smoothed_anchors": False}])
+def test_where_nothing_can_be_held_out_the_seed_decides_and_the_caller_keeps_its_state(options):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    first, again = (train(frame(9), 5, **ROLES, **options, **SMALL) for _ in range(2))
+
+    assert torch.equal(torch.rand(2), expected)
+    for name, weight in first.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+
+
+@pytest.mark.parametrize(("name", "value"), [("trust", 1.5), ("trust", -0.1), ("finishing", 2)])
+def test_a_share_is_between_0_and_1(data, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be between 0 and 1, got {value}"):
+        train(data, 5, **{name: value}, **SMALL)
 
 
 @pytest.mark.parametrize(

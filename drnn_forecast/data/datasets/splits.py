@@ -131,16 +131,19 @@ def make_splits(
     if windows.test:
         test = hold(count=windows.test, steps_after=0)
     origins = origins_of(panel, validation=validation, test=test)
+    whole = partial(everything, training, frame[kept], panel, windows)
+    return Splits(training, test, origins, validation, whole)
 
-    def complete() -> BatchedTimeSeriesDataSet:
-        rows = frame[kept & (panel.sizes >= windows.shortest_window)[panel.rows.codes]]
-        first = int(rows[TIME_INDEX].min())
-        whole = BatchedTimeSeriesDataSet.from_parameters(
-            training.get_parameters(), rows, min_prediction_idx=first
-        )
-        return as_windows(whole, panel, windows)
 
-    return Splits(training, test, origins, validation, complete)
+def everything(
+    training: BatchedTimeSeriesDataSet, frame: pd.DataFrame, panel: Panel, windows: WindowPlan
+) -> BatchedTimeSeriesDataSet:
+    """Return the dataset of all windows, with the transformers of `training`."""
+    first = int(frame[TIME_INDEX].min())
+    whole = BatchedTimeSeriesDataSet.from_parameters(
+        training.get_parameters(), frame, min_prediction_idx=first
+    )
+    return as_windows(whole, panel, windows)
 
 
 def as_windows(

@@ -143,8 +143,7 @@ class ForecastData:
     def facts(self, horizon: int) -> Facts:
         """Return what settings for a horizon (time steps) follow from."""
         values = as_numbers(self.history[self.roles.target])
-        has_covariates = bool(self.roles.covariates)
-        return Facts.of(values, self.panel.sizes, horizon, has_covariates=has_covariates)
+        return Facts.of(values, self.panel.sizes, horizon)
 
     def before(self, steps: int) -> ForecastData:
         """Return the data as it stood `steps` time steps before the end of each series.

@@ -21,7 +21,6 @@ class Facts:
         longest: Time steps of the longest series.
         typical: Time steps of the median series.
         seasons: Those that show in the values (`shown_seasons`), time steps, shortest first.
-        has_covariates: Whether the user named covariates beside the target.
     """
 
     horizon: int
@@ -30,7 +29,6 @@ class Facts:
     longest: int
     typical: int
     seasons: tuple[int, ...] = ()
-    has_covariates: bool = False
 
     @classmethod
     def of(
@@ -38,8 +36,6 @@ class Facts:
         values: NDArray[np.float64],
         sizes: NDArray[np.int64],
         horizon: int,
-        *,
-        has_covariates: bool = False,
     ) -> Facts:
         """Return the facts of series that follow each other.
 
@@ -47,7 +43,6 @@ class Facts:
             values: Targets of all series, `(rows,)`, without empty ones.
             sizes: Rows of each series, `(series,)`.
             horizon: Time steps to forecast.
-            has_covariates: Whether the user named covariates.
         """
         return cls(
             horizon=horizon,
@@ -56,5 +51,4 @@ class Facts:
             longest=int(sizes.max(initial=0)),
             typical=int(np.median(sizes)) if len(sizes) else 0,
             seasons=shown_seasons(np.split(values, np.cumsum(sizes)[:-1])),
-            has_covariates=has_covariates,
         )

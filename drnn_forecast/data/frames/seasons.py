@@ -13,9 +13,6 @@ logger = logging.getLogger("drnn_forecast.data")
 CLOSE_TO_WHOLE = Fraction(1, 5)
 """How far from a whole number of steps a year may be, where steps are days or weeks, in steps."""
 
-LONGEST_CONTEXT = 2000
-"""The most time steps that a season makes a model look back by default."""
-
 
 @cache
 def default_seasons(freq: str) -> tuple[int, ...]:
@@ -44,20 +41,6 @@ def default_seasons(freq: str) -> tuple[int, ...]:
     year = round(steps.per_year)
     tolerance = 0 if steps.is_of_years else CLOSE_TO_WHOLE
     return (year,) if year > 1 and abs(steps.per_year - year) <= tolerance else ()
-
-
-def default_context(freq: str, horizon: int) -> int:
-    """Return how far to look back, in time steps.
-
-    That is the longest season of at most `LONGEST_CONTEXT` steps, since what a model reads costs
-    memory and time, or twice the horizon where that is longer.
-
-    Example:
-        >>> default_context("h", 24), default_context("min", 60), default_context("s", 60)
-        (168, 1440, 120)
-    """
-    seasons = (season for season in default_seasons(freq) if season <= LONGEST_CONTEXT)
-    return max(2 * horizon, *seasons, 2)
 
 
 def mention_no_season(freq: str, consequence: str) -> None:

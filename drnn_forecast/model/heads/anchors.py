@@ -12,6 +12,9 @@ from drnn_forecast.layers import checked_seasons
 LEAST_MOVE, MOST_MOVE = 0.1, 3.0
 """Of a window, in units of its normalised target: no window outweighs all others."""
 
+STILL = 0.5
+"""The standard deviation of a normalised window below which it moves less than its series does."""
+
 ENOUGH_MOVES = 4
 """Changes from season to season that a window needs for a mean of them."""
 
@@ -114,7 +117,8 @@ def seasonal_moves(
     """Return the mean absolute change from one season to the next, `(batch,)`.
 
     Of the shortest season, or from step to step where there is none: the denominator of MASE. In
-    the units of `history`, between `LEAST_MOVE` and `MOST_MOVE`; 1 for a window that is too short.
+    the units of `history`, between `LEAST_MOVE` and `MOST_MOVE`, and at least its `stillness`; 1
+    for a window that is too short.
 
     Args:
         history: Past target, normalised, padded on the right, `(batch, time)`.
@@ -127,4 +131,18 @@ def seasonal_moves(
     is_valid = torch.arange(moved.shape[1], device=moved.device) < (lengths - season).unsqueeze(1)
     count = is_valid.sum(1)
     mean = torch.where(is_valid, moved, 0.0).sum(1) / count.clamp(min=1)
-    return torch.where(count >= ENOUGH_MOVES, mean.clamp(LEAST_MOVE, MOST_MOVE), 1.0)
+    mean = torch.maximum(mean.clamp(LEAST_MOVE, MOST_MOVE), stillness(history, lengths).squeeze(1))
+    return torch.where(count >= ENOUGH_MOVES, mean, 1.0)
+
+
+def stillness(history: Tensor, lengths: Tensor) -> Tensor:
+    """Return the least error to expect of a window that moves less than its series, `(batch, 1)`.
+
+    In the units of `history`: `STILL` for one that does not move at all, such as one in which
+    nothing was sold, and 0 from a standard deviation of `STILL` on.
+    """
+    is_valid = torch.arange(history.shape[1], device=history.device) < lengths.unsqueeze(1)
+    count = lengths.unsqueeze(1).clamp(min=1)
+    mean = torch.where(is_valid, history, 0.0).sum(1, keepdim=True) / count
+    squares = torch.where(is_valid, (history - mean).square(), 0.0).sum(1, keepdim=True)
+    return (STILL - (squares / count).sqrt()).clamp(min=0.0)

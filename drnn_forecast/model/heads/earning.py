@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from drnn_forecast.model.heads.anchors import mean_values, seasonal_values
+from drnn_forecast.model.heads.anchors import mean_values, seasonal_values, stillness
 from drnn_forecast.model.heads.smoothing import PER_PROFILE, smoothed_anchors
 
 ORIGINS = 3
@@ -18,9 +18,6 @@ OWN_POWER = 4.0
 
 SHARED_POWER = 24.0
 """By which its error over the training windows counts, before training."""
-
-STILL = 0.5
-"""The standard deviation of a normalised window below which it moves less than its series does."""
 
 FLOOR = 1e-3
 """Is added to errors, in units of the normalised target: what is nearly exact is equally good."""
@@ -110,19 +107,6 @@ class EarnedAnchors(nn.Module):
         total = torch.where(tried, error, 0.0).view(shape).sum(0)
         mean = total / count.clamp(min=1)
         return torch.where(count > 0, mean, known_median(mean, count > 0)) + FLOOR
-
-
-def stillness(history: Tensor, lengths: Tensor) -> Tensor:
-    """Return the least error to expect of a window that moves less than its series, `(batch, 1)`.
-
-    In the units of `history`: `STILL` for one that does not move at all, such as one in which
-    nothing was sold, and 0 from a standard deviation of `STILL` on.
-    """
-    is_valid = torch.arange(history.shape[1], device=history.device) < lengths.unsqueeze(1)
-    count = lengths.unsqueeze(1).clamp(min=1)
-    mean = torch.where(is_valid, history, 0.0).sum(1, keepdim=True) / count
-    squares = torch.where(is_valid, (history - mean).square(), 0.0).sum(1, keepdim=True)
-    return (STILL - (squares / count).sqrt()).clamp(min=0.0)
 
 
 def known_median(values: Tensor, is_known: Tensor) -> Tensor:

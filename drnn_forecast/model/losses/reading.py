@@ -25,7 +25,7 @@ from torch.distributions import Categorical, Distribution
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 
 from drnn_forecast.host import summand_weights, summands, tell_transformation
-from drnn_forecast.model.losses.scores import values_at_scores
+from drnn_forecast.model.losses.scores import on_lines, values_at_scores
 
 DRAWS = 400
 """Random draws behind quantiles that no formula gives: 10 of them lie below the 2.5 % level."""
@@ -172,12 +172,7 @@ def interpolated_quantiles(values: Tensor, quantiles: Sequence[float], levels: T
         levels: Between 0 and 1; beyond the outermost quantiles these are taken.
     """
     grid, order = torch.as_tensor(quantiles, dtype=values.dtype, device=values.device).sort()
-    values = values[..., order]
-    if len(grid) == 1:
-        return values.expand_as(levels)
-    right = torch.searchsorted(grid, levels.contiguous()).clamp(1, len(grid) - 1)
-    share = ((levels - grid[right - 1]) / (grid[right] - grid[right - 1])).clamp(0, 1)
-    return values.gather(-1, right - 1).lerp(values.gather(-1, right), share)
+    return on_lines(values[..., order], grid, levels.clamp(grid[0], grid[-1]))
 
 
 def has_location(loss: Metric) -> bool:

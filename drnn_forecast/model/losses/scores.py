@@ -24,12 +24,22 @@ def values_at_scores(values: Tensor, levels: Sequence[float], scores: Tensor) ->
         scores: `(..., scores)`.
     """
     values, grid = _ascending(values, levels)
+    return on_lines(values, grid, scores)
+
+
+def on_lines(values: Tensor, grid: Tensor, places: Tensor) -> Tensor:
+    """Return the values at some places, `(..., places)`, on lines through those at a grid.
+
+    Args:
+        values: At the grid, `(..., grid)`; of a single one, this is every value.
+        grid: Ascending, `(grid,)`; beyond its ends the last line goes on.
+        places: `(..., places)`.
+    """
     if len(grid) == 1:
-        return values.expand_as(scores)
-    right = torch.searchsorted(grid, scores.contiguous()).clamp(1, len(grid) - 1)
-    share = (scores - grid[right - 1]) / (grid[right] - grid[right - 1])
-    low, high = values.gather(-1, right - 1), values.gather(-1, right)
-    return low + share * (high - low)
+        return values.expand_as(places)
+    right = torch.searchsorted(grid, places.contiguous()).clamp(1, len(grid) - 1)
+    share = (places - grid[right - 1]) / (grid[right] - grid[right - 1])
+    return values.gather(-1, right - 1).lerp(values.gather(-1, right), share)
 
 
 def scores_of_values(values: Tensor, levels: Sequence[float], actual: Tensor) -> Tensor:
