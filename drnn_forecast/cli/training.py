@@ -84,20 +84,22 @@ def fit_table(
             f"`out` {str(out)!r} exists; choose another name, or pass `--overwrite true`."
         )
     source = Table(path=data, **table)
-    model = drnn.train(
+    drnn.train(
         source.data,
         source.horizon,
         preset=preset,
         max_seconds=max_seconds,
         max_steps=max_steps,
         seed=seed,
+        folder=out,
+        overwrite=overwrite,
         accelerator=accelerator,
         weight=weight,
         progress=progress,
         **source.given(WINDOWS),
         **overrides,
     )
-    print(f"Written: {model.save(out)}")
+    print(f"Written: {out}")
 
 
 _OVERRIDES = {

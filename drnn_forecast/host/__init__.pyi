@@ -40,15 +40,23 @@ from .optuna import (
     retry_once as retry_once,
 )
 from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
-from .randomness import isolated_randomness as isolated_randomness, seed_draws as seed_draws
+from .randomness import (
+    isolated_randomness as isolated_randomness,
+    random_state as random_state,
+    seed_draws as seed_draws,
+    set_random_state as set_random_state,
+)
 from .training import (
     NEVER as NEVER,
+    callbacks_of as callbacks_of,
     comes_back as comes_back,
     drop_schedules as drop_schedules,
     keep_inputs as keep_inputs,
     own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,
     set_max_steps as set_max_steps,
+    set_step as set_step,
+    show_steps as show_steps,
     validate_next as validate_next,
     validate_now as validate_now,
     wrap_checkpoints as wrap_checkpoints,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.plugins import CheckpointIO, HalfPrecision
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
@@ -90,6 +90,29 @@ def set_max_steps(trainer: Trainer, steps: int) -> None:
     Lightning takes the number when the trainer is made, and has no public way to change it.
     """
     trainer.fit_loop.epoch_loop.max_steps = steps
+
+
+def set_step(trainer: Trainer, step: int) -> None:
+    """Let a run that begins count its optimiser steps from one that an earlier run has reached.
+
+    Lightning counts them in its loops, whose own restoring begins an epoch's batches anew.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    loop.automatic_optimization.optim_progress.optimizer.step.total.completed = step
+    loop._batches_that_stepped = step
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """Return the callbacks of a run, which the trainer's type does not name."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
+
+
+def show_steps(trainer: Trainer, steps: int) -> None:
+    """Let the progress bar of batches without an end count to the steps of the run."""
+    bar = getattr(trainer.progress_bar_callback, "_train_progress_bar", None)
+    if bar is not None:
+        bar.total = steps
 
 
 NEVER = 10**12

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -111,6 +112,7 @@ class Course:
         callbacks: Of Lightning's trainer in that run, which has validations to wait for.
         accelerator: Of Lightning's trainer.
         progress: Whether to show Lightning's progress bar.
+        points: A folder for the restore points of all runs; None: none are kept.
     """
 
     splits: Splits
@@ -118,6 +120,7 @@ class Course:
     callbacks: Sequence[Callback] = ()
     accelerator: str = "auto"
     progress: bool = True
+    points: Path | None = None
 
     @cached_property
     def folds(self) -> list[TimeSeriesDataSet]:
@@ -131,6 +134,7 @@ class Course:
         *,
         seed: int,
         max_seconds: float,
+        name: str = "",
     ) -> Trained:
         """Return a network that the held-out windows have chosen and that has learned from all.
 
@@ -139,9 +143,10 @@ class Course:
             recipe: The settings.
             seed: Of initial weights, order of windows and dropout.
             max_seconds: Of the whole course.
+            name: Of its restore points.
         """
         if not self.splits.has_validation:
-            return self._unjudged(build, recipe, seed=seed, max_seconds=max_seconds)
+            return self._unjudged(build, recipe, seed=seed, max_seconds=max_seconds, name=name)
         judge = FoldJudge(-(-len(self.folds[0]) // VALIDATED))
         start: list[Weights] = []
 
@@ -161,12 +166,14 @@ class Course:
             checks=CHECKS,
             patience=PATIENCE,
             callbacks=[*self.callbacks, judge],
+            points=self._points(f"{name}chosen"),
             **options,
         )
         parts = []
         if recipe.calibrated:
             parts = tried_parts(result.model, judge, self.folds, start[0], recipe.trust)
         more = math.ceil(recipe.finishing * result.best_step)
+        options |= {"points": self._points(f"{name}finished")}
         model = self._finished(result.model, more, options) if more else result.model
         keep(model, start[0], recipe.trust)
         return Trained(
@@ -190,12 +197,12 @@ class Course:
             return learner
 
         try:
-            found = fit(slower, self.splits.complete, None, max_steps=steps, **options).model
+            last = fit(slower, self.splits.complete, None, max_steps=steps, checks=0, **options)
         except RuntimeError as error:
             logger.warning("The newest windows are not learned from: %s", error)
             return model
-        found.hparams.learning_rate = model.hparams.learning_rate
-        return found
+        last.model.hparams.learning_rate = model.hparams.learning_rate
+        return last.model
 
     def _unjudged(
         self,
@@ -204,6 +211,7 @@ class Course:
         *,
         seed: int,
         max_seconds: float,
+        name: str,
     ) -> Trained:
         """Return a network where no series has a window to hold out: its anchors, if it has any."""
         with isolated_randomness():
@@ -224,11 +232,17 @@ class Course:
             None,
             max_seconds=SPENT * max_seconds,
             max_steps=self.max_steps,
+            checks=0,
+            points=self._points(f"{name}chosen"),
             **self._options(recipe, seed),
         )
         return Trained(
             result.model, math.nan, math.nan, result.planned_steps or result.steps, result.steps
         )
+
+    def _points(self, name: str) -> Path | None:
+        """Return where the restore points of a run are kept."""
+        return None if self.points is None else self.points / name
 
     def _options(self, recipe: Recipe, seed: int) -> dict[str, Any]:
         """Return the arguments of `fit` that all runs share."""

@@ -24,19 +24,22 @@ from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights
 from drnn_forecast.training.options import trainer_options
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.rates import check_schedule, scheduler
+from drnn_forecast.training.restoring import RestorePoints
+from drnn_forecast.training.stream import Shuffled, stream
 
 M = TypeVar("M", bound=LightningModule)
 
 VALIDATED = 256
 """Windows at a time where several datasets validate a run."""
 
-CHECKED = {
+STREAMED = {
     "max_epochs": -1,
     "limit_train_batches": None,
     "check_val_every_n_epoch": None,
     "val_check_interval": NEVER,
+    "use_distributed_sampler": False,
 }
-"""Of the trainer, where validations come after so many steps."""
+"""Of the trainer, where the windows are a stream."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,7 +97,8 @@ def fit(
     gradient_clip_val: float | None = Recipe.gradient_clip_val,
     snapshots: int = 0,
     schedule: str = "model",
-    checks: int = 0,
+    checks: int | None = None,
+    points: Path | None = None,
     checkpoint: Path | str | None = None,
     resume_from: Path | str | None = None,
     progress: bool = True,
@@ -129,9 +133,13 @@ def fit(
         schedule: `"model"`: the learning rate follows the model's own rule, such as
             `reduce_on_plateau_patience`; `"cosine"`: it falls along half a cosine to zero where
             the run ends.
-        checks: Validations, at equal distances over the run and one before its first step, in
-            place of those after `steps_per_epoch`; epochs then have all windows, and there may be
-            as many as there are steps. 0: one after each epoch.
+        checks: Validations, at equal distances over the run and one before its first step. The
+            windows are then a stream without epochs, whose length `max_steps` or `max_seconds`
+            gives, and `schedule` is to be `"cosine"`. None: one validation after each epoch.
+        points: A folder for restore points of a stream, every 10 seconds or more. Where there are
+            some of a run with the same arguments, this one goes on from the newest and ends as if
+            nothing had come between, bit for bit on a CPU, unless the windows have random lengths
+            (`randomize_length`). None: none are kept.
         checkpoint: Where to write the best model as a Lightning checkpoint; None: nowhere.
         resume_from: A Lightning checkpoint of an earlier run, as a `ModelCheckpoint` callback
             writes it, to go on from: weights, optimiser, epoch, and the best validation so far. It
@@ -159,8 +167,8 @@ def fit(
     resumed = _resumption(resume_from)
     if max_steps is not None:
         checked_integer("max_steps", max_steps, minimum=1)
-    checked_integer("checks", checks, minimum=0)
-    pace = Pace(max_steps, max_seconds, checks=checks)
+    _check_stream(checks, points, max_steps, max_seconds)
+    pace = Pace(max_steps, max_seconds, checks=checks or 0)
     with isolated_randomness(), quiet_lightning(), TemporaryDirectory() as folder:
         seed_everything(seed, workers=True, verbose=False)
         judge = Judge(kept=max(1, snapshots), patience=patience)
@@ -169,24 +177,26 @@ def fit(
         path = None if checkpoint is None else Path(checkpoint)
         finish = Finish(judges, guard, pace, checkpoint=path, folder=folder)
         course = scheduler(schedule, pace, is_judged=bool(judges))
+        order = Shuffled(len(training), batch_size, seed) if checks is not None else None
+        kept = [] if points is None or order is None else [RestorePoints(points, pace, order)]
         defaults = {
             "max_epochs": max_epochs,
             "limit_train_batches": steps_per_epoch,
             "gradient_clip_val": gradient_clip_val,
-            "callbacks": [*judges, guard, _KernelNotice(), *course, pace, finish],
+            "callbacks": [*kept, *judges, guard, _KernelNotice(), *course, pace, finish],
             "enable_progress_bar": progress,
             "enable_model_summary": False,
             "logger": False,
             "num_sanity_val_steps": 0,
             "accelerator": "auto",
-            **(CHECKED if checks else {}),
+            **(STREAMED if order else {}),
         }
         options = trainer_options(
             defaults, trainer_kwargs, callbacks, is_judged=bool(judges), folder=folder
         )
         model = build()
         trainer = Trainer(**options)
-        loaders = _loaders(training, validation, batch_size, trainer.world_size)
+        loaders = _loaders(training, validation, order or batch_size, trainer.world_size)
         started = time.perf_counter()
         with _interrupts_returned():
             trainer.fit(model, **loaders, **resumed)
@@ -211,15 +221,25 @@ def fit(
 def _loaders(
     training: TimeSeriesDataSet,
     validation: TimeSeriesDataSet | Sequence[TimeSeriesDataSet] | None,
-    batch_size: int,
+    batches: int | Shuffled,
     processes: int,
 ) -> dict[str, Any]:
     """Return what the trainer reads: shuffled batches, and those to judge by, if any.
 
     Every process has its share of the windows, of which only whole batches are read.
+
+    Args:
+        training: Windows to learn from.
+        validation: To judge by.
+        batches: Windows of one in every process, or the order of a stream.
+        processes: How many there are.
     """
-    size = min(batch_size, max(1, len(training) // processes))
-    loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
+    if isinstance(batches, Shuffled):
+        size = batches.of_processes(processes)
+        loaders: dict[str, Any] = {"train_dataloaders": stream(training, batches)}
+    else:
+        size = min(batches, max(1, len(training) // processes))
+        loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
     if isinstance(validation, TimeSeriesDataSet):
         loaders["val_dataloaders"] = validation.to_dataloader(False, 2 * size, num_workers=0)
     elif validation is not None:
@@ -296,6 +316,25 @@ def check_settings(
         raise FileNotFoundError(
             f"The folder of `checkpoint`, {str(Path(checkpoint).parent)!r}, does not exist; "
             "make it first."
+        )
+
+
+def _check_stream(
+    checks: int | None, points: Path | None, max_steps: int | None, max_seconds: float | None
+) -> None:
+    """Refuse a stream that would never end, and restore points of epochs."""
+    if checks is None:
+        if points is not None:
+            raise ValueError(
+                "`points` must be None without `checks`: runs of epochs are kept by a "
+                "`ModelCheckpoint` callback and go on with `resume_from`."
+            )
+        return
+    checked_integer("checks", checks, minimum=0)
+    if max_steps is None and max_seconds is None:
+        raise ValueError(
+            "`max_steps` or `max_seconds` must be given beside `checks`, got neither: a stream of "
+            "windows has no end of its own."
         )
 
 

@@ -103,6 +103,14 @@ class FoldJudge(Callback):
         self.sums: list[list[float]] = [[], []]
         self.sizes: list[list[int]] = [[], []]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run that goes on has to know."""
+        return {"best": self.best, "first": self.first}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from an earlier run."""
+        self.best, self.first = state_dict["best"], state_dict["first"]
+
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the losses of the validation before."""
         self.sums, self.sizes = [[], []], [[], []]
@@ -144,6 +152,14 @@ class DivergenceGuard(Callback):
     """
 
     has_diverged = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run that goes on has to know."""
+        return {"has_diverged": self.has_diverged}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from an earlier run."""
+        self.has_diverged = state_dict["has_diverged"]
 
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor

@@ -6,11 +6,11 @@ import math
 import time
 from itertools import pairwise
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from drnn_forecast.host import set_max_steps, validate_next, validate_now
+from drnn_forecast.host import set_max_steps, show_steps, validate_next, validate_now
 
 PROBE: Final = 20
 """Optimiser steps by whose speed those that fit into the budget are counted; their learning rate is
@@ -61,12 +61,12 @@ class Pace(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Validate the model as it begins, and start the clock."""
-        if self.checks:
+        if self.checks and trainer.global_step == 0:
             begun = time.monotonic()
             validate_now(trainer)
             self.checking = time.monotonic() - begun
         if self.planned is not None:
-            set_max_steps(trainer, self.planned)
+            self._plan(trainer, self.planned)
         elif not self.is_timed and math.isfinite(_known_steps(trainer)):
             self.planned = int(_known_steps(trainer))
         self.begun = time.monotonic()
@@ -83,15 +83,30 @@ class Pace(Callback):
             if trainer.strategy.reduce_boolean_decision(is_probed, all=False):
                 self.planned = int(trainer.strategy.broadcast(self._count(step, now)))
                 known = _known_steps(trainer)
-                self.planned = int(min(self.planned, known))
                 self.is_over = self.planned < known
-                set_max_steps(trainer, self.planned)
+                self._plan(trainer, int(min(self.planned, known)))
         elif self.is_timed:
             late = self.deadline + (LATE - 1) * self.budget
             if trainer.strategy.reduce_boolean_decision(now > late, all=False):
                 self.is_over = trainer.should_stop = True
         if self.checks:
             validate_next(trainer, PROBE < step < (self.planned or 0) and step in self._marks)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a run that goes on has to know: its steps, whatever the clock says."""
+        return {"planned": self.planned, "is_over": self.is_over}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on as an earlier run, which has counted the steps."""
+        if self.is_timed:
+            self.planned, self.is_over = state_dict["planned"], state_dict["is_over"]
+            self.is_timed = False
+
+    def _plan(self, trainer: Trainer, steps: int) -> None:
+        """Let the run have so many steps."""
+        self.planned = steps
+        set_max_steps(trainer, steps)
+        show_steps(trainer, steps)
 
     @property
     def _marks(self) -> set[int]:

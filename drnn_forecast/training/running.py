@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from inspect import Parameter, signature
-from itertools import chain
+from itertools import chain, count
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import BaseModel
 
-from drnn_forecast.data import Facts, ForecastData, closest
+from drnn_forecast.data import Facts, ForecastData, closest, described, fingerprint
 from drnn_forecast.layers import checked_integer, checked_seasons
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.race import race
+from drnn_forecast.training.restoring import Unfinished
 
 logger = logging.getLogger("drnn_forecast.training")
 
@@ -48,6 +50,7 @@ def train(
     max_steps: int | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
+    overwrite: bool = False,
     accelerator: str = "auto",
     callbacks: Sequence[Callback] = (),
     weight: str | None = None,
@@ -66,7 +69,10 @@ def train(
         max_steps: Optimiser steps in place of the budget, as `model.card()` tells them; None: as
             many as there is time for.
         seed: Of initial weights, order of windows and dropout; an ensemble counts on from it.
-        folder: Where the model is saved, which must not be there yet; None: nowhere.
+        folder: Where the model is saved; None: nowhere. Until then `<folder>.unfinished` beside it
+            keeps restore points: after a kill the same call goes on there, and gives the model that
+            it would have given (`fit`).
+        overwrite: Whether a model in the folder may be replaced.
         accelerator: Of Lightning's trainer.
         callbacks: Of Lightning's trainer, in the run that is validated.
         weight: A column with the weight of every row in the loss.
@@ -86,7 +92,7 @@ def train(
     if max_steps is not None:
         checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)
-    _check_folder(folder)
+    _check_folder(folder, overwrite)
     data, overrides = _with_roles(data, overrides)
     recipe, of_split, of_model = _sorted_out(data.facts(steps), overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)
@@ -96,16 +102,26 @@ def train(
             "one."
         )
 
+    unfinished = None
+    if folder is not None:
+        given = (fingerprint(data), steps, preset, budget, max_steps, seed, weight, overrides)
+        unfinished = Unfinished.beside(Path(folder), described(given))
+        called -= unfinished.before
+
     def left() -> float:
         return max(budget - (time.monotonic() - called), 1e-3)
 
-    course = Course(splits, max_steps, tuple(callbacks), accelerator, progress)
+    points = unfinished.folder if unfinished else None
+    course = Course(splits, max_steps, tuple(callbacks), accelerator, progress, points)
+    numbers = count()
 
     def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
         build = partial(
             DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model
         )
-        found = course.run(build, recipe, seed=seed, max_seconds=seconds)
+        with nullcontext() if unfinished is None else unfinished.kept(budget - left()):
+            name = f"{next(numbers)}-"
+            found = course.run(build, recipe, seed=seed, max_seconds=seconds, name=name)
         found.tell()
         record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
         found.model.hparams["record"] = record
@@ -117,8 +133,9 @@ def train(
         found = [run(recipe, seed, left())]
     models = [each.model for each in found]
     model = models[0] if len(models) == 1 else Ensemble(models)
-    if folder is not None:
+    if folder is not None and unfinished is not None:
         model.save(folder)
+        unfinished.remove()
     return model
 
 
@@ -133,12 +150,14 @@ def _budget(preset: str, max_seconds: float | None) -> float:
     return max_seconds
 
 
-def _check_folder(folder: str | PathLike[str] | None) -> None:
+def _check_folder(folder: str | PathLike[str] | None, overwrite: bool) -> None:
     """Refuse a folder that is there, or whose parent is not."""
     if folder is None:
         return
-    if Path(folder).exists():
-        raise FileExistsError(f"`folder` {str(folder)!r} exists; choose another name.")
+    if Path(folder).exists() and not overwrite:
+        raise FileExistsError(
+            f"`folder` {str(folder)!r} exists; choose another name, or pass `overwrite=True`."
+        )
     if not Path(folder).parent.is_dir():
         raise FileNotFoundError(
             f"The parent of `folder`, {str(Path(folder).parent)!r}, does not exist; make it first."
