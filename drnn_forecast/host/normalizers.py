@@ -35,7 +35,8 @@ def quantile_fractions(normalizer: EncoderNormalizer) -> dict[str, float]:
 
     It keeps the user's in a private attribute, and the defaults in its `fit`.
     """
-    return {"lower": 0.25, "center": 0.5, "upper": 0.75, **normalizer._method_kwargs}
+    usual = zip(("lower", "center", "upper"), (0.25, 0.5, 0.75), strict=True)
+    return {**dict(usual), **normalizer._method_kwargs}
 
 
 def before_transformation(normalizer: Any, values: torch.Tensor) -> torch.Tensor:

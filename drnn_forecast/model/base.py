@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 import torch
 from pytorch_forecasting.models.base import BaseModelWithCovariates
-from pytorch_forecasting.utils import OutputMixIn, to_list
+from pytorch_forecasting.utils import to_list
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 from typing_extensions import Self
 
-from drnn_forecast.host import PreciseLoss, keep_inputs, reach, wrap_checkpoints
+from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
 from drnn_forecast.model.collection import (
     WindowCollector,
     WindowData,
@@ -25,37 +24,26 @@ from drnn_forecast.model.collection import (
 )
 from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
+    bounds_of,
     draw_samples,
-    normalizers_of,
     point_forecast,
     prepare,
     quantile_forecast,
+    reaches_of,
     register_parts,
     rescaled,
     usual_loss,
+    within,
     without_graph,
 )
 from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets, precision_of
+from drnn_forecast.model.output import NetworkOutput
 from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
 
 TRAINING_LOSS = 10.0
 """How large a usual loss is in training. At this size a gradient norm that is clipped at 1, as is
 customary, is clipped in most steps, which on the package's sample validates 7 % better than a loss
 about 1, whose steps are clipped at times (two seeds, 600 steps)."""
-
-
-class NetworkOutput(
-    OutputMixIn,
-    namedtuple("NetworkOutput", ["prediction", "encoder_state", "inputs"], defaults=(None,)),
-):
-    """What a network gives: `prediction` in target units, and the encoder's last `encoder_state`.
-
-    Its `inputs` are those of `predict(mode="raw", return_x=True)`, so that the output alone can be
-    interpreted, and None elsewhere. pytorch-forecasting makes a class of its own in every model,
-    which cannot be pickled.
-    """
-
-    __slots__ = ()
 
 
 class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
@@ -160,9 +148,13 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         target_scale: Tensor | list[Tensor],
         loss: Metric | None = None,
     ) -> Tensor | list[Tensor]:
-        """Return the network's outputs in target units, for sums of losses too."""
+        """Return the network's outputs in target units, for sums of losses too.
+
+        Forecasts keep to the bounds of the targets; in training a loss pulls at all outputs.
+        """
         loss = self.loss if loss is None else loss
-        return rescaled(loss, prediction, target_scale, self.output_transformer)
+        output = rescaled(loss, prediction, target_scale, self.output_transformer)
+        return output if self.training else within(loss, output, bounds_of(self))
 
     def to_prediction(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
         """Return the point forecast, `(batch, steps)`; for several targets a list.
@@ -188,7 +180,7 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
             out["prediction"],
             n_samples,
             dependence=[None if each is None else each.dependence for each in known],
-            reaches=[reach(each) for each in normalizers_of(self.output_transformer)],
+            reaches=reaches_of(self),
         )
 
     def step(

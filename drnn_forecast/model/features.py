@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from pytorch_forecasting.models.nn import MultiEmbedding
@@ -35,6 +36,18 @@ class FeatureReader(nn.Module):
         self.positions = [list(x_reals).index(name) for name in reals]
         sizes = embeddings.output_size
         self.size = len(self.positions) + sum(sizes[name] for name in self.categoricals)
+
+    @classmethod
+    def of(cls, model: Any, period: str) -> FeatureReader:
+        """Return the reader of what a model knows in one period, `"encoder"` or `"decoder"`."""
+        parts, groups = model.hparams, model.categorical_groups_mapping
+        names = [*parts.static_categoricals, *parts[f"time_varying_categoricals_{period}"]]
+        return cls(
+            model.embeddings,
+            reals=[*parts.static_reals, *parts[f"time_varying_reals_{period}"]],
+            categoricals=[groups.get(name, name) for name in names],
+            x_reals=parts.x_reals,
+        )
 
     def forward(self, cat: Tensor, cont: Tensor) -> Tensor:
         """Return the features side by side, `(..., size)`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -28,20 +29,20 @@ from drnn_forecast.model.embeddings import ColumnEmbeddings
 from drnn_forecast.model.features import FeatureReader, last_steps, steps_before, whole_segments
 from drnn_forecast.model.heads import MultiHorizonHead, target_heads
 from drnn_forecast.model.interpretation import InterpretableModel
-from drnn_forecast.model.losses import losses_of_targets, quantile_loss
+from drnn_forecast.model.losses import checked_bounds, losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
 from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
 from drnn_forecast.model.starting import start
 from drnn_forecast.model.trained import TrainedModel
 
-HYPERPARAMETERS: Final = (
-    *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
-    *("input_kernel_size", "dropout", "residual", "season_length", "level_anchor"),
-    *("smoothed_anchors", "linear_length", "context_length", "segment_length", "head_size"),
-    *("relative_loss", "loss"),
-    *("learning_rate", "reduce_on_plateau_patience", "embedding_sizes", "roles"),
-)
-"""What `from_dataset` takes by name."""
+NO_HYPERPARAMETERS: Final = [
+    "cls",
+    "__class__",
+    "dataset",
+    "allowed_encoder_known_variable_names",
+    "kwargs",
+]
+"""What `from_dataset` takes beside hyperparameters."""
 
 
 class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
@@ -82,6 +83,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         head_size: Units of the head's hidden layers; None is the width of the top layer.
         relative_loss: Divide each window's loss by how far its target moves within a season, so
             that no series drowns another. For MAE and `QuantileLoss` of one target.
+        lower, upper: The least and the largest value of the targets, in their units, which no
+            quantile and no point passes; infinite: none. None: 0 and infinite where no target of
+            the dataset is below 0, else infinite (`from_dataset` only).
         max_prediction_length: The longest forecast, time steps.
         output_size: Numbers per step and target, given by the loss.
         target: Name of the target, or a list of names.
@@ -93,11 +97,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             `ForecastData` made; None: frames have the dataset's own columns.
         record: What `train` did: settings and their reasons, steps, losses and coverage.
         num_series: How many series of the training the model knows the scales of (`Magnitudes`).
-        static_categoricals, static_reals, time_varying_categoricals_encoder,
-        time_varying_categoricals_decoder, time_varying_reals_encoder,
-        time_varying_reals_decoder, x_reals, x_categoricals, categorical_groups,
-        embedding_sizes, embedding_paddings, embedding_labels: Names and sizes of the variables,
-            as in `BaseModelWithCovariates`.
+        static_categoricals, ..., embedding_labels: Names and sizes of the variables, as in
+            `BaseModelWithCovariates`.
         **kwargs: Of pytorch-forecasting's `BaseModel`: `learning_rate`, `optimizer`, ...
 
     Raises:
@@ -125,6 +126,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         segment_length: int | None = None,
         head_size: int | None = Recipe.head_size,
         relative_loss: bool = False,
+        lower: float = Recipe.lower,
+        upper: float = math.inf,
         max_prediction_length: int = 1,
         output_size: int | Sequence[int] = 7,
         target: str | Sequence[str] | None = None,
@@ -161,6 +164,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         if context_length is not None:
             context_length = checked_integer("context_length", context_length, minimum=1)
         linear_length = checked_integer("linear_length", linear_length or 0, minimum=0)
+        lower, upper = checked_bounds(lower, upper)
         season_length = None if is_none(season_length) else season_length
         loss = quantile_loss() if loss is None else loss
         if logging_metrics is None:
@@ -182,8 +186,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         self.embeddings = ColumnEmbeddings(
             embedding_sizes, x_categoricals, categorical_groups, embedding_paddings
         )
-        self.encoder_features = self._reader("encoder")
-        self.decoder_features = self._reader("decoder")
+        self.encoder_features = FeatureReader.of(self, "encoder")
+        self.decoder_features = FeatureReader.of(self, "decoder")
         self._build_encoder()
         self._build_heads()
 
@@ -210,6 +214,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         segment_length: int | None = None,
         head_size: int | None = None,
         relative_loss: bool | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
         loss: Metric | Sequence[Metric] | None = None,
         learning_rate: float | None = None,
         reduce_on_plateau_patience: int | None = Recipe.reduce_on_plateau_patience,
@@ -226,8 +232,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
                 is all.
             hidden_size, num_layers, dilation_base, start_exponent, dilations, cell_type,
                 input_kernel_size, dropout, residual, season_length, level_anchor, smoothed_anchors,
-                linear_length, context_length, segment_length, head_size, relative_loss, loss,
-                embedding_sizes, roles: Of the class. What is None, the recipe says.
+                linear_length, context_length, segment_length, head_size, relative_loss, lower,
+                upper, loss, embedding_sizes, roles: Of the class. What is None, the recipe says.
             learning_rate: Of the optimiser; None: the recipe's.
             reduce_on_plateau_patience: Validations without a better loss after which the learning
                 rate is divided; None: never.
@@ -243,7 +249,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
             UserWarning: A dilation is so long that no window of the dataset can use it.
         """
         options = {
-            name: value for name, value in locals().items() if name in (*HYPERPARAMETERS, "recipe")
+            name: value for name, value in locals().items() if name not in NO_HYPERPARAMETERS
         }
         longest = dataset.max_prediction_length
         options |= {"target": dataset.target, "max_prediction_length": longest, **kwargs}
@@ -313,17 +319,6 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         from drnn_forecast.model.package import DilatedRNNForecaster_pkg
 
         return DilatedRNNForecaster_pkg
-
-    def _reader(self, period: str) -> FeatureReader:
-        """Return the reader of the variables known in one period, `"encoder"` or `"decoder"`."""
-        parts, groups = self.hparams, self.categorical_groups_mapping
-        names = [*parts.static_categoricals, *parts[f"time_varying_categoricals_{period}"]]
-        return FeatureReader(
-            self.embeddings,
-            reals=[*parts.static_reals, *parts[f"time_varying_reals_{period}"]],
-            categoricals=[groups.get(name, name) for name in names],
-            x_reals=parts.x_reals,
-        )
 
     def _build_encoder(self) -> None:
         """Make the dilated stack and, where its dilations share a divisor, the fusion."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -60,6 +61,7 @@ class Recipe:
         read_length: Time steps that the encoder reads, `context_length` of the model; None: all.
         segment_length: Time steps that the encoder reads at once; None: step by step.
         relative_loss: Whether each window counts in units of how far its target moves.
+        lower: The least value of the target; -inf: there is none.
         learning_rate: Of the optimiser, Adam.
         reduce_on_plateau_patience: Validations without a better loss after which it is divided,
             where the rate does not fall along a cosine.
@@ -89,6 +91,7 @@ class Recipe:
     read_length: int | None = None
     segment_length: int | None = None
     relative_loss: bool = False
+    lower: float = -math.inf
     learning_rate: float = 2e-3
     reduce_on_plateau_patience: int = 2
     batch_size: int = 64
@@ -238,6 +241,10 @@ def _weight(facts: Facts) -> dict[str, Any]:
     return {"relative_loss": facts.num_series > 1}
 
 
+def _lower(facts: Facts) -> dict[str, Any]:
+    return {"lower": -math.inf if facts.is_signed else 0.0}
+
+
 def _trust(facts: Facts) -> dict[str, Any]:
     return {"trust": 0.7 if has_few_values(facts) else 0.85}
 
@@ -252,6 +259,7 @@ RULES: Final = (
     Rule(_identity, "what is learned of one short series is its noise"),
     Rule(_linear, "a linear map has too many weights for few values"),
     Rule(_weight, "no series drowns another"),
+    Rule(_lower, "no value is below zero, or some are"),
     Rule(_trust, "of few values a network learns the one end that they all have"),
 )
 """The rules, at most 15; `benchmarks/suite` has the ablation of each."""

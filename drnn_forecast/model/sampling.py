@@ -14,7 +14,7 @@ from pytorch_forecasting.metrics import CrossEntropy, QuantileLoss
 from torch import Tensor
 
 from drnn_forecast.data import ForecastData
-from drnn_forecast.host import isolated_randomness, one_at_a_time, reach, seed_draws
+from drnn_forecast.host import isolated_randomness, one_at_a_time, seed_draws
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.losses import (
     check_has_samples,
@@ -22,6 +22,7 @@ from drnn_forecast.model.losses import (
     leading,
     losses_of_targets,
     normalizers_of,
+    reaches_of,
 )
 from drnn_forecast.model.prediction import BATCH_SIZE, last_outputs
 
@@ -137,13 +138,12 @@ def _drawn(
     losses = [losses_of_targets(member.loss)[number] for member in members]
     if isinstance(leading(losses[0]), QuantileLoss):
         means = average(np.stack([output.numpy() for output in outputs]), axis=0)
-        normalizer = normalizers_of(members[0].output_transformer)[number]
         drawn: Tensor = draw_samples(
             losses[0],
             torch.from_numpy(means).to(outputs[0].dtype),
             count,
             dependence=[_shared_dependence(members, number)],
-            reaches=[reach(normalizer)],
+            reaches=[reaches_of(members[0])[number]],
             scores=scores,
         )
         return drawn

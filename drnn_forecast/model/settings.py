@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +29,7 @@ from drnn_forecast.model.recipe import Recipe
 
 SCHEDULE: Final = ("num_layers", "dilation_base", "start_exponent")
 
-OF_FACTS: Final = ("cell_type", "hidden_size", "head_size", "dropout", "learning_rate")
+OF_FACTS: Final = ("cell_type", "hidden_size", "head_size", "dropout", "learning_rate", "lower")
 """Settings that follow from what the targets show, where they are None."""
 
 ANCHORED: Final = ("season_length", "smoothed_anchors", "linear_length", "relative_loss")
@@ -54,6 +56,8 @@ def fitted_hyperparameters(
         check_relative_loss(loss, dataset)
     options["num_series"] = count_series(dataset)
     sizes = list(map(output_size, losses_of_targets(loss), dataset.target_normalizers))
+    if options.get("upper") is None:
+        options["upper"] = math.inf
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
 
@@ -119,11 +123,12 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
 
 
 def facts_of(dataset: TimeSeriesDataSet) -> Facts:
-    """Return what the targets of a dataset show; of several the first one."""
-    values = dataset.data["target"][0].double().numpy()
+    """Return what the targets of a dataset show; of several the first one, and all its signs."""
+    first, *others = (values.double().numpy() for values in dataset.data["target"])
     starts = series_starts(dataset.data["groups"])
-    sizes = np.diff(np.append(starts, len(values)))
-    return Facts.of(values, sizes, dataset.max_prediction_length)
+    sizes = np.diff(np.append(starts, len(first)))
+    facts = Facts.of(first, sizes, dataset.max_prediction_length)
+    return replace(facts, is_signed=facts.is_signed or any((each < 0).any() for each in others))
 
 
 def pop_dilations(options: dict[str, Any], dataset: TimeSeriesDataSet) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ class Facts:
         longest: Time steps of the longest series.
         typical: Time steps of the median series.
         seasons: Those that show in the values (`shown_seasons`), time steps, shortest first.
+        is_signed: Whether a value is below zero.
     """
 
     horizon: int
@@ -29,6 +30,7 @@ class Facts:
     longest: int
     typical: int
     seasons: tuple[int, ...] = ()
+    is_signed: bool = True
 
     @classmethod
     def of(
@@ -51,4 +53,5 @@ class Facts:
             longest=int(sizes.max(initial=0)),
             typical=int(np.median(sizes)) if len(sizes) else 0,
             seasons=shown_seasons(np.split(values, np.cumsum(sizes)[:-1])),
+            is_signed=bool((values < 0).any()) or len(values) == 0,
         )

@@ -1,5 +1,6 @@
 """The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
 
+from drnn_forecast.model.losses.bounds import bounds_of, checked_bounds, reaches_of, within
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.fitting import (
     complete_loss,
@@ -31,8 +32,10 @@ from drnn_forecast.model.losses.reading import (
 __all__ = [
     "DRAWS",
     "QUANTILE_LEVELS",
+    "bounds_of",
     "check_has_samples",
     "check_loss",
+    "checked_bounds",
     "checked_quantiles",
     "complete_loss",
     "draw_samples",
@@ -46,8 +49,10 @@ __all__ = [
     "prepare",
     "quantile_forecast",
     "quantile_loss",
+    "reaches_of",
     "register_parts",
     "rescaled",
     "usual_loss",
+    "within",
     "without_graph",
 ]
