@@ -14,6 +14,9 @@ Array = NDArray[np.float64]
 ENOUGH = 200.0
 """Independent values from which a step of the horizon has factors of its own."""
 
+SHARED = 16
+"""By which part of its span the factors of a step may stand for those of another one."""
+
 LEAST = 8
 """Values below which nothing is learned from them."""
 
@@ -55,14 +58,18 @@ def interval_factors(
     widths = np.abs(offset).sum(0) / np.maximum(known.sum(0), 1)[:, None]
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
     span, shares = _span(error, float(weights.sum() * known.mean()))
+    last, found = -1, factors[0]
     for step in range(steps):
-        first = min(max(step - span // 2, 0), steps - span)
-        near = slice(first, first + span)
-        if known[:, near].sum() < LEAST:
-            near = slice(None)
-        some = ratios[:, near]
-        counts = np.repeat(weights * shares[some.shape[1] - 1], some.shape[1])
-        found = _pooled_factors(some.reshape(-1, len(levels)), counts, levels)
+        # Neighbours that have nearly all values in common have the same factors.
+        first = min(max(step - step % (1 + span // SHARED) - span // 2, 0), steps - span)
+        if first != last:
+            near = slice(first, first + span)
+            if known[:, near].sum() < LEAST:
+                near = slice(None)
+            some = ratios[:, near]
+            counts = np.repeat(weights * shares[some.shape[1] - 1], some.shape[1])
+            found = _pooled_factors(some.reshape(-1, len(levels)), counts, levels)
+            last = first
         factors[step] = _never_crossing(found, widths[step], middle)
     return factors
 

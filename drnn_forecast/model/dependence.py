@@ -23,6 +23,9 @@ LEAST_EIGENVALUE = 1e-4
 LEAST_WINDOWS = 2
 """Below which nothing is learned of how steps go together."""
 
+MOST_PAIRS = 20_000
+"""Pairs of steps, evenly spread, by which three numbers are fitted."""
+
 NOTHING = 1e-9
 
 
@@ -76,8 +79,10 @@ def _fading(found: Array, pairs: Array) -> Array:
     correlations that are none stay none.
     """
     steps = np.arange(1.0, len(found) + 1)
-    upper = np.triu_indices(len(found), 1)
-    values, weight = found[upper], pairs[upper]
+    rows, columns = np.triu_indices(len(found), 1)
+    every = 1 + len(rows) // MOST_PAIRS
+    upper = rows[::every], columns[::every]
+    values, weight = found[upper], every * pairs[upper]
     # The variance of a correlation is about one over the pairs that it is of.
     best, least = np.zeros_like(found), float((weight * values**2).sum())
     for times in (steps, np.log(steps)):

@@ -7,14 +7,19 @@ from typing import Any
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 MOST_WINDOWS = 1024
-"""Windows that the anchors of a new model are tried on."""
+"""Windows that the anchors of a new model are tried on, at most."""
+
+MOST_VALUES = 2**23
+"""Values of all anchors on the horizons of these windows, at most."""
 
 
 def start(model: Any, dataset: TimeSeriesDataSet) -> None:
     """Tell a forecaster how far its targets move, and what its smoothed anchors are worth."""
     model.magnitudes.learn(dataset)
     if model.hparams.smoothed_anchors:
-        x = model.scaled_batch(some_windows(dataset, MOST_WINDOWS))
+        values = dataset.max_prediction_length * model.target_heads[0].anchor.num_weights
+        count = max(1, min(MOST_WINDOWS, MOST_VALUES // values))
+        x = model.scaled_batch(some_windows(dataset, count))
         for head, history in zip(model.target_heads, model.histories(x), strict=True):
             head.anchor.start(history, x["encoder_lengths"])
 

@@ -41,6 +41,10 @@ _SPLIT = _arguments(ForecastData.split, TimeSeriesDataSet.__init__) - {"horizon"
 _MODEL = _arguments(DilatedRNNForecaster.from_dataset, BaseModel.__init__) - {"dataset", "recipe"}
 
 
+NONE_IS_A_VALUE = ("read_length", "linear_length", "segment_length")
+"""Settings whose None is a choice; that of others leaves them to the recipe."""
+
+
 def train(
     data: ForecastData | pd.DataFrame,
     horizon: int,
@@ -189,6 +193,7 @@ def _sorted_out(
     facts: Facts, overrides: dict[str, Any]
 ) -> tuple[Recipe, dict[str, Any], dict[str, Any]]:
     """Return the recipe with overrides, the arguments of `split`, and the user's for the model."""
+    overrides = {k: v for k, v in overrides.items() if v is not None or k in NONE_IS_A_VALUE}
     if overrides.get("season_length") is not None:
         seasons = overrides["season_length"]
         is_none = isinstance(seasons, Sequence) and not seasons

@@ -44,11 +44,13 @@ def shown_seasons(series: Sequence[Numbers]) -> tuple[int, ...]:
         (7,)
     """
     sizes = np.array([len(own) for own in series])
-    longest = int(min(np.quantile(sizes, 0.9) // 2, LONGEST_SEASON)) if len(sizes) else 0
-    if longest < 3:
+    half = int(np.quantile(sizes, 0.9)) // 2 if len(sizes) else 0
+    if half < 3:
         return ()
     clearest: tuple[float, tuple[int, ...]] = (0.0, ())
     for is_of_changes in (True, False):
+        # What is slow in values has peaks by chance: two of them have to be there.
+        longest = min(half, LONGEST_SEASON if is_of_changes else 2 * LONGEST_SEASON)
         found = Peaks.of(series, longest, is_of_changes=is_of_changes)
         first = found.first()
         if first is None or found.contrast(first) <= clearest[0]:
@@ -84,7 +86,6 @@ class Peaks:
         )
         is_peak = (middle >= values[:-2]) & (middle >= values[2:]) & (middle > least)
         lags = np.flatnonzero(is_peak) + 1
-        # What is slow in values has peaks by chance: two of them have to be there.
         fits = lags >= 2 if is_of_changes else (lags >= 6) & (2 * lags < longest)
         return cls(values, error, series_error, lags[fits])
 

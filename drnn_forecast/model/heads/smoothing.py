@@ -53,13 +53,12 @@ class Window:
 
         Of its last `span` steps alone, where that is given.
         """
-        lengths = self.lengths if span is None else self.lengths.clamp(max=span)
-        middle = (lengths - 1).unsqueeze(1) / 2
-        is_read = self.back < lengths.unsqueeze(1)
-        distance = torch.where(is_read, middle - self.back, 0.0)
-        spread = distance.square().sum(1).clamp(min=1)
-        slope: Tensor = (distance * self.values).sum(1) / spread
-        return slope
+        values = self.values if span is None else self.values[:, -span:]
+        count = self.lengths.clamp(max=values.shape[1]).to(values.dtype)
+        back = self.back[-values.shape[1] :].to(values.dtype)
+        # Sums over all columns: what lies before the history is zero.
+        moment: Tensor = (count - 1) / 2 * values.sum(1) - values @ back
+        return moment / (count * (count**2 - 1) / 12).clamp(min=1)
 
     def profiles(self, season: int) -> Tensor:
         """Return the mean deviation of each phase from its season, `(batch, season)`.
