@@ -25,6 +25,9 @@ from drnn_forecast.model.prediction import BATCH_SIZE
 MOST_WINDOWS = 2000
 """That are read, evenly spread: a share of so many errs by less than one in a hundred."""
 
+TOGETHER = 0.1
+"""The correlation of errors of different series at one time of which nothing is known."""
+
 BLOCKS = 5
 """Parts of the windows of which each is judged by factors from the others."""
 
@@ -123,11 +126,22 @@ def set_intervals(
 def shared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for how many independent windows each counts.
 
-    A target that is in several windows counts in each of them for a share.
+    A target that is in several windows counts in each of them for a share. Windows of many series
+    at one time miss what happened to all of them, and count for fewer: n of them for
+    n / (1 + (n - 1) `TOGETHER`), the effective size of a cluster (Kish, 1965, section 5.4).
 
     Args:
         cells: Series, as codes, and first and last time index of each window, `(windows, ...)`.
     """
+    weights = unshared_weights(cells)
+    first, last = cells[:, -2], cells[:, -1]
+    times = (first - first.min()) // int((last - first + 1).max())
+    count = np.bincount(times, weights=weights)[times]
+    return weights / (1 + np.maximum(count - 1, 0) * TOGETHER)
+
+
+def unshared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the share of its targets that each window has for itself among those of its series."""
     weights = np.ones(len(cells))
     series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
     for number in np.unique(series):
