@@ -137,7 +137,8 @@ def shared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     first, last = cells[:, -2], cells[:, -1]
     times = (first - first.min()) // int((last - first + 1).max())
     count = np.bincount(times, weights=weights)[times]
-    return weights / (1 + np.maximum(count - 1, 0) * TOGETHER)
+    counted: NDArray[np.float64] = weights / (1 + np.maximum(count - 1, 0) * TOGETHER)
+    return counted
 
 
 def unshared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
