@@ -21,8 +21,11 @@ _OF_EPOCHS: Final = ("steps_per_epoch", "max_epochs", "patience")
 FEW: Final = 10_000
 """Horizons of all series, below which a network learns them by heart."""
 
-LONG: Final = 1000
+LONG: Final = 500
 """Time steps from which a series is long."""
+
+OF_ITS_OWN: Final = 25
+"""Horizons of a series from which it shows what is its own."""
 
 ENOUGH_WINDOWS: Final = 48
 """Held-out windows of all series that choose and calibrate."""
@@ -233,7 +236,7 @@ def _network(facts: Facts) -> dict[str, Any]:
 
 
 def _identity(facts: Facts) -> dict[str, Any]:
-    return {"identity": not has_few_values(facts)}
+    return {"identity": facts.typical >= OF_ITS_OWN * facts.horizon}
 
 
 def _linear(facts: Facts) -> dict[str, Any]:
