@@ -33,37 +33,25 @@ class OneLineParser(ArgumentParser):
     """Says what is wrong in one line, and where all flags are listed."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """End with status 2."""
-        said = " ".join(message.split())
-        print(
-            f"drnn-forecast: error: {said} (`{self.prog} --help` lists the flags)", file=sys.stderr
-        )
-        sys.exit(2)
+        """End with the message."""
+        sys.exit(f"error: {message} (`{self.prog} --help` lists the flags)")
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Return the exit status of a command line.
+def obey(args: Sequence[str] | None = None) -> None:
+    """Do what a command line asks for; None: that of the process.
 
-    0: done; 1: the work failed; 2: a mistake in what was asked; 130: interrupted.
+    Raises:
+        SystemExit: It asks for help, or makes no sense, which has been said.
     """
     _show_progress()
-    try:
-        auto_cli(
-            COMMANDS,
-            args=None if args is None else list(args),
-            parser_class=OneLineParser,
-            prog="drnn-forecast",
-            version=__version__,
-            description="Forecasts long, seasonal series with a dilated recurrent network.",
-        )
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"drnn-forecast: error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, RuntimeError) else 2
-    except KeyboardInterrupt as stop:
-        said = str(stop) or "nothing more was written"
-        print(f"drnn-forecast: interrupted, {said}", file=sys.stderr)
-        return 130
-    return 0
+    auto_cli(
+        COMMANDS,
+        args=None if args is None else list(args),
+        parser_class=OneLineParser,
+        prog="drnn-forecast",
+        version=__version__,
+        description="Forecasts long, seasonal series with a dilated recurrent network.",
+    )
 
 
 def _show_progress() -> None:

@@ -22,6 +22,11 @@ from drnn_forecast.layers import (
 )
 from drnn_forecast.plotting import length_by_depth, unrolled_network
 
+MOST_DRAWN = 20_000
+"""Edges of a picture, beyond which nothing is seen in it."""
+LONGEST_DRAWN = 100_000
+"""Time steps of the largest dilation in a picture by depth."""
+
 
 def show_memory(
     *,
@@ -56,7 +61,8 @@ def show_memory(
         hidden_size: Units of every layer, for the parameters; by default the recipe's.
         top: The most schedules to list.
         out: Picture to write: the network unrolled over one recurrent step of every layer.
-        depth_out: Picture to write: mean recurrent length of two to nine layers of this base.
+        depth_out: Picture to write: mean recurrent length of two layers and more of this base, up to
+            nine or a dilation of 100,000 time steps.
     """
     checked_integer("top", top, minimum=1)
     sizes: dict[str, Any] = {
@@ -131,6 +137,11 @@ def _network(schedule: tuple[int, ...], kernel: int) -> Any:
         schedule, input_kernel_size=kernel, fusion_width=(fusion := common_divisor(schedule))
     )
     distance = sum(schedule)
+    if len(edges) * distance > MOST_DRAWN:
+        raise ValueError(
+            f"`out` draws networks of at most {MOST_DRAWN:,} edges, got {len(edges) * distance:,} "
+            f"over {distance:,} time steps. Leave it out, or give a shorter schedule."
+        )
     layers = [f"layer {number}, s = {s}" for number, s in enumerate(schedule, start=1)]
     return unrolled_network(
         edges,
@@ -144,7 +155,12 @@ def _network(schedule: tuple[int, ...], kernel: int) -> Any:
 def _depths(base: int, kernel: int) -> Any:
     """Return a picture of the lengths of two to nine layers with dilations M^(l-1)."""
     lengths: dict[str, dict[int, float]] = {"dilated": {}, "regular skip": {}, "undilated": {}}
-    for depth in range(2, 10):
+    deepest = max(depth for depth in range(1, 10) if base ** (depth - 1) <= LONGEST_DRAWN)
+    if deepest < 2:
+        raise ValueError(
+            f"`depth_out` draws bases of at most {LONGEST_DRAWN:,}, got {base}. Leave it out."
+        )
+    for depth in range(2, deepest + 1):
         m = base ** (depth - 1)
         for name, layers in (
             ("dilated", [base**level for level in range(depth)]),

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+
+from drnn_forecast.host import ErrorBar
+from drnn_forecast.layers import checked_integer
+
+LARGEST_SEED = 2**32 - 1
+"""Of numpy's generators."""
 
 INSTEAD = {
     "fast_dev_run": "it ends without a validation and keeps no weights; pass `max_epochs=1, "
@@ -15,6 +21,11 @@ INSTEAD = {
     "barebones": "it keeps no weights; leave it out",
 }
 """Options of the trainer that a run cannot have, why, and what to do."""
+
+
+def checked_seed(name: str, seed: Any) -> int:
+    """Return a seed that every generator takes; `name` is the argument to blame."""
+    return checked_integer(name, seed, minimum=0, maximum=LARGEST_SEED)
 
 
 def trainer_options(
@@ -54,12 +65,10 @@ def trainer_options(
         )
     if not has_place:
         options["default_root_dir"] = folder
-    return {
-        **defaults,
-        "enable_checkpointing": is_judged or keeps,
-        **options,
-        "callbacks": [*defaults["callbacks"], *users],
-    }
+    found = {**defaults, "enable_checkpointing": is_judged or keeps, **options}
+    has_bar = any(isinstance(each, ProgressBar) for each in users)
+    bars = [ErrorBar()] if found["enable_progress_bar"] and not has_bar else []
+    return {**found, "callbacks": [*defaults["callbacks"], *bars, *users]}
 
 
 def _check_options(options: Mapping[str, Any], *, is_judged: bool) -> None:

@@ -23,6 +23,7 @@ from drnn_forecast.data import Facts, ForecastData, closest, described, fingerpr
 from drnn_forecast.layers import checked_integer, checked_seasons
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
+from drnn_forecast.training.options import checked_seed
 from drnn_forecast.training.race import race
 from drnn_forecast.training.restoring import Unfinished
 
@@ -93,6 +94,7 @@ def train(
     """
     called = time.monotonic()
     steps = checked_integer("horizon", horizon, minimum=1)
+    checked_seed("seed", seed)
     if max_steps is not None:
         checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 from drnn_forecast.layers import checked_dilations, checked_integer
+from drnn_forecast.training.options import checked_seed
 
 CELL_TYPES = ("RNN", "GRU", "LSTM")
 MINIMA = {
@@ -126,7 +127,7 @@ def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
     """Return the seeds, if they are whole numbers from 0 on, at least one and each once."""
     if isinstance(seeds, int | str):
         raise TypeError(f"`seeds` must be a list of whole numbers, got {seeds!r}.")
-    checked = tuple(checked_integer("seeds", seed, minimum=0) for seed in seeds)
+    checked = tuple(checked_seed("seeds", seed) for seed in seeds)
     if not checked or len(set(checked)) < len(checked):
         raise ValueError(f"`seeds` must hold at least one seed, each once, got {checked}.")
     return checked
