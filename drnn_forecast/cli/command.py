@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, auto_cli
 
 from drnn_forecast import __version__
 from drnn_forecast.cli.comparison import backtest_on_table, compare_on_table
+from drnn_forecast.cli.configuration import bound_configurations, check_files
 from drnn_forecast.cli.demonstration import run_demo
 from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
@@ -34,7 +35,9 @@ class OneLineParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with the message."""
-        sys.exit(f"error: {message} (`{self.prog} --help` lists the flags)")
+        sys.exit(
+            f"error: {message} (`{self.prog.replace('[options] ', '')} --help` lists the flags)"
+        )
 
 
 def obey(args: Sequence[str] | None = None) -> None:
@@ -44,9 +47,12 @@ def obey(args: Sequence[str] | None = None) -> None:
         SystemExit: It asks for help, or makes no sense, which has been said.
     """
     _show_progress()
+    given = sys.argv[1:] if args is None else list(args)
+    check_files(given)
+    bound_configurations()
     auto_cli(
         COMMANDS,
-        args=None if args is None else list(args),
+        args=given,
         parser_class=OneLineParser,
         prog="drnn-forecast",
         version=__version__,

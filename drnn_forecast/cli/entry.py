@@ -61,9 +61,9 @@ def _outcome(args: Sequence[str] | None, heard: list[int]) -> tuple[int, str]:
         status, said = 1, f"error: unexpected {type(error).__name__}: {error}"
     if heard:
         # Whatever became of the exception on its way, such as in a library that was being loaded.
-        last = heard[0]
+        signal_name = SIGNALS[signal.Signals(heard[0])]
         reason = said if said and not said.startswith("error: ") else "nothing more was written"
-        return 128 + last, f"{SIGNALS[signal.Signals(last)]}, {reason}"
+        return 128 + heard[0], f"{signal_name}, {reason}"
     return status, said
 
 
@@ -82,7 +82,7 @@ def _heard_signals(*, is_last: bool) -> Iterator[list[int]]:
     Yields those that were heard. Ignored ones stay ignored, as in the background of a shell.
     """
     heard: list[int] = []
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def hear(number: int, frame: Any) -> None:
         if heard:
@@ -110,7 +110,7 @@ def _end_at_once(number: int, frame: Any) -> None:
 def _open_streams() -> Iterator[None]:
     """Let output and messages go nowhere once nobody reads them, as in `predict ... | head`."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (_Outlet(stream) for stream in before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (_Outlet(stream) for stream in before)
     try:
         yield
     finally:

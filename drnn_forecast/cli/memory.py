@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
+from drnn_forecast import data as tables
+from drnn_forecast.cli.outputs import check_file
 from drnn_forecast.layers import (
     checked_integer,
     common_divisor,
@@ -22,6 +24,7 @@ from drnn_forecast.layers import (
 )
 from drnn_forecast.plotting import length_by_depth, unrolled_network
 
+PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".ps", ".tif", ".tiff", ".webp")
 MOST_DRAWN = 20_000
 """Edges of a picture, beyond which nothing is seen in it."""
 LONGEST_DRAWN = 100_000
@@ -61,10 +64,13 @@ def show_memory(
         hidden_size: Units of every layer, for the parameters; by default the recipe's.
         top: The most schedules to list.
         out: Picture to write: the network unrolled over one recurrent step of every layer.
-        depth_out: Picture to write: mean recurrent length of two layers and more of this base, up to
-            nine or a dilation of 100,000 time steps.
+        depth_out: Picture to write: mean recurrent length of two to nine layers of this base, up to
+            dilations of 100,000 time steps.
     """
     checked_integer("top", top, minimum=1)
+    for name, path in (("out", out), ("depth_out", depth_out)):
+        if path is not None:
+            check_file(name, path, suffixes=PICTURES)
     sizes: dict[str, Any] = {
         "cell_type": drnn.Recipe.cell_type if cell_type is None else cell_type,
         "input_size": input_size,
@@ -92,11 +98,16 @@ def show_memory(
     else:
         raise ValueError("Pass `--encoder_length`, or a schedule: `--dilations` or `--num_layers`.")
     if out is not None:
-        _network(schedule, input_kernel_size).savefig(out, dpi=120)
-        print(f"Written: {out}")
+        _write(_network(schedule, input_kernel_size), out)
     if depth_out is not None:
-        _depths(dilation_base or 2, input_kernel_size).savefig(depth_out, dpi=120)
-        print(f"Written: {depth_out}")
+        _write(_depths(dilation_base or 2, input_kernel_size), depth_out)
+
+
+def _write(figure: Any, path: Path) -> None:
+    """Write a picture, and say so."""
+    with tables.replaced(path) as place:
+        figure.savefig(place, dpi=120)
+    print(f"Written: {path}")
 
 
 def _analysis(schedule: tuple[int, ...], length: int | None, sizes: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import model as models
+from drnn_forecast.cli.outputs import check_folder, held
 from drnn_forecast.cli.table import WINDOWS, Table
 
 
@@ -79,26 +80,25 @@ def fit_table(
     overrides = {name: value for name, value in given.items() if value is not None}
     if quantiles is not None:
         overrides["loss"] = models.quantile_loss(quantiles)
-    if out.exists() and not overwrite:
-        raise FileExistsError(
-            f"`out` {str(out)!r} exists; choose another name, or pass `--overwrite true`."
-        )
+    unless = None if overwrite else "choose another name, or pass `--overwrite true`"
+    check_folder("out", out, inputs=[data], unless=unless)
     source = Table(path=data, **table)
-    drnn.train(
-        source.data,
-        source.horizon,
-        preset=preset,
-        max_seconds=max_seconds,
-        max_steps=max_steps,
-        seed=seed,
-        folder=out,
-        overwrite=overwrite,
-        accelerator=accelerator,
-        weight=weight,
-        progress=progress,
-        **source.given(WINDOWS),
-        **overrides,
-    )
+    with held("out", out):
+        drnn.train(
+            source.data,
+            source.horizon,
+            preset=preset,
+            max_seconds=max_seconds,
+            max_steps=max_steps,
+            seed=seed,
+            folder=out,
+            overwrite=overwrite,
+            accelerator=accelerator,
+            weight=weight,
+            progress=progress,
+            **source.given(WINDOWS),
+            **overrides,
+        )
     print(f"Written: {out}")
 
 
