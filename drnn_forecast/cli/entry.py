@@ -28,7 +28,9 @@ def main(args: Sequence[str] | None = None) -> int:
     with _open_streams(), _heard_signals(is_last=args is None) as heard:
         status, said = _outcome(args, heard)
         if said:
-            print(f"drnn-forecast: {_in_one_line(said)}", file=sys.stderr)
+            # A progress bar leaves its line open.
+            start = "\n" if getattr(sys.stderr, "is_open", False) else ""
+            print(f"{start}drnn-forecast: {_in_one_line(said)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError as error:
@@ -122,9 +124,12 @@ class _Outlet:
 
     def __init__(self, stream: Any) -> None:
         self.stream = open(os.devnull, "w") if stream is None else stream  # noqa: SIM115
+        self.is_open = False
+        """Whether the last line has no end yet."""
 
     def write(self, text: str) -> int:
         """Write a text."""
+        self.is_open = bool(text) and not text.endswith("\n")
         try:
             self.stream.write(text)
         except BrokenPipeError:

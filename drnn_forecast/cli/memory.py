@@ -68,6 +68,8 @@ def show_memory(
             dilations of 100,000 time steps.
     """
     checked_integer("top", top, minimum=1)
+    if out is not None and out == depth_out:
+        raise ValueError(f"`out` and `depth_out` must differ, got {str(out)!r} for both.")
     for name, path in (("out", out), ("depth_out", depth_out)):
         if path is not None:
             check_file(name, path, suffixes=PICTURES)
@@ -84,7 +86,7 @@ def show_memory(
             dilation_base=dilation_base,
             start_exponent=start_exponent,
         )
-        print(_analysis(schedule, encoder_length, sizes))
+        said = _analysis(schedule, encoder_length, sizes)
     elif encoder_length is not None:
         ranked = recommend_dilations(
             encoder_length,
@@ -93,14 +95,18 @@ def show_memory(
             **sizes,
         )
         schedule = ranked[0].dilations
-        print(f"Schedules for {encoder_length} time steps, best first:\n")
-        print(_text([asdict(each) for each in ranked[:top]]))
+        listed = _text([asdict(each) for each in ranked[:top]])
+        said = f"Schedules for {encoder_length} time steps, best first:\n\n{listed}"
     else:
         raise ValueError("Pass `--encoder_length`, or a schedule: `--dilations` or `--num_layers`.")
+    pictures: dict[Path, Any] = {}
     if out is not None:
-        _write(_network(schedule, input_kernel_size), out)
+        pictures[out] = _network(schedule, input_kernel_size)
     if depth_out is not None:
-        _write(_depths(dilation_base or 2, input_kernel_size), depth_out)
+        pictures[depth_out] = _depths(dilation_base or 2, input_kernel_size)
+    print(said)
+    for path, figure in pictures.items():
+        _write(figure, path)
 
 
 def _write(figure: Any, path: Path) -> None:

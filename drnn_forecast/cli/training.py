@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +84,10 @@ def fit_table(
         overrides["loss"] = models.quantile_loss(quantiles)
     unless = None if overwrite else "choose another name, or pass `--overwrite true`"
     check_folder("out", out, inputs=[data], unless=unless)
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    check_folder("out", unfinished)
     source = Table(path=data, **table)
-    with held("out", out):
+    with held("out", out), _kept(unfinished):
         drnn.train(
             source.data,
             source.horizon,
@@ -100,6 +104,19 @@ def fit_table(
             **overrides,
         )
     print(f"Written: {out}")
+
+
+@contextmanager
+def _kept(unfinished: Path) -> Iterator[None]:
+    """Say where an interrupted training goes on from, if it has come so far."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if unfinished.is_dir():
+            raise KeyboardInterrupt(
+                f"{str(unfinished)!r} keeps what was learned; the same command goes on from there"
+            ) from stop
+        raise
 
 
 _OVERRIDES = {

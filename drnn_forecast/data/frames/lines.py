@@ -1,8 +1,13 @@
 """The lines of a CSV file, looked through before they are read."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
+
+Counted: TypeAlias = tuple[int, int | list[str]]
+"""The number of a line, and its fields or how many there are."""
 
 BLOCK = 2**20
 """Bytes at a time."""
@@ -45,17 +50,26 @@ def misread_line(path: Path) -> str:
     return "it is not"
 
 
-def _check_counts(counts: Iterator[tuple[int, int, str]], path: Path) -> None:
+def _check_counts(counts: Iterator[Counted], path: Path) -> None:
     """Raise where the header is no header, or a row has more or fewer fields than it."""
-    _, expected, header = next(counts, (1, 0, ""))
+    first = next(counts, None)
+    header = first[1] if first and isinstance(first[1], list) else [""]
+    expected = len(header)
     for separator in (";", "\t", "|") if expected == 1 else ():
-        if separator in header:
+        if separator in header[0]:
             raise ValueError(
-                f"{str(path)!r} must be separated by commas, but its header is {header!r}: it "
+                f"{str(path)!r} must be separated by commas, but its header is {header[0]!r}: it "
                 f"seems to be separated by {separator!r}; convert it, for example with "
                 f"`pd.read_csv(path, sep={separator!r})`."
             )
-    for number, found, _ in counts:
+    repeated = [name for name, times in Counter(header).items() if name and times > 1]
+    if repeated:
+        raise ValueError(
+            f"Column names must be unique, but {str(path)!r} has {repeated[0]!r} more than once; "
+            "rename or drop the others."
+        )
+    for number, fields in counts:
+        found = fields if isinstance(fields, int) else len(fields)
         if found != expected:
             raise ValueError(
                 f"{str(path)!r} must have as many fields in every row as in its header, "
@@ -64,19 +78,24 @@ def _check_counts(counts: Iterator[tuple[int, int, str]], path: Path) -> None:
             )
 
 
-def _plain_counts(path: Path) -> Iterator[tuple[int, int, str]]:
-    """Yield number, fields and text of every line that holds something, where none is quoted."""
+def _plain_counts(path: Path) -> Iterator[Counted]:
+    """Yield number and fields of every line that holds something, where none is quoted."""
+    is_header = True
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip():
-                shown = line.decode(errors="replace").strip() if number == 1 else ""
-                yield number, line.count(b",") + 1, shown
+            if not line.strip():
+                continue
+            if is_header:
+                yield number, line.decode("utf-8-sig", errors="replace").strip("\r\n").split(",")
+            else:
+                yield number, line.count(b",") + 1
+            is_header = False
 
 
-def _quoted_counts(path: Path) -> Iterator[tuple[int, int, str]]:
+def _quoted_counts(path: Path) -> Iterator[Counted]:
     """Yield the same where fields are quoted, which may hold commas and line breaks."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
         for row in reader:
             if row:
-                yield reader.line_num, len(row), ",".join(row)
+                yield reader.line_num, row
