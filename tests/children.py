@@ -62,8 +62,7 @@ class Parent:
 
     def end(self):
         """End the parent."""
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 def preload():

@@ -19,10 +19,11 @@ from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
 from drnn_forecast.training.ending import Finish
 from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights
-from drnn_forecast.training.options import checked_seed, trainer_options
+from drnn_forecast.training.options import trainer_options
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.rates import check_schedule, scheduler
 from drnn_forecast.training.restoring import RestorePoints
+from drnn_forecast.training.seeds import checked_seed
 from drnn_forecast.training.stream import Shuffled, stream
 
 M = TypeVar("M", bound=LightningModule)

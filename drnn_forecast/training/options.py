@@ -9,10 +9,6 @@ from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
 
 from drnn_forecast.host import ErrorBar
-from drnn_forecast.layers import checked_integer
-
-LARGEST_SEED = 2**32 - 1
-"""Of numpy's generators."""
 
 INSTEAD = {
     "fast_dev_run": "it ends without a validation and keeps no weights; pass `max_epochs=1, "
@@ -21,11 +17,6 @@ INSTEAD = {
     "barebones": "it keeps no weights; leave it out",
 }
 """Options of the trainer that a run cannot have, why, and what to do."""
-
-
-def checked_seed(name: str, seed: Any) -> int:
-    """Return a seed that every generator takes; `name` is the argument to blame."""
-    return checked_integer(name, seed, minimum=0, maximum=LARGEST_SEED)
 
 
 def trainer_options(

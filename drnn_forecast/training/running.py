@@ -23,9 +23,9 @@ from drnn_forecast.data import Facts, ForecastData, closest, described, fingerpr
 from drnn_forecast.layers import checked_integer, checked_seasons
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
-from drnn_forecast.training.options import checked_seed
 from drnn_forecast.training.race import race
 from drnn_forecast.training.restoring import Unfinished
+from drnn_forecast.training.seeds import checked_seed
 
 logger = logging.getLogger("drnn_forecast.training")
 

@@ -15,7 +15,8 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from drnn_forecast.data import ForecastData
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import Recipe
-from drnn_forecast.training.tuning.space import SearchSpace, checked_seeds
+from drnn_forecast.training.seeds import checked_seeds
+from drnn_forecast.training.tuning.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
