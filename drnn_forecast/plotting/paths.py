@@ -81,7 +81,7 @@ def length_by_depth(lengths: Mapping[str, Mapping[int, float]], *, title: str) -
         axis.plot(
             list(by_depth),
             list(by_depth.values()),
-            label=name,
+            label=literal(name),
             color=colours[index % len(colours)],
             marker="os^"[index % 3],
             linestyle=("-", "-", "--")[index % 3],
@@ -122,7 +122,7 @@ def _draw(
             colors=colour,
             linewidths=width,
             alpha=alpha,
-            label=label,
+            label=literal(label),
             zorder=2 if width > 2 else 1,
         )
     )
