@@ -144,7 +144,7 @@ def test_a_nul_byte_is_found_wherever_it_is(tmp_path, place):
 
 def test_a_column_name_occurs_once(tmp_path):
     (tmp_path / "table.csv").write_text('"a",b,a\n1,2,3\n')
-    with pytest.raises(ValueError, match="Column names must be unique, but .* has 'a' more than"):
+    with pytest.raises(ValueError, match=r"Column names must be unique, but .* has 'a' more than"):
         read_table(tmp_path / "table.csv")
 
 
