@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-host lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -18,6 +18,10 @@ test-laws: $(VENV)/.test
 	LAW_DRAWS=500 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 7200 \
 		tests/laws tests/data/test_batching_drawn.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m slow
+
+# Every bad file and flag of tests/corpus/, of which the suite runs a quarter; some ten minutes.
+test-corpus: $(VENV)/.test
+	CORPUS=whole OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/corpus
 
 # Every test that ships with pytorch-forecasting's wheel, with our classes in place; some minutes.
 test-host: $(VENV)/.test

@@ -5,6 +5,7 @@ import hypothesis
 import pytest
 import torch
 
+from children import Parent
 from drnn_forecast.layers import compile_kernels
 from drnn_forecast.layers.kernels.cpu.operator import HAS_NUMBA
 
@@ -44,3 +45,11 @@ def here(tmp_path, monkeypatch):
     """Return the working directory, an empty folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def parent(tmp_path_factory):
+    """Return what runs command lines in processes of their own."""
+    made = Parent(tmp_path_factory.mktemp("parent"))
+    yield made
+    made.end()

@@ -204,6 +204,19 @@ def test_an_import_loads_no_more_than_it_needs(statement, absent):
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("flags", ["--help", "fit --help", "memory --encoder_length 24"])
+def test_a_command_loads_no_more_than_it_needs(flags):
+    absent = ["torch", "lightning", "pytorch_forecasting", "matplotlib", "optuna"]
+    check = (
+        f"import sys; from drnn_forecast.cli import main; main({flags.split()}); "
+        f"print([n for n in {absent} if n in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_asserts_live_in_tests_only(path):
     assert not any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(path.read_text())))

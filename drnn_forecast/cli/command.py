@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser, auto_cli
 
 from drnn_forecast import __version__
 from drnn_forecast.cli.comparison import backtest_on_table, compare_on_table
+from drnn_forecast.cli.configuration import bound_configurations, check_files
 from drnn_forecast.cli.demonstration import run_demo
 from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
@@ -33,37 +34,30 @@ class OneLineParser(ArgumentParser):
     """Says what is wrong in one line, and where all flags are listed."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """End with status 2."""
-        said = " ".join(message.split())
-        print(
-            f"drnn-forecast: error: {said} (`{self.prog} --help` lists the flags)", file=sys.stderr
+        """End with the message."""
+        sys.exit(
+            f"error: {message} (`{self.prog.replace('[options] ', '')} --help` lists the flags)"
         )
-        sys.exit(2)
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Return the exit status of a command line.
+def obey(args: Sequence[str] | None = None) -> None:
+    """Do what a command line asks for; None: that of the process.
 
-    0: done; 1: the work failed; 2: a mistake in what was asked; 130: interrupted.
+    Raises:
+        SystemExit: It asks for help, or makes no sense, which has been said.
     """
     _show_progress()
-    try:
-        auto_cli(
-            COMMANDS,
-            args=None if args is None else list(args),
-            parser_class=OneLineParser,
-            prog="drnn-forecast",
-            version=__version__,
-            description="Forecasts long, seasonal series with a dilated recurrent network.",
-        )
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"drnn-forecast: error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, RuntimeError) else 2
-    except KeyboardInterrupt as stop:
-        said = str(stop) or "nothing more was written"
-        print(f"drnn-forecast: interrupted, {said}", file=sys.stderr)
-        return 130
-    return 0
+    given = sys.argv[1:] if args is None else list(args)
+    check_files(given)
+    bound_configurations()
+    auto_cli(
+        COMMANDS,
+        args=given,
+        parser_class=OneLineParser,
+        prog="drnn-forecast",
+        version=__version__,
+        description="Forecasts long, seasonal series with a dilated recurrent network.",
+    )
 
 
 def _show_progress() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import cli, evaluation
-from drnn_forecast.cli.folders import free_folder
+from drnn_forecast.cli.outputs import check_folder, free_folder, held
 from drnn_forecast.cli.table import Table
 
 PASSED_ON = (
@@ -73,31 +74,46 @@ class Contest(Table):
                 "A report needs matplotlib: pip install 'drnn-forecast[report]', or pass "
                 "`--report false`."
             )
-        results = work(
+        if self.out is None:
+            self._show(self._results(work, **windows))
+            return
+        check_folder("out", self.out, is_below=True)
+        with held("out", self.out):
+            results = self._results(work, **windows)
+            folder = self._written(results, title, self.out)
+        self._show(results)
+        print("\nWritten:")
+        for path in sorted(folder.iterdir()):
+            print(f"  {path}")
+
+    def _results(
+        self, work: Callable[..., evaluation.Results], **windows: Any
+    ) -> evaluation.Results:
+        """Return what came out of the work."""
+        return work(
             self.data,
             self.horizon,
             **self.recipe.shared,
             folder=None if self.out is None else self.out / "cells",
-            announce=lambda line: print(line, flush=True),
+            announce=lambda line: print(line, file=sys.stderr, flush=True),
             **self.given(PASSED_ON),
             **windows,
         )
-        print(f"\n{cli.settings_text(results)}\n\n{cli.results_text(results)}")
-        if self.out is not None:
-            self._write(results, title)
 
-    def _write(self, results: evaluation.Results, title: str) -> None:
-        """Write the results into a new folder, and say where."""
-        folder = free_folder(Path(self.out or ".") / "results")
+    def _show(self, results: evaluation.Results) -> None:
+        """Print the results."""
+        print(f"\n{cli.settings_text(results)}\n\n{cli.results_text(results)}")
+
+    def _written(self, results: evaluation.Results, title: str, out: Path) -> Path:
+        """Return a new folder with the results."""
+        folder = free_folder(out / "results")
         folder.parent.mkdir(parents=True, exist_ok=True)
         if self.report:
             evaluation.write_report(results, folder, title=title, unit=self.unit)
         else:
             folder.mkdir()
             evaluation.write_tables(results, folder)
-        print("\nWritten:")
-        for path in sorted(folder.iterdir()):
-            print(f"  {path}")
+        return folder
 
 
 def compare_on_table(data: Path, *, test_windows: int = 4, **contest: Any) -> None:

@@ -86,7 +86,8 @@ def demonstrate(
             "pip install 'drnn-forecast[report]'"
         )
     data = sample_data(num_series)
-    folder.mkdir(parents=True)
+    if folder.exists():
+        raise FileExistsError(f"`folder` {str(folder)!r} exists; name a new one.")
     fitted: dict[str, Any] = {}
     comparison = drnn.compare(
         data,
@@ -103,6 +104,7 @@ def demonstrate(
     forecaster = next(iter(fitted.values()))
     final = model.forecast(forecaster, past.history, future=past.future)
     table = _extended(comparison)
+    folder.mkdir(parents=True)
     tables.write_table(final, folder / "forecast.csv")
     tables.write_table(table.reset_index(), folder / "scores.csv")
     for name, figure in _figures(data, comparison, final).items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from drnn_forecast import cli
-from drnn_forecast.cli.folders import free_folder
+from drnn_forecast.cli.outputs import check_folder, free_folder, held
 
 
 def run_demo(
@@ -29,16 +30,19 @@ def run_demo(
         seed: Of all training.
         progress: Whether to show progress bars.
     """
-    result = cli.demonstrate(
-        free_folder(Path("drnn-demo")) if out is None else out,
-        max_seconds=max_seconds,
-        num_series=num_series,
-        validation_windows=validation_windows,
-        test_windows=test_windows,
-        seed=seed,
-        progress=progress,
-        announce=lambda name: print(f"\n{name}", flush=True),
-    )
+    folder = free_folder(Path("drnn-demo")) if out is None else out
+    check_folder("out", folder, unless="choose another name", is_below=True)
+    with held("out", folder):
+        result = cli.demonstrate(
+            folder,
+            max_seconds=max_seconds,
+            num_series=num_series,
+            validation_windows=validation_windows,
+            test_windows=test_windows,
+            seed=seed,
+            progress=progress,
+            announce=lambda name: print(f"\n{name}", file=sys.stderr, flush=True),
+        )
     print(f"\n{cli.score_text(result.table)}")
     print("\nWritten:")
     for path in sorted(result.folder.iterdir()):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
+from drnn_forecast import data as tables
+from drnn_forecast.cli.outputs import check_file
 from drnn_forecast.layers import (
     checked_integer,
     common_divisor,
@@ -21,6 +23,12 @@ from drnn_forecast.layers import (
     stack_edges,
 )
 from drnn_forecast.plotting import length_by_depth, unrolled_network
+
+PICTURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".ps", ".tif", ".tiff", ".webp")
+MOST_DRAWN = 20_000
+"""Edges of a picture, beyond which nothing is seen in it."""
+LONGEST_DRAWN = 100_000
+"""Time steps of the largest dilation in a picture by depth."""
 
 
 def show_memory(
@@ -56,9 +64,15 @@ def show_memory(
         hidden_size: Units of every layer, for the parameters; by default the recipe's.
         top: The most schedules to list.
         out: Picture to write: the network unrolled over one recurrent step of every layer.
-        depth_out: Picture to write: mean recurrent length of two to nine layers of this base.
+        depth_out: Picture to write: mean recurrent length of two to nine layers of this base, up to
+            dilations of 100,000 time steps.
     """
     checked_integer("top", top, minimum=1)
+    if out is not None and out == depth_out:
+        raise ValueError(f"`out` and `depth_out` must differ, got {str(out)!r} for both.")
+    for name, path in (("out", out), ("depth_out", depth_out)):
+        if path is not None:
+            check_file(name, path, suffixes=PICTURES)
     sizes: dict[str, Any] = {
         "cell_type": drnn.Recipe.cell_type if cell_type is None else cell_type,
         "input_size": input_size,
@@ -72,7 +86,7 @@ def show_memory(
             dilation_base=dilation_base,
             start_exponent=start_exponent,
         )
-        print(_analysis(schedule, encoder_length, sizes))
+        said = _analysis(schedule, encoder_length, sizes)
     elif encoder_length is not None:
         ranked = recommend_dilations(
             encoder_length,
@@ -81,16 +95,25 @@ def show_memory(
             **sizes,
         )
         schedule = ranked[0].dilations
-        print(f"Schedules for {encoder_length} time steps, best first:\n")
-        print(_text([asdict(each) for each in ranked[:top]]))
+        listed = _text([asdict(each) for each in ranked[:top]])
+        said = f"Schedules for {encoder_length} time steps, best first:\n\n{listed}"
     else:
         raise ValueError("Pass `--encoder_length`, or a schedule: `--dilations` or `--num_layers`.")
+    pictures: dict[Path, Any] = {}
     if out is not None:
-        _network(schedule, input_kernel_size).savefig(out, dpi=120)
-        print(f"Written: {out}")
+        pictures[out] = _network(schedule, input_kernel_size)
     if depth_out is not None:
-        _depths(dilation_base or 2, input_kernel_size).savefig(depth_out, dpi=120)
-        print(f"Written: {depth_out}")
+        pictures[depth_out] = _depths(dilation_base or 2, input_kernel_size)
+    print(said)
+    for path, figure in pictures.items():
+        _write(figure, path)
+
+
+def _write(figure: Any, path: Path) -> None:
+    """Write a picture, and say so."""
+    with tables.replaced(path) as place:
+        figure.savefig(place, dpi=120)
+    print(f"Written: {path}")
 
 
 def _analysis(schedule: tuple[int, ...], length: int | None, sizes: dict[str, Any]) -> str:
@@ -131,6 +154,11 @@ def _network(schedule: tuple[int, ...], kernel: int) -> Any:
         schedule, input_kernel_size=kernel, fusion_width=(fusion := common_divisor(schedule))
     )
     distance = sum(schedule)
+    if len(edges) * distance > MOST_DRAWN:
+        raise ValueError(
+            f"`out` draws networks of at most {MOST_DRAWN:,} edges, got {len(edges) * distance:,} "
+            f"over {distance:,} time steps. Leave it out, or give a shorter schedule."
+        )
     layers = [f"layer {number}, s = {s}" for number, s in enumerate(schedule, start=1)]
     return unrolled_network(
         edges,
@@ -144,7 +172,12 @@ def _network(schedule: tuple[int, ...], kernel: int) -> Any:
 def _depths(base: int, kernel: int) -> Any:
     """Return a picture of the lengths of two to nine layers with dilations M^(l-1)."""
     lengths: dict[str, dict[int, float]] = {"dilated": {}, "regular skip": {}, "undilated": {}}
-    for depth in range(2, 10):
+    deepest = max(depth for depth in range(1, 10) if base ** (depth - 1) <= LONGEST_DRAWN)
+    if deepest < 2:
+        raise ValueError(
+            f"`depth_out` draws bases of at most {LONGEST_DRAWN:,}, got {base}. Leave it out."
+        )
+    for depth in range(2, deepest + 1):
         m = base ** (depth - 1)
         for name, layers in (
             ("dilated", [base**level for level in range(depth)]),

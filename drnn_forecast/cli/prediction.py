@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
+from drnn_forecast.cli.outputs import check_file, held
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def predict_table(
@@ -30,18 +35,27 @@ def predict_table(
         origin: The time of the first forecast; by default the step after the end of every series.
         out: CSV or Parquet file to write; by default CSV to the screen.
     """
+    if out is None:
+        _forecast(model, data, future, horizon, origin).to_csv(sys.stdout, index=False)
+        return
+    check_file("out", out, inputs=[model, data, future], suffixes=tables.SUFFIXES)
+    with held("out", out):
+        tables.write_table(_forecast(model, data, future, horizon, origin), out)
+    print(f"Written: {out}")
+
+
+def _forecast(
+    model: Path, data: Path, future: Path | None, horizon: int | None, origin: str | None
+) -> pd.DataFrame:
+    """Return the forecast."""
     if model.is_dir():
         forecaster: drnn.Forecaster = drnn.load(model)
     else:
         forecaster = drnn.DilatedRNNForecaster.load_from_checkpoint(model)
-    result = forecaster.forecast(
-        tables.read_table(data),
-        future=None if future is None else tables.read_table(future),
+    names = [(forecaster.hparams["roles"] or {}).get("series")]
+    return forecaster.forecast(
+        tables.read_table(data, text=names),
+        future=None if future is None else tables.read_table(future, text=names),
         horizon=horizon,
         origin=origin,
     )
-    if out is None:
-        result.to_csv(sys.stdout, index=False)
-    else:
-        tables.write_table(result, out)
-        print(f"Written: {out}")

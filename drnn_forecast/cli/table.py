@@ -72,7 +72,7 @@ class Table:
     def data(self) -> drnn.ForecastData:
         """The rows with their roles, read and checked on first use."""
         return drnn.ForecastData.from_frame(
-            tables.read_table(self.path),
+            tables.read_table(self.path, text=[self.series]),
             time=self.time,
             target=self.target,
             series=self.series,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import model as models
+from drnn_forecast.cli.outputs import check_folder, held
 from drnn_forecast.cli.table import WINDOWS, Table
 
 
@@ -79,27 +82,41 @@ def fit_table(
     overrides = {name: value for name, value in given.items() if value is not None}
     if quantiles is not None:
         overrides["loss"] = models.quantile_loss(quantiles)
-    if out.exists() and not overwrite:
-        raise FileExistsError(
-            f"`out` {str(out)!r} exists; choose another name, or pass `--overwrite true`."
-        )
+    unless = None if overwrite else "choose another name, or pass `--overwrite true`"
+    check_folder("out", out, inputs=[data], unless=unless)
+    unfinished = out.with_name(f"{out.name}.unfinished")
+    check_folder("out", unfinished)
     source = Table(path=data, **table)
-    drnn.train(
-        source.data,
-        source.horizon,
-        preset=preset,
-        max_seconds=max_seconds,
-        max_steps=max_steps,
-        seed=seed,
-        folder=out,
-        overwrite=overwrite,
-        accelerator=accelerator,
-        weight=weight,
-        progress=progress,
-        **source.given(WINDOWS),
-        **overrides,
-    )
+    with held("out", out), _kept(unfinished):
+        drnn.train(
+            source.data,
+            source.horizon,
+            preset=preset,
+            max_seconds=max_seconds,
+            max_steps=max_steps,
+            seed=seed,
+            folder=out,
+            overwrite=overwrite,
+            accelerator=accelerator,
+            weight=weight,
+            progress=progress,
+            **source.given(WINDOWS),
+            **overrides,
+        )
     print(f"Written: {out}")
+
+
+@contextmanager
+def _kept(unfinished: Path) -> Iterator[None]:
+    """Say where an interrupted training goes on from, if it has come so far."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if unfinished.is_dir():
+            raise KeyboardInterrupt(
+                f"{str(unfinished)!r} keeps what was learned; the same command goes on from there"
+            ) from stop
+        raise
 
 
 _OVERRIDES = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import model as models, training
+from drnn_forecast.cli.outputs import check_folder
 from drnn_forecast.cli.table import Table
 
 EVERYTHING = drnn.SearchSpace()
@@ -63,6 +64,7 @@ def tune_on_table(
         progress: Whether to show the progress bar.
         **table: See `Table`.
     """
+    check_folder("out", out, is_below=True)
     source = Table(path=data, **table)
     budget: dict[str, Any] = {
         "max_epochs": max_epochs,
@@ -97,6 +99,11 @@ def tune_on_table(
         heartbeat_seconds=heartbeat_seconds,
         progress=progress,
     )
+    if result.stopped_by == "interrupt":
+        raise KeyboardInterrupt(
+            f"{_counts(result.table['state'].tolist()) or 'no trial'} so far, which the study in "
+            f"{str(out)!r} keeps; the same command goes on from there"
+        )
     print(f"Stopped by {result.stopped_by}; {_counts(result.table['state'].tolist())}")
     print(f"Best validation loss {result.best_value:.6g}, trial {result.best_trial.number}:")
     for name, value in result.best_params.items():
@@ -105,8 +112,6 @@ def tune_on_table(
     if plots:
         for path in result.save_plots(out / "plots"):
             print(f"Written: {path}")
-    if result.stopped_by == "interrupt":
-        raise KeyboardInterrupt
 
 
 def _counts(states: list[str]) -> str:

@@ -10,7 +10,11 @@ from .datasets.horizon import past_the_end as past_the_end
 from .datasets.splits import Splits as Splits
 from .frames.data import ForecastData as ForecastData
 from .frames.facts import Facts as Facts
-from .frames.files import read_table as read_table, write_table as write_table
+from .frames.files import (
+    SUFFIXES as SUFFIXES,
+    read_table as read_table,
+    write_table as write_table,
+)
 from .frames.places import closest as closest
 from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
 from .frames.seasons import (
@@ -23,3 +27,4 @@ from .frames.windows import (
 )
 from .identity import described as described, fingerprint as fingerprint
 from .sample import load_sample as load_sample
+from .whole import replaced as replaced

@@ -48,9 +48,11 @@ from .randomness import (
 )
 from .training import (
     NEVER as NEVER,
+    ErrorBar as ErrorBar,
     callbacks_of as callbacks_of,
     comes_back as comes_back,
     drop_schedules as drop_schedules,
+    interrupts_returned as interrupts_returned,
     keep_inputs as keep_inputs,
     own_hyperparameters as own_hyperparameters,
     rows_of_batch as rows_of_batch,

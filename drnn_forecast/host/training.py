@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters
 from lightning.pytorch.plugins import CheckpointIO, HalfPrecision
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
@@ -61,6 +64,41 @@ def comes_back(trainer: Trainer) -> bool:
     they get copies, of which Lightning brings back the weights and the logged metrics alone.
     """
     return not isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+@contextmanager
+def interrupts_returned() -> Iterator[None]:
+    """Raise the `KeyboardInterrupt` that ended a run, and leave the handlers as they were.
+
+    Lightning makes an exit of it, without a word, and has the process ignore the next one.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise stop.__context__ from None
+
+
+class ErrorBar(TQDMProgressBar):
+    """Lightning's progress bar on standard error: it writes among the results otherwise."""
+
+    def init_sanity_tqdm(self) -> Any:
+        """Return the bar of the validation before the training."""
+        with redirect_stdout(sys.stderr):
+            return super().init_sanity_tqdm()
+
+    def init_train_tqdm(self) -> Any:
+        """Return the bar of the training."""
+        with redirect_stdout(sys.stderr):
+            return super().init_train_tqdm()
+
+    def init_validation_tqdm(self) -> Any:
+        """Return the bar of a validation."""
+        with redirect_stdout(sys.stderr):
+            return super().init_validation_tqdm()
 
 
 @contextmanager

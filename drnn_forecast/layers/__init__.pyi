@@ -1,5 +1,5 @@
 from .cells import Cell as Cell, RecurrentCell as RecurrentCell
-from .checks import checked_widths as checked_widths
+from .checks import checked_width as checked_width, checked_widths as checked_widths
 from .dilations import (
     checked_dilations as checked_dilations,
     checked_integer as checked_integer,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor
 
-from drnn_forecast.layers.dilations import checked_integer
+from drnn_forecast.layers.dilations import WIDEST, checked_integer
 
 
 def checked_cell_type(cell_type: str, known: Collection[str]) -> str:
@@ -21,7 +21,7 @@ def checked_widths(hidden_size: int | Sequence[int], num_layers: int) -> tuple[i
     """Return the width of every layer.
 
     Raises:
-        ValueError: A width is below 1, or their number is not `num_layers`.
+        ValueError: A width is out of range, or their number is not `num_layers`.
         TypeError: A width is not an integer.
     """
     if isinstance(hidden_size, Sequence) and not isinstance(hidden_size, str):
@@ -30,8 +30,13 @@ def checked_widths(hidden_size: int | Sequence[int], num_layers: int) -> tuple[i
                 f"`hidden_size` must be one integer or one per layer ({num_layers}), "
                 f"got {len(hidden_size)}: {list(hidden_size)}."
             )
-        return tuple(checked_integer("hidden_size", width, minimum=1) for width in hidden_size)
-    return (checked_integer("hidden_size", hidden_size, minimum=1),) * num_layers
+        return tuple(checked_width("hidden_size", width) for width in hidden_size)
+    return (checked_width("hidden_size", hidden_size),) * num_layers
+
+
+def checked_width(name: str, width: object) -> int:
+    """Return the units of a layer; `name` is the argument to blame."""
+    return checked_integer(name, width, minimum=1, maximum=WIDEST)
 
 
 def checked_probability(name: str, value: float) -> float:

@@ -5,6 +5,16 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+MOST_LAYERS: Final = 1_000
+LONGEST_DILATION: Final = 2**31 - 1
+"""Time steps."""
+WIDEST: Final = 16_384
+"""Units of a layer."""
+LARGEST_KERNEL: Final = 1_024
+LARGEST_INTEGER: Final = 2**63 - 1
+"""Beyond this no array can count."""
 
 
 def dilation_schedule(
@@ -16,16 +26,23 @@ def dilation_schedule(
     and l0 `start_exponent` (Chang et al., 2017, section 2.2).
 
     Raises:
-        ValueError: An argument is below its minimum (1, 1 and 0). M = 1 is an ordinary stacked RNN.
+        ValueError: An argument is below its minimum (1, 1 and 0), or there are too many layers or
+            too long dilations. M = 1 is an ordinary stacked RNN.
         TypeError: An argument is not an integer.
 
     Example:
         >>> dilation_schedule(3, dilation_base=4, start_exponent=1)
         (4, 16, 64)
     """
-    layers = checked_integer("num_layers", num_layers, minimum=1)
-    base = checked_integer("dilation_base", dilation_base, minimum=1)
+    layers = checked_integer("num_layers", num_layers, minimum=1, maximum=MOST_LAYERS)
+    base = checked_integer("dilation_base", dilation_base, minimum=1, maximum=LONGEST_DILATION)
     start = checked_integer("start_exponent", start_exponent, minimum=0)
+    last = start + layers - 1
+    if last * math.log2(base) >= math.log2(LONGEST_DILATION + 1):
+        raise ValueError(
+            f"`dilations` must be at most {LONGEST_DILATION:,} time steps, got {base} to the power "
+            f"of {last}. Lower `num_layers`, `dilation_base` or `start_exponent`."
+        )
     return tuple(base**exponent for exponent in range(start, start + layers))
 
 
@@ -74,14 +91,21 @@ def checked_dilations(dilations: Iterable[int]) -> tuple[int, ...]:
     """Return `dilations` as a tuple of positive integers, in time steps, lowest layer first.
 
     Raises:
-        ValueError: The list is empty, or an entry is below 1.
+        ValueError: The list is empty or too long, or an entry is below 1 or too long.
         TypeError: It is not a list of integers.
     """
     if isinstance(dilations, str) or not isinstance(dilations, Iterable):
         raise TypeError(
             f"`dilations` must be a list of positive integers, one per layer, got {dilations!r}."
         )
-    checked = tuple(checked_integer("dilations", entry, minimum=1) for entry in dilations)
+    checked = tuple(
+        checked_integer("dilations", entry, minimum=1, maximum=LONGEST_DILATION)
+        for entry in dilations
+    )
+    if len(checked) > MOST_LAYERS:
+        raise ValueError(
+            f"`dilations` must hold at most {MOST_LAYERS:,} layers, got {len(checked):,}."
+        )
     if not checked:
         raise ValueError("`dilations` must hold one positive integer per layer, got an empty list.")
     return checked
@@ -97,19 +121,29 @@ def common_divisor(dilations: Iterable[int]) -> int:
     return math.gcd(*dilations)
 
 
-def checked_integer(name: str, value: object, *, minimum: int) -> int:
-    """Return `value` as an integer of at least `minimum`; `name` is the argument to blame.
+def checked_integer(
+    name: str, value: object, *, minimum: int, maximum: int = LARGEST_INTEGER
+) -> int:
+    """Return `value` as an integer within bounds; `name` is the argument to blame.
 
     Raises:
-        ValueError: The value is below the minimum.
+        ValueError: The value is below the minimum, or above the maximum.
         TypeError: The value is not an integer.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"`{name}` must be an integer of at least {minimum}, got {value!r}.")
     number = operator.index(value)  # numpy and Optuna hand out integers of their own types
-    if number < minimum:
-        raise ValueError(f"`{name}` must be at least {minimum}, got {number}.")
-    return number
+    if minimum <= number <= maximum:
+        return number
+    bound = f"at least {minimum}" if number < minimum else f"at most {maximum:,}"
+    raise ValueError(f"`{name}` must be {bound}, got {_shown(number)}.")
+
+
+def _shown(number: int) -> str:
+    """Return an integer as text, one of very many digits by their number."""
+    if abs(number) < 10**20:
+        return str(number)
+    return f"one of {1 + int(number.bit_length() * math.log10(2))} digits"
 
 
 def checked_seasons(season_length: int | Sequence[int] | None) -> tuple[int, ...]:

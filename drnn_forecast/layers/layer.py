@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from drnn_forecast.layers.cells import cell_recurrence, checked_cell
-from drnn_forecast.layers.checks import check_input, check_kind, checked_cell_type
-from drnn_forecast.layers.dilations import checked_integer
+from drnn_forecast.layers.checks import check_input, check_kind, checked_cell_type, checked_width
+from drnn_forecast.layers.dilations import LARGEST_KERNEL, checked_integer
 from drnn_forecast.layers.recurrence import checked_backend, folded_recurrence, recurrence
 
 LayerState: TypeAlias = Tensor | tuple[Tensor, ...]
@@ -127,11 +127,11 @@ class DilatedRNNLayer(DilatedLayer, nn.RNNBase):
     ) -> None:
         mode = MODES[checked_cell_type(cell_type, MODES)]
         features = checked_integer("input_size", input_size, minimum=1)
-        kernel = checked_integer("input_kernel_size", input_kernel_size, minimum=1)
-        # torch's base class knows the cell's own input, which is k steps wide.
-        super().__init__(
-            mode, kernel * features, checked_integer("hidden_size", hidden_size, minimum=1)
+        kernel = checked_integer(
+            "input_kernel_size", input_kernel_size, minimum=1, maximum=LARGEST_KERNEL
         )
+        # torch's base class knows the cell's own input, which is k steps wide.
+        super().__init__(mode, kernel * features, checked_width("hidden_size", hidden_size))
         self.cell_type = self.cell_name = cell_type
         self.dilation = checked_integer("dilation", dilation, minimum=1)
         self.features = features
@@ -187,7 +187,9 @@ class DilatedCell(DilatedLayer):
         super().__init__()
         self.dilation = checked_integer("dilation", dilation, minimum=1)
         self.features = checked_integer("input_size", input_size, minimum=1)
-        self.input_kernel_size = checked_integer("input_kernel_size", input_kernel_size, minimum=1)
+        self.input_kernel_size = checked_integer(
+            "input_kernel_size", input_kernel_size, minimum=1, maximum=LARGEST_KERNEL
+        )
         self.cell = checked_cell(cell, self.features * self.input_kernel_size)
         self.cell_name = type(cell).__name__
         self.hidden_size = int(cell.hidden_size)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from drnn_forecast.layers.cells import Cell
 from drnn_forecast.layers.checks import checked_probability, checked_widths
-from drnn_forecast.layers.dilations import checked_dilations, checked_integer
+from drnn_forecast.layers.dilations import LARGEST_KERNEL, checked_dilations, checked_integer
 from drnn_forecast.layers.layer import MODES, DilatedCell, DilatedLayer, DilatedRNNLayer, LayerState
 from drnn_forecast.layers.recurrence import checked_backend, settle_backend
 
@@ -143,7 +143,9 @@ def _layer(
             'Pass `backend="auto"` or "torch".'
         )
     features = checked_integer("input_size", input_size, minimum=1)
-    width = checked_integer("input_kernel_size", kernel, minimum=1) * features
+    width = (
+        checked_integer("input_kernel_size", kernel, minimum=1, maximum=LARGEST_KERNEL) * features
+    )
     cell = cell_type(width, hidden_size)
     layer = DilatedCell(cell, features, dilation=dilation, input_kernel_size=kernel)
     if layer.hidden_size != hidden_size:

@@ -24,6 +24,7 @@ from drnn_forecast.data import last_windows, other_codes
 from drnn_forecast.host import (
     PredictionCallback,
     comes_back,
+    interrupts_returned,
     one_at_a_time,
     quiet_lightning,
     rows_of_batch,
@@ -75,7 +76,8 @@ def collect(
             collector.handover = Path(folder) / "result.pt"
             loader = copy.copy(loader)
             loader.generator = None  # the state of one does not reach a process that is spawned
-        trainer.predict(evaluated(model), loader, return_predictions=False)
+        with interrupts_returned():
+            trainer.predict(evaluated(model), loader, return_predictions=False)
         return collector.result
 
 

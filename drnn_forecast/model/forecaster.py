@@ -20,6 +20,7 @@ from drnn_forecast.layers import (
     OutputFusion,
     SegmentEmbedding,
     checked_integer,
+    checked_width,
     checked_widths,
     common_divisor,
     resolve_dilations,
@@ -346,14 +347,13 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         horizon = checked_integer("max_prediction_length", parts.max_prediction_length, minimum=1)
         self.target_heads = target_heads(parts, losses_of_targets(self.loss))
         sizes: list[int] = [head.input_size for head in self.target_heads]  # type: ignore[misc]
-        width = self.encoder.hidden_sizes[-1]
-        head_size = width if parts.head_size is None else parts.head_size
+        width, unset = self.encoder.hidden_sizes[-1], parts.head_size is None
         self.head = MultiHorizonHead(
             state_size=width,
             covariate_size=self.decoder_features.size,
             horizon=horizon,
             output_size=sum(sizes),
-            hidden_size=checked_integer("head_size", head_size, minimum=1),
+            hidden_size=checked_width("head_size", width if unset else parts.head_size),
             dropout=parts.dropout,
             starts_at_zero=parts.smoothed_anchors,
         )

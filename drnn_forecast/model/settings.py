@@ -47,6 +47,7 @@ def fitted_hyperparameters(
     if options.get("roles") is None:
         options["roles"] = getattr(dataset, "roles", None)
     check_transformations(dataset)
+    check_learning_rate(options.get("learning_rate"))
     options["loss"] = loss = complete_loss(options["loss"], dataset)
     options |= left_to_recipe(options, dataset, is_anchored=has_anchors(loss, dataset))
     check_anchors(options, dataset)
@@ -60,6 +61,12 @@ def fitted_hyperparameters(
         options["upper"] = math.inf
     options.setdefault("output_size", sizes if isinstance(loss, MultiLoss) else sizes[0])
     return options
+
+
+def check_learning_rate(rate: float | None) -> None:
+    """Refuse a learning rate under which nothing, or nothing finite, is learned."""
+    if rate is not None and not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f"`learning_rate` must be a number above 0, got {rate}.")
 
 
 def left_to_recipe(

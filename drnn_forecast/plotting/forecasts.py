@@ -50,7 +50,7 @@ def fan_charts(
     for axis, name in zip(axes.flat, names, strict=False):
         _draw_fan(axis, *(_of(frame, name) for frame in (forecasts, history, actuals)))
         axis.set_title(literal(name), loc="left", fontweight="bold")
-        axis.set_ylabel(unit)
+        axis.set_ylabel(literal(unit))
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     handles, labels = axes.flat[0].get_legend_handles_labels()
@@ -85,9 +85,9 @@ def error_by_horizon(
             linestyle="--" if dashed else "-",
             linewidth=1.5 if dashed else 2.2,
         )
-    axis.set_title(title, fontsize=15)
-    axis.set_xlabel(step, fontsize=12)
-    axis.set_ylabel(f"mean absolute error ({unit})", fontsize=12)
+    axis.set_title(literal(title), fontsize=15)
+    axis.set_xlabel(literal(step), fontsize=12)
+    axis.set_ylabel(f"mean absolute error ({literal(unit)})", fontsize=12)
     axis.set_ylim(bottom=0)
     axis.set_xlim(1, max(series.index.max() for series in errors.values()))
     axis.grid(alpha=0.3)
@@ -129,7 +129,7 @@ def window_chart(
         axis.plot(ahead, actual, color=COLOURS["actual"], marker=marker, label="what came")
     axis.plot(ahead, point, color=COLOURS["forecast"], marker=marker, label="predicted")
     axis.set_xlabel("time steps after the forecast was made")
-    axis.set_title(title, loc="left")
+    axis.set_title(literal(title), loc="left")
     axis.legend(frameon=False)
     axis.grid(alpha=0.3)
     return axis.figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from drnn_forecast.plotting.canvas import COLOURS, new_figure
+from drnn_forecast.plotting.canvas import COLOURS, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ def saliency_map(saliency: NDArray[np.floating], *, title: str) -> Figure:
     image = axis.imshow(saliency, aspect="auto", extent=extent, cmap="Blues")
     axis.set_xlabel("time steps before the forecast")
     axis.set_ylabel("step of the forecast")
-    axis.set_title(title, loc="left")
+    axis.set_title(literal(title), loc="left")
     figure.colorbar(image, ax=axis, label="size of the gradient")
     return figure
 
@@ -39,10 +39,10 @@ def bars(values: Mapping[str, float], *, title: str, label: str) -> Figure:
     """Return a figure with one horizontal bar per name, the first one on top."""
     figure = new_figure(7, 1 + 0.35 * len(values))
     axis = figure.subplots()
-    axis.barh(list(values), list(values.values()), color=COLOURS["forecast"])
+    axis.barh([*map(literal, values)], list(values.values()), color=COLOURS["forecast"])
     axis.invert_yaxis()
-    axis.set_xlabel(label)
-    axis.set_title(title, loc="left")
+    axis.set_xlabel(literal(label))
+    axis.set_title(literal(title), loc="left")
     axis.grid(axis="x", alpha=0.3)
     return figure
 
@@ -55,6 +55,6 @@ def lag_chart(
     axis.bar(range(1, len(by_lag) + 1), by_lag, color=COLOURS["forecast"], width=0.8)
     axis.set_xlabel("lag, time steps")
     axis.set_ylabel("size of the gradient")
-    axis.set_title(title, loc="left")
+    axis.set_title(literal(title), loc="left")
     axis.grid(axis="y", alpha=0.3)
     return axis.figure

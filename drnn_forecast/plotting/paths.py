@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from drnn_forecast.plotting.canvas import COLOURS, new_figure
+from drnn_forecast.plotting.canvas import COLOURS, literal, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,12 +57,12 @@ def unrolled_network(
     size = max(2, min(36, 900 / (distance + 1)))
     times, levels = zip(*nodes, strict=True)
     axis.scatter(times, levels, s=size, color="white", edgecolor="#333333", zorder=3)
-    axis.set_yticks(range(len(labels)), labels, fontsize=11)
+    axis.set_yticks(range(len(labels)), [*map(literal, labels)], fontsize=11)
     axis.set_xlabel("time step", fontsize=11)
     axis.set_ylim(-0.4, len(labels) - 1 + BULGE + 0.15)
     axis.set_xlim(-0.5, distance + 0.5)
     axis.locator_params(axis="x", integer=True)
-    axis.set_title(title, loc="left", fontsize=13)
+    axis.set_title(literal(title), loc="left", fontsize=13)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.tick_params(left=False)
@@ -81,7 +81,7 @@ def length_by_depth(lengths: Mapping[str, Mapping[int, float]], *, title: str) -
         axis.plot(
             list(by_depth),
             list(by_depth.values()),
-            label=name,
+            label=literal(name),
             color=colours[index % len(colours)],
             marker="os^"[index % 3],
             linestyle=("-", "-", "--")[index % 3],
@@ -92,7 +92,7 @@ def length_by_depth(lengths: Mapping[str, Mapping[int, float]], *, title: str) -
     axis.set_xlabel("layers", fontsize=11)
     axis.set_ylabel("mean recurrent length (edges)", fontsize=11)
     axis.locator_params(axis="x", integer=True)
-    axis.set_title(title, loc="left", fontsize=13)
+    axis.set_title(literal(title), loc="left", fontsize=13)
     axis.grid(alpha=0.3, which="both")
     figure.legend(loc="outside lower center", ncols=len(lengths), frameon=False, fontsize=11)
     return figure
@@ -122,7 +122,7 @@ def _draw(
             colors=colour,
             linewidths=width,
             alpha=alpha,
-            label=label,
+            label=literal(label),
             zorder=2 if width > 2 else 1,
         )
     )

@@ -38,7 +38,7 @@ def error_by_series(errors: pd.DataFrame, *, label: str, title: str) -> Figure:
         axis.plot(errors[model], places, **{**_style(number, model), "linestyle": ""})
     axis.set_yticks(places, [literal(name) for name in errors.index])
     axis.set_ylim(len(errors) - 0.5, -0.5)
-    axis.set_xlabel(label)
+    axis.set_xlabel(literal(label))
     axis.set_xlim(left=0)
     return _finished(figure, axis, title, entries=len(errors.columns))
 
@@ -56,7 +56,7 @@ def error_by_fold(
         bars = None if spread is None else spread[model]
         axis.errorbar(errors.index, errors[model], bars, capsize=3, **_style(number, model))
     axis.set_xlabel("fold")
-    axis.set_ylabel(label)
+    axis.set_ylabel(literal(label))
     axis.set_xticks(errors.index[:: len(errors) // 20 + 1])
     axis.set_ylim(bottom=0)
     return _finished(figure, axis, title, entries=len(errors.columns))
@@ -96,7 +96,7 @@ def cost_chart(costs: pd.DataFrame, *, label: str, title: str) -> Figure:
     axis.xaxis.set_major_formatter("{x:g}")
     axis.set_ylim(bottom=0)
     axis.set_xlabel("seconds of training and prediction, logarithmic")
-    axis.set_ylabel(label)
+    axis.set_ylabel(literal(label))
     return _finished(figure, axis, title, entries=len(costs))
 
 
@@ -114,7 +114,7 @@ def _boxes(errors: pd.DataFrame, label: str, title: str) -> Figure:
     )
     names = [literal(model) for model in errors]
     axis.set_xticks(range(1, len(names) + 1), names, rotation=30, ha="right")
-    axis.set_ylabel(label)
+    axis.set_ylabel(literal(label))
     axis.set_ylim(bottom=0)
     return _finished(figure, axis, title, entries=0)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.host import NEVER, isolated_randomness, quiet_lightning
+from drnn_forecast.host import NEVER, interrupts_returned, isolated_randomness, quiet_lightning
 from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
 from drnn_forecast.training.ending import Finish
@@ -25,6 +23,7 @@ from drnn_forecast.training.options import trainer_options
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.rates import check_schedule, scheduler
 from drnn_forecast.training.restoring import RestorePoints
+from drnn_forecast.training.seeds import checked_seed
 from drnn_forecast.training.stream import Shuffled, stream
 
 M = TypeVar("M", bound=LightningModule)
@@ -159,6 +158,7 @@ def fit(
     """
     check_settings(max_epochs, max_seconds, steps_per_epoch, batch_size, patience, checkpoint)
     checked_integer("snapshots", snapshots, minimum=0)
+    checked_seed("seed", seed)
     check_schedule(schedule)
     if snapshots and validation is None:
         raise ValueError(
@@ -198,7 +198,7 @@ def fit(
         trainer = Trainer(**options)
         loaders = _loaders(training, validation, order or batch_size, trainer.world_size)
         started = time.perf_counter()
-        with _interrupts_returned():
+        with interrupts_returned():
             trainer.fit(model, **loaders, **resumed)
         seconds = time.perf_counter() - started
         ending = finish.ending
@@ -260,22 +260,6 @@ class Chained:
 
     def __iter__(self) -> Iterator[Any]:
         return chain.from_iterable(self.loaders)
-
-
-@contextmanager
-def _interrupts_returned() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` where the user pressed Ctrl-C, and leave its handler as it was.
-
-    Lightning makes an exit of it, without a word, and has the process ignore the next one.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
-        signal.signal(signal.SIGINT, handler)
-        raise KeyboardInterrupt from stop
 
 
 class _KernelNotice(Callback):

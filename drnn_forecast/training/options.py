@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint, ProgressBar
+
+from drnn_forecast.host import ErrorBar
 
 INSTEAD = {
     "fast_dev_run": "it ends without a validation and keeps no weights; pass `max_epochs=1, "
@@ -54,12 +56,10 @@ def trainer_options(
         )
     if not has_place:
         options["default_root_dir"] = folder
-    return {
-        **defaults,
-        "enable_checkpointing": is_judged or keeps,
-        **options,
-        "callbacks": [*defaults["callbacks"], *users],
-    }
+    found = {**defaults, "enable_checkpointing": is_judged or keeps, **options}
+    has_bar = any(isinstance(each, ProgressBar) for each in users)
+    bars = [ErrorBar()] if found["enable_progress_bar"] and not has_bar else []
+    return {**found, "callbacks": [*defaults["callbacks"], *bars, *users]}
 
 
 def _check_options(options: Mapping[str, Any], *, is_judged: bool) -> None:

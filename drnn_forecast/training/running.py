@@ -25,6 +25,7 @@ from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.race import race
 from drnn_forecast.training.restoring import Unfinished
+from drnn_forecast.training.seeds import checked_seed
 
 logger = logging.getLogger("drnn_forecast.training")
 
@@ -93,6 +94,7 @@ def train(
     """
     called = time.monotonic()
     steps = checked_integer("horizon", horizon, minimum=1)
+    checked_seed("seed", seed)
     if max_steps is not None:
         checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)

@@ -33,13 +33,13 @@ def test_a_comparison_is_shown_written_and_never_overwritten(here, capsys):
     command = ["compare", "data.parquet", *FLAGS, "--out", "out"]
 
     assert run(*command) == 0
-    said = capsys.readouterr().out
-    assert "DilatedRNN (GRU), seed 0 (1 of 3)" in said
+    said, progress = capsys.readouterr()
+    assert "DilatedRNN (GRU), seed 0 (1 of 3)" in progress
     assert "horizon: 12" in said
     assert "± " in said
     assert "overhead" in said
     assert run(*command, "--report", "false") == 0
-    assert "seed 1 (2 of 3): finished before" in capsys.readouterr().out
+    assert "seed 1 (2 of 3): finished before" in capsys.readouterr().err
     first, again = (here / "out" / name for name in ("results", "results-2"))
     assert (first / "report.html").stat().st_size > 10_000
     assert sorted(path.name for path in again.iterdir()) == FILES

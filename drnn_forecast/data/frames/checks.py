@@ -92,6 +92,12 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
             "drop them."
         )
     kind = types.infer_dtype(names)
+    cut = [text for text in names if isinstance(text, str) and "\0" in text]
+    if cut:
+        raise ValueError(
+            f"Series column {roles.series!r} of `{name}` must hold text, but has a NUL character "
+            f"in {some(cut)}; rename them."
+        )
     if kind == "string":
         return
     alike = names[pd.Index(labels_of(names)).duplicated(keep=False)]

@@ -1,20 +1,28 @@
 """Tables on disk, as CSV or Parquet."""
 
-import uuid
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
+import pyarrow.parquet as pq
 from pandas.api import types
+
+from drnn_forecast.data.frames.lines import check_lines, misread_line
+from drnn_forecast.data.whole import replaced
 
 SUFFIXES = (".csv", ".parquet")
 MISSING_NUMBERS = ("NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "none")
 """Words for no number; where a column holds labels, they are labels."""
 
 
-def read_table(path: str | PathLike[str]) -> pd.DataFrame:
+def read_table(path: str | PathLike[str], *, text: Iterable[str | None] = ()) -> pd.DataFrame:
     """Return the table in a CSV or Parquet file; the suffix says which.
+
+    Args:
+        path: Of the file.
+        text: Columns of a CSV file that hold names, which stay as they are written: 007 is not 7,
+            and 1.10 not 1.1.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -23,11 +31,12 @@ def read_table(path: str | PathLike[str]) -> pd.DataFrame:
     path = Path(path)
     suffix = table_suffix(path)
     if not path.is_file():
-        kind = "is a folder, not a file" if path.is_dir() else "does not exist"
+        kind = "is a pipe or a device, not a file" if path.exists() else "does not exist"
+        kind = "is a folder, not a file" if path.is_dir() else kind
         raise FileNotFoundError(f"The table {str(path)!r} {kind}.")
     if path.stat().st_size == 0:
         raise ValueError(f"The table {str(path)!r} is empty (0 bytes).")
-    return read_csv(path) if suffix == ".csv" else read_parquet(path)
+    return read_csv(path, [*filter(None, text)]) if suffix == ".csv" else read_parquet(path)
 
 
 def write_table(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
@@ -43,15 +52,11 @@ def write_table(frame: pd.DataFrame, path: str | PathLike[str]) -> None:
     suffix = table_suffix(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder {str(path.parent)!r} does not exist; make it first.")
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    with replaced(path) as partial:
         if suffix == ".csv":
             frame.to_csv(partial, index=False)
         else:
             frame.to_parquet(partial, index=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def table_suffix(path: Path) -> str:
@@ -62,20 +67,34 @@ def table_suffix(path: Path) -> str:
     return suffix
 
 
-def read_csv(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, text: list[str]) -> pd.DataFrame:
     """Return the rows of a CSV file, of which there must be some."""
-    with path.open("rb") as file:
-        if b"\0" in file.read(4096):
-            raise ValueError(f"{str(path)!r} is not a CSV file: it holds binary data.")
+    check_lines(path)
     try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        frame = pd.read_csv(
+            path,
+            keep_default_na=False,
+            na_values=[""],
+            dtype=dict.fromkeys(text, str),
+            low_memory=False,  # which would tell the types of a column part by part
+        )
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{str(path)!r} must be text in UTF-8, but {misread_line(path)}; convert it, such as "
+            "with `iconv -f latin1 -t utf-8`."
+        ) from error
+    except OverflowError as error:
+        raise ValueError(
+            f"{str(path)!r} must hold numbers below 1e308, but a column has one of more digits; "
+            "correct it, or drop the column."
+        ) from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(error).strip()
         raise ValueError(f"{str(path)!r} is not a readable CSV file: {reason}.") from error
     if frame.empty:
         raise ValueError(f"The table {str(path)!r} is empty: it has a header, but no rows.")
-    check_separator(frame, path)
-    return frame.apply(numbers_or_labels)
+    told = {name: numbers_or_labels(frame[name]) for name in frame.columns.difference(text)}
+    return frame.assign(**told)
 
 
 def numbers_or_labels(values: pd.Series) -> pd.Series:
@@ -87,26 +106,19 @@ def numbers_or_labels(values: pd.Series) -> pd.Series:
     return numbers if told.notna().any() and numbers.notna().equals(told.notna()) else values
 
 
-def check_separator(frame: pd.DataFrame, path: Path) -> None:
-    """Raise where the header of the only column looks like several."""
-    if frame.shape[1] > 1:
-        return
-    header = str(frame.columns[0])
-    for separator in (";", "\t", "|"):
-        if separator in header:
-            raise ValueError(
-                f"{str(path)!r} must be separated by commas, but its header is {header!r}: it "
-                f"seems to be separated by {separator!r}; convert it, for example with "
-                f"`pd.read_csv(path, sep={separator!r})`."
-            )
-
-
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return the rows of a Parquet file, of which there must be some."""
     try:
-        frame = pd.read_parquet(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        names = pd.Index(pq.read_schema(path).names)
+        frame = pd.read_parquet(path) if names.is_unique else None
+    except Exception as error:  # whatever damaged metadata may raise
         raise ValueError(f"{str(path)!r} is not a readable Parquet file: {error}.") from error
+    if frame is None:
+        repeated = names[names.duplicated()][0]
+        raise ValueError(
+            f"Column names must be unique, but {str(path)!r} has {repeated!r} more than once; "
+            "rename or drop the others."
+        )
     if frame.empty:
         raise ValueError(f"The table {str(path)!r} is empty: it has no rows.")
     return frame

@@ -44,8 +44,19 @@ def is_foreign(values: pd.Series) -> bool:
 
 def with_numbers(frame: pd.DataFrame, columns: Iterable[str]) -> pd.DataFrame:
     """Return a frame whose columns of Python's numbers have a type of numbers."""
-    numbers = {name: frame[name].astype(float) for name in columns if is_boxed(frame[name])}
+    numbers = {name: _unboxed(frame[name]) for name in columns if is_boxed(frame[name])}
     return frame.assign(**numbers) if numbers else frame
+
+
+def _unboxed(values: pd.Series) -> pd.Series:
+    """Return a column of Python's numbers as one of pandas' own."""
+    try:
+        return values.astype(float)
+    except OverflowError:
+        raise ValueError(
+            f"Column {values.name!r} must hold numbers below 1e308, but has one of more digits; "
+            "correct it, or give the column in another unit."
+        ) from None
 
 
 def as_numbers(values: pd.Series) -> NDArray[np.float64]:

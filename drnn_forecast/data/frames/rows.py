@@ -48,5 +48,11 @@ def factorized(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], Na
     column = frame[roles.series]
     # Text is told apart faster as Python's objects than as Arrow's.
     values = column.to_numpy() if types.is_string_dtype(column.dtype) else column.array
-    codes, names = pd.factorize(values)
+    try:
+        codes, names = pd.factorize(values)
+    except (TypeError, NotImplementedError) as error:  # of pandas and of Arrow
+        raise TypeError(
+            f"Series column {roles.series!r} must hold names, got {column.iloc[0]!r}; make text of "
+            "what is a list or a record."
+        ) from error
     return codes.astype(np.int64), names

@@ -6,13 +6,14 @@ import hashlib
 import io
 import json
 import re
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from drnn_forecast.data import replaced
 
 
 class Work(NamedTuple):
@@ -69,16 +70,11 @@ class Store:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = _path(self.folder, name, identity)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-        try:
-            with zipfile.ZipFile(partial, "w") as archive:
-                work = {"facts": facts, "identity": identity}
-                archive.writestr("work.json", json.dumps(work, indent=1))
-                if forecasts is not None:
-                    archive.writestr("forecasts.parquet", forecasts.to_parquet(index=False))
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replaced(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+            work = {"facts": facts, "identity": identity}
+            archive.writestr("work.json", json.dumps(work, indent=1))
+            if forecasts is not None:
+                archive.writestr("forecasts.parquet", forecasts.to_parquet(index=False))
 
 
 def _path(folder: Path, name: str, identity: Mapping[str, Any]) -> Path:

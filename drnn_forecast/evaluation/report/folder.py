@@ -48,7 +48,7 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
             f"The parent of `folder`, {str(folder.parent)!r}, does not exist; make it first."
         )
     template = _template()
-    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.partial")
+    partial = folder.with_name(f".{uuid.uuid4().hex}.partial")
     partial.mkdir()
     try:
         files = write_tables(results, partial)

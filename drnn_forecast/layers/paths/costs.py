@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from drnn_forecast.layers.dilations import checked_dilations, checked_integer
+from drnn_forecast.layers.dilations import (
+    LARGEST_KERNEL,
+    MOST_LAYERS,
+    WIDEST,
+    checked_dilations,
+    checked_integer,
+)
 
 GATES: Final = {"RNN": 1, "GRU": 3, "LSTM": 4}
 """Blocks of rows in the weights of each cell."""
@@ -35,7 +41,9 @@ def receptive_field(
         16
     """
     hops = checked_integer("recurrent_steps", recurrent_steps, minimum=0)
-    kernel = checked_integer("input_kernel_size", input_kernel_size, minimum=1)
+    kernel = checked_integer(
+        "input_kernel_size", input_kernel_size, minimum=1, maximum=LARGEST_KERNEL
+    )
     return 1 + (hops + kernel - 1) * sum(checked_dilations(dilations))
 
 
@@ -87,9 +95,11 @@ def parameter_count(
     """
     if cell_type not in GATES:
         raise ValueError(f"`cell_type` must be one of {', '.join(GATES)}, got {cell_type!r}.")
-    layers = checked_integer("num_layers", num_layers, minimum=1)
+    layers = checked_integer("num_layers", num_layers, minimum=1, maximum=MOST_LAYERS)
     features = checked_integer("input_size", input_size, minimum=1)
-    width = checked_integer("hidden_size", hidden_size, minimum=1)
-    kernel = checked_integer("input_kernel_size", input_kernel_size, minimum=1)
+    width = checked_integer("hidden_size", hidden_size, minimum=1, maximum=WIDEST)
+    kernel = checked_integer(
+        "input_kernel_size", input_kernel_size, minimum=1, maximum=LARGEST_KERNEL
+    )
     inputs = kernel * (features + (layers - 1) * width)
     return GATES[cell_type] * width * (inputs + layers * (width + 2))

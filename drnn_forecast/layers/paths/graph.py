@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from drnn_forecast.layers.dilations import checked_dilations, checked_integer
+from drnn_forecast.layers.dilations import LARGEST_KERNEL, checked_dilations, checked_integer
 
 
 class Edge(NamedTuple):
@@ -49,7 +49,9 @@ def stack_edges(
     layers = [_recurrent_edges(layer) for layer in dilations]
     if not layers:
         raise ValueError("`dilations` must hold the edges of at least one layer, got none.")
-    kernel = checked_integer("input_kernel_size", input_kernel_size, minimum=1)
+    kernel = checked_integer(
+        "input_kernel_size", input_kernel_size, minimum=1, maximum=LARGEST_KERNEL
+    )
     width = checked_integer("fusion_width", fusion_width, minimum=1)
     edges = set()
     for node, steps in enumerate(layers, start=1):

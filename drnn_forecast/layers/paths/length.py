@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from drnn_forecast.layers.dilations import checked_integer
 from drnn_forecast.layers.paths.graph import Layers, checked_edges, stack_edges, waves
+
+LONGEST_PERIOD: Final = 1_000_000
+"""Time steps over which the paths of a stack are found: a second for a few layers."""
+LONGEST_OF_GRAPH: Final = 100_000
+"""The same of any architecture, whose paths are followed edge by edge."""
 
 
 def mean_recurrent_length(
@@ -34,7 +43,7 @@ def mean_recurrent_length(
         edges share a divisor above 1 and nothing fuses the outputs.
 
     Raises:
-        ValueError: There is no layer, or a number is below 1.
+        ValueError: There is no layer, or a number is out of range.
         TypeError: A number is not an integer.
 
     Example:
@@ -47,7 +56,51 @@ def mean_recurrent_length(
     """
     edges = stack_edges(dilations, input_kernel_size=input_kernel_size, fusion_width=fusion_width)
     longest = max(edge.steps for edge in edges if edge.source == edge.target)
-    return graph_recurrent_length(edges, period=longest if period is None else period)
+    period = longest if period is None else period
+    last = checked_integer("period", period, minimum=1, maximum=LONGEST_PERIOD)
+    distances = _distances(dilations, last, input_kernel_size, fusion_width)[1:]
+    return math.inf if distances.max() >= UNREACHED else int(distances.sum()) / last
+
+
+UNREACHED: Final = 2**40
+"""Edges of a path that there is not."""
+
+
+def _distances(layers: Layers, last: int, kernel: int, fusion_width: int) -> NDArray[np.int64]:
+    """Return the edges of the shortest path over 0, ..., `last` time steps through a stack.
+
+    From layer to layer: one edge climbs, from a few places, and recurrent edges follow it.
+    """
+    found = np.full(last + 1, UNREACHED)
+    found[0] = 0
+    for layer in layers:
+        steps = layer if isinstance(layer, Sequence) else [layer]
+        found = _climbed(found, [tap * max(steps) for tap in range(kernel)])
+        for step in steps:
+            found = _recurred(found, step)
+    return _climbed(found, range(fusion_width)) if fusion_width > 1 else found
+
+
+def _climbed(found: NDArray[np.int64], delays: Iterable[int]) -> NDArray[np.int64]:
+    """Return the distances one node higher, which is entered after each of some delays."""
+    higher = np.full_like(found, UNREACHED)
+    for delay in delays:
+        if delay < len(found):
+            shifted = found[: len(found) - delay] + 1
+            np.minimum(higher[delay:], shifted, out=higher[delay:])
+    return higher
+
+
+def _recurred(found: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Return the distances with any number of recurrent edges of a layer behind them."""
+    if step >= len(found):
+        return found
+    rows = -(-len(found) // step)
+    padded = np.full(rows * step, UNREACHED)
+    padded[: len(found)] = found
+    lead = padded.reshape(rows, step) - np.arange(rows)[:, None]
+    best = np.minimum.accumulate(lead, axis=0) + np.arange(rows)[:, None]
+    return best.reshape(-1)[: len(found)]
 
 
 def graph_recurrent_length(edges: Iterable[Sequence[int]], *, period: int | None = None) -> float:
@@ -76,7 +129,7 @@ def graph_recurrent_length(edges: Iterable[Sequence[int]], *, period: int | None
     longest = max(edge.steps for edge in known) if period is None else period
     if period is None and longest == 0:
         raise ValueError("`edges` must hold one that spans a time step at least, got none.")
-    last = checked_integer("period", longest, minimum=1)
+    last = checked_integer("period", longest, minimum=1, maximum=LONGEST_OF_GRAPH)
     output = max(edge.target for edge in known)
     total = reached = 0
     for length, wave in enumerate(waves(known, last)):

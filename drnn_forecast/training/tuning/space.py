@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
@@ -120,16 +119,6 @@ def seasonal_dilations(freq: str, *, length: int) -> tuple[tuple[int, ...], ...]
     known = {"h": (1, 4, 24, 168), "D": (1, 7), **months}
     fitting = tuple(dilation for dilation in known.get(freq, ()) if dilation < length)
     return (fitting,) if len(fitting) > 1 else ()
-
-
-def checked_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
-    """Return the seeds, if they are whole numbers from 0 on, at least one and each once."""
-    if isinstance(seeds, int | str):
-        raise TypeError(f"`seeds` must be a list of whole numbers, got {seeds!r}.")
-    checked = tuple(checked_integer("seeds", seed, minimum=0) for seed in seeds)
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"`seeds` must hold at least one seed, each once, got {checked}.")
-    return checked
 
 
 def is_drawn(values: Any) -> bool:

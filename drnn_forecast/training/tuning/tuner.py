@@ -15,7 +15,8 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from drnn_forecast.data import ForecastData
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model import Recipe
-from drnn_forecast.training.tuning.space import SearchSpace, checked_seeds
+from drnn_forecast.training.seeds import checked_seeds
+from drnn_forecast.training.tuning.space import SearchSpace
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from drnn_forecast.training.tuning.result import TuningResult
+
+
+LONGEST_NAME = 200
+"""Characters, of the 255 bytes that file systems allow."""
 
 
 def tune(
@@ -101,6 +106,11 @@ def tune(
     """
     deadline = time.monotonic() + (math.inf if max_seconds is None else max_seconds)
     _check_limits(n_trials, max_seconds, keep_checkpoints, heartbeat_seconds)
+    if len(folder_name := quote(study_name, safe=" ")) > LONGEST_NAME:
+        raise ValueError(
+            f"`study_name` must be at most {LONGEST_NAME} characters long as the name of a folder, "
+            f"got {len(folder_name)}."
+        )
     try:
         import optuna  # noqa: F401
     except ImportError as error:
@@ -129,7 +139,7 @@ def tune(
         patience=patience,
     )
     pruner = pruner_of(problem.objectives, pruner)
-    checkpoints = Path(folder).resolve() / "checkpoints" / quote(study_name, safe=" ")
+    checkpoints = Path(folder).resolve() / "checkpoints" / folder_name
     with quiet_optuna():
         opened = open_storage(storage, folder=Path(folder), heartbeat_seconds=heartbeat_seconds)
         study = open_study(problem, opened, study_name, sampler=sampler, pruner=pruner)

@@ -81,6 +81,7 @@ class Worker:
                     else:
                         self._wait()
         except KeyboardInterrupt:
+            self._give_up()
             return "interrupt"
         except StorageInternalError as error:
             raise ConnectionError(
@@ -88,6 +89,11 @@ class Worker:
                 "the same call goes on from there."
             ) from error
         return reason
+
+    def _give_up(self) -> None:
+        """Mark the trial that was interrupted as failed, where Optuna had no time to."""
+        if self._current is not None:
+            self.study.tell(self._current, state=TrialState.FAIL, skip_if_finished=True)
 
     def _reason_to_stop(self) -> str | None:
         """Return why there is nothing more to do, if so."""
