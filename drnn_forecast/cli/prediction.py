@@ -17,24 +17,21 @@ def predict_table(
     horizon: int | None = None,
     origin: str | None = None,
     out: Path | None = None,
+    unsafe: bool = False,
 ) -> None:
     """Forecasts every series of a table with a trained model.
 
     Args:
-        model: The folder that fit wrote, or a Lightning checkpoint. A checkpoint is a pickle: use
-            only files that you trust.
+        model: The folder that fit wrote, or a Lightning checkpoint of this package's own parts.
         data: CSV or Parquet file with the columns of the training table.
         future: CSV or Parquet file of future rows: series, time and covariates known ahead. Rows
             of the table whose target is empty after a series' last observation serve as well.
         horizon: Time steps; by default those of the training.
         origin: The time of the first forecast; by default the step after the end of every series.
         out: CSV or Parquet file to write; by default CSV to the screen.
+        unsafe: Whether a checkpoint may hold other parts: it can then run any code as you.
     """
-    if model.is_dir():
-        forecaster: drnn.Forecaster = drnn.load(model)
-    else:
-        forecaster = drnn.DilatedRNNForecaster.load_from_checkpoint(model)
-    result = forecaster.forecast(
+    result = drnn.load(model, unsafe=unsafe).forecast(
         tables.read_table(data),
         future=None if future is None else tables.read_table(future),
         horizon=horizon,
