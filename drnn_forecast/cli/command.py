@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -16,6 +17,7 @@ from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
+from drnn_forecast.host import importing_nothing
 
 COMMANDS: dict[str, Any] = {
     "demo": run_demo,
@@ -34,7 +36,8 @@ class OneLineParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with status 2."""
-        said = " ".join(message.split())
+        # A URL may hold a password, and spaces: what follows is left out with it.
+        said = re.sub(r"\S*://.*", "a URL, which is not shown", " ".join(message.split()))
         print(
             f"drnn-forecast: error: {said} (`{self.prog} --help` lists the flags)", file=sys.stderr
         )
@@ -48,14 +51,15 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     _show_progress()
     try:
-        auto_cli(
-            COMMANDS,
-            args=None if args is None else list(args),
-            parser_class=OneLineParser,
-            prog="drnn-forecast",
-            version=__version__,
-            description="Forecasts long, seasonal series with a dilated recurrent network.",
-        )
+        with importing_nothing():
+            auto_cli(
+                COMMANDS,
+                args=None if args is None else list(args),
+                parser_class=OneLineParser,
+                prog="drnn-forecast",
+                version=__version__,
+                description="Forecasts long, seasonal series with a dilated recurrent network.",
+            )
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"drnn-forecast: error: {error}", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError) else 2

@@ -7,6 +7,8 @@ import resource
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -152,6 +154,42 @@ def test_a_place_for_no_folder_is_refused(here, model, place, error, message):
     with pytest.raises(error, match=message):
         model.save(place)
     assert [path.read_text() for path in here.iterdir()] == ["precious"]
+
+
+def test_modes_of_files_stay_and_links_in_their_place_go(folder, model, tmp_path):
+    (folder / CONFIGURATION).chmod(0o640)
+    (folder / WEIGHTS).rename(tmp_path / "blob")
+    (folder / WEIGHTS).symlink_to(tmp_path / "blob")
+    folder.chmod(0o750)
+    before = (tmp_path / "blob").read_bytes()
+    network(1).save(folder)
+
+    assert (folder / CONFIGURATION).stat().st_mode & 0o777 == 0o640
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert not (folder / WEIGHTS).is_symlink()
+    assert (tmp_path / "blob").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blob", "model"]
+
+
+def test_a_folder_that_is_read_while_it_is_replaced_gives_one_model_or_the_other(tmp_path):
+    saved = [network(seed) for seed in (0, 1)]
+    expected = [each.state_dict()["head.from_state.weight"] for each in saved]
+    place = saved[0].save(tmp_path / "model")
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(replace_often, saved, place)
+        seen = set()
+        while not writing.done():
+            weight = drnn.load(place).state_dict()["head.from_state.weight"]
+            seen |= {number for number in (0, 1) if torch.equal(weight, expected[number])}
+            assert any(torch.equal(weight, each) for each in expected)
+        writing.result()
+    assert seen == {0, 1}
+
+
+def replace_often(models, place):
+    for number in range(1, 13):
+        models[number % 2].save(place)
+        time.sleep(0.15)
 
 
 def test_a_link_to_a_folder_stays_a_link(model, tmp_path):

@@ -53,8 +53,9 @@ def swapped(folder: str | os.PathLike[str], own: str) -> Iterator[Path]:
         yield partial
         for path in [*partial.rglob("*"), partial]:
             _sync(path)
-        if folder.is_dir():
-            shutil.copymode(folder, partial)
+            before = folder / path.relative_to(partial)
+            if before.exists():
+                shutil.copymode(before, path)
         superfluous += _put(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -79,11 +80,11 @@ def read_whole(folder: str | os.PathLike[str], read: Callable[[Path], T]) -> T:
     """
     for _ in range(TRIES):
         place = found(folder)
-        before = _inode(place)
+        before = _identity(place)
         try:
             return read(place)
         except (OSError, ValueError):
-            if _inode(found(folder)) == before:
+            if _identity(found(folder)) == before:
                 raise
     return read(found(folder))
 
@@ -104,8 +105,9 @@ def _put(partial: Path, folder: Path) -> list[Path]:
             partial.rename(folder)
         except OSError:
             if not folder.is_dir() or len(away) > TRIES:
-                with suppress(OSError):
-                    away[-1:] and away[-1].rename(folder)
+                for old in away[-1:]:
+                    with suppress(OSError):
+                        old.rename(folder)
                 raise
             away.append(_beside(folder, "old"))
             with suppress(FileNotFoundError):  # another process has just moved it
@@ -120,9 +122,9 @@ def _clear(old: Path, folder: Path, own: str) -> None:
     with suppress(OSError):
         for path in sorted(old.rglob("*"), reverse=True):
             name = str(path.relative_to(old))
-            if re.fullmatch(own, name) and not path.is_symlink():
+            if re.fullmatch(own, name):
                 with suppress(OSError):  # a folder that holds more
-                    path.rmdir() if path.is_dir() else path.unlink()
+                    path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         for path in old.iterdir():
             if not os.path.lexists(folder / path.name):
                 path.rename(folder / path.name)
@@ -146,10 +148,11 @@ def _moved_away(folder: Path) -> list[Path]:
     ]
 
 
-def _inode(path: Path) -> int | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a folder from another one of its name."""
     with suppress(OSError):
-        return path.stat().st_ino
+        found = path.stat()
+        return found.st_ino, found.st_ctime_ns
     return None
 
 
