@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +26,7 @@ from drnn_forecast.model.saving.seal import (
 from drnn_forecast.model.saving.sizes import (
     LARGEST_INDEX,
     LARGEST_OF_LOSS,
+    MOST_LOSSES,
     check_numbers,
     check_sizes,
 )
@@ -73,7 +76,7 @@ def content_of(model: BaseModel) -> dict[str, Any]:
     }
     special = special_hyperparameters(model) - set(APART)
     parts |= {name: getattr(model, name) for name in sorted(special)}
-    return {
+    content = {
         "class": type(model).__name__,
         "hyperparameters": to_plain({**parts, "optimizer": model.optimizer}, "hyperparameters"),
         "loss": metric_to_plain(model.loss),
@@ -81,6 +84,8 @@ def content_of(model: BaseModel) -> dict[str, Any]:
         "output_transformer": to_plain(model.output_transformer, "target_normalizer"),
         "dataset_parameters": to_plain(model.dataset_parameters, "dataset_parameters"),
     }
+    _check_numbers(content)  # what is written can be read
+    return content
 
 
 def write_model(model: BaseModel, content: dict[str, Any], folder: Path) -> None:
@@ -108,23 +113,31 @@ def _read(kind: type[Model], folder: Path) -> Model:
     """Return the model in a folder."""
     content = read_configuration(folder / CONFIGURATION, kind.__name__)
     check_there(folder / WEIGHTS, kind.__name__)
-    try:
+    with _one_error(folder):
         _check_numbers(content)
         check_sizes(lambda: _built(kind, content), folder / WEIGHTS)
-        weights = (folder / WEIGHTS).read_bytes()
-        check_file(folder / WEIGHTS, WEIGHTS, weights, content)
+    weights = (folder / WEIGHTS).read_bytes()
+    check_file(folder / WEIGHTS, WEIGHTS, weights, content)
+    with _one_error(folder):
         model: Model = _built(kind, content)
         _take(model, safetensors.load(weights))
-    except Exception as error:  # what the parts of a model say of any value is not for users
-        if isinstance(error, OSError):
-            raise
-        said = " ".join(str(error).split()) or type(error).__name__
+    model.eval()
+    return model
+
+
+@contextmanager
+def _one_error(folder: Path) -> Iterator[None]:
+    """Tell in one way what the parts of a model say of values that no model has."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise ValueError(
             f"{str(folder / CONFIGURATION)!r} and {WEIGHTS!r} are damaged or do not belong "
             f"together: {said[:300]}. {REMEDY}"
         ) from error
-    model.eval()
-    return model
 
 
 def _check_numbers(content: dict[str, Any]) -> None:
@@ -132,10 +145,10 @@ def _check_numbers(content: dict[str, Any]) -> None:
     counted = {n: v for n, v in content["hyperparameters"].items() if n not in UNCOUNTED}
     check_numbers(counted, "hyperparameters")
     losses = [content["loss"], content["logging_metrics"]]
-    check_numbers(losses, "losses", largest=LARGEST_OF_LOSS)
+    check_numbers(losses, "losses", largest=LARGEST_OF_LOSS, most=MOST_LOSSES)
     others = [content["dataset_parameters"], content["output_transformer"]]
     others += [content["hyperparameters"].get(name) for name in UNCOUNTED]
-    check_numbers(others, "dataset_parameters", largest=LARGEST_INDEX)
+    check_numbers(others, "dataset_parameters", largest=LARGEST_INDEX, most=None)
 
 
 def _built(kind: type[Model], content: dict[str, Any]) -> Model:
