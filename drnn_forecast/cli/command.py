@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
+from drnn_forecast.host import importing_nothing
 
 COMMANDS: dict[str, Any] = {
     "demo": run_demo,
@@ -35,9 +37,9 @@ class OneLineParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with the message."""
-        sys.exit(
-            f"error: {message} (`{self.prog.replace('[options] ', '')} --help` lists the flags)"
-        )
+        # A URL may hold a password, and spaces: what follows is left out with it.
+        said = re.sub(r"\S*://.*", "a URL, which is not shown", " ".join(message.split()))
+        sys.exit(f"error: {said} (`{self.prog.replace('[options] ', '')} --help` lists the flags)")
 
 
 def obey(args: Sequence[str] | None = None) -> None:
@@ -50,14 +52,15 @@ def obey(args: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if args is None else list(args)
     check_files(given)
     bound_configurations()
-    auto_cli(
-        COMMANDS,
-        args=given,
-        parser_class=OneLineParser,
-        prog="drnn-forecast",
-        version=__version__,
-        description="Forecasts long, seasonal series with a dilated recurrent network.",
-    )
+    with importing_nothing():
+        auto_cli(
+            COMMANDS,
+            args=given,
+            parser_class=OneLineParser,
+            prog="drnn-forecast",
+            version=__version__,
+            description="Forecasts long, seasonal series with a dilated recurrent network.",
+        )
 
 
 def _show_progress() -> None:

@@ -22,36 +22,40 @@ def predict_table(
     horizon: int | None = None,
     origin: str | None = None,
     out: Path | None = None,
+    unsafe: bool = False,
 ) -> None:
     """Forecasts every series of a table with a trained model.
 
     Args:
-        model: The folder that fit wrote, or a Lightning checkpoint. A checkpoint is a pickle: use
-            only files that you trust.
+        model: The folder that fit wrote, or a Lightning checkpoint of this package's own parts.
         data: CSV or Parquet file with the columns of the training table.
         future: CSV or Parquet file of future rows: series, time and covariates known ahead. Rows
             of the table whose target is empty after a series' last observation serve as well.
         horizon: Time steps; by default those of the training.
         origin: The time of the first forecast; by default the step after the end of every series.
         out: CSV or Parquet file to write; by default CSV to the screen.
+        unsafe: Whether a checkpoint may hold other parts: it can then run any code as you.
     """
+    asked = (model, unsafe, data, future, horizon, origin)
     if out is None:
-        _forecast(model, data, future, horizon, origin).to_csv(sys.stdout, index=False)
+        _forecast(*asked).to_csv(sys.stdout, index=False)
         return
     check_file("out", out, inputs=[model, data, future], suffixes=tables.SUFFIXES)
     with held("out", out):
-        tables.write_table(_forecast(model, data, future, horizon, origin), out)
+        tables.write_table(_forecast(*asked), out)
     print(f"Written: {out}")
 
 
 def _forecast(
-    model: Path, data: Path, future: Path | None, horizon: int | None, origin: str | None
+    model: Path,
+    unsafe: bool,
+    data: Path,
+    future: Path | None,
+    horizon: int | None,
+    origin: str | None,
 ) -> pd.DataFrame:
     """Return the forecast."""
-    if model.is_dir():
-        forecaster: drnn.Forecaster = drnn.load(model)
-    else:
-        forecaster = drnn.DilatedRNNForecaster.load_from_checkpoint(model)
+    forecaster = drnn.load(model, unsafe=unsafe)
     names = [(forecaster.hparams["roles"] or {}).get("series")]
     return forecaster.forecast(
         tables.read_table(data, text=names),

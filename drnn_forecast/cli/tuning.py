@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jsonargparse.typing import SecretStr
+
 import drnn_forecast as drnn
 from drnn_forecast import model as models, training
 from drnn_forecast.cli.outputs import check_folder
@@ -22,7 +24,7 @@ def tune_on_table(
     search_space: drnn.SearchSpace = EVERYTHING,
     seasonal: bool = True,
     objectives: list[str] | None = None,
-    storage: str | None = None,
+    storage: SecretStr | None = None,
     study_name: str = "drnn_forecast",
     out: Path = Path("drnn-tuning"),
     head_size: int | None = None,
@@ -48,17 +50,18 @@ def tune_on_table(
             the space has no lists.
         objectives: What is lowered; [validation_loss,training_seconds] or
             [validation_loss,parameters] for a Pareto front.
-        storage: A database for several workers, such as postgresql://user@host/name; by default
-            a SQLite file in `out`.
+        storage: A database for several workers, such as postgresql://user@host/name, or @file, a
+            file that holds its URL; by default the URL in the environment variable
+            DRNN_FORECAST_STORAGE, or a SQLite file in `out`. A password belongs into these.
         study_name: Under which the study is stored.
-        out: Folder for checkpoints and pictures.
+        out: Folder for models and pictures.
         head_size: Units of the head's hidden layers; by default the recipe's.
         quantiles: Levels to forecast, 0.5 among them; by default seven from 0.025 to 0.975.
         max_epochs: The most epochs of a training run.
         steps_per_epoch: Optimiser steps between validations.
         patience: Validations without a better loss after which a run stops.
         seeds: Of each configuration's runs, whose mean loss counts; by default [0].
-        keep_checkpoints: How many of the best trials' checkpoints are kept.
+        keep_checkpoints: How many of the best trials' models are kept.
         heartbeat_seconds: Between two signs of life of a worker.
         plots: Whether to draw the study into `out`.
         progress: Whether to show the progress bar.
@@ -90,7 +93,7 @@ def tune_on_table(
         search_space=search_space,
         fixed=fixed,
         objectives=objectives or ("validation_loss",),
-        storage=storage,
+        storage=None if storage is None else storage.get_secret_value(),
         study_name=study_name,
         folder=out,
         **{name: value for name, value in budget.items() if value is not None},
@@ -108,7 +111,7 @@ def tune_on_table(
     print(f"Best validation loss {result.best_value:.6g}, trial {result.best_trial.number}:")
     for name, value in result.best_params.items():
         print(f"  {name}: {value}")
-    print(f"Checkpoint: {result.best_checkpoint}")
+    print(f"Model: {result.best_checkpoint}")
     if plots:
         for path in result.save_plots(out / "plots"):
             print(f"Written: {path}")

@@ -39,6 +39,7 @@ from .optuna import (
     retried_trial as retried_trial,
     retry_once as retry_once,
 )
+from .parsing import importing_nothing as importing_nothing
 from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
 from .randomness import (
     isolated_randomness as isolated_randomness,

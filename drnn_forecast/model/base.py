@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any
 
 import torch
-from pytorch_forecasting.models.base import BaseModelWithCovariates
 from pytorch_forecasting.utils import to_list
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
-from typing_extensions import Self
 
-from drnn_forecast.host import PreciseLoss, keep_inputs, wrap_checkpoints
+from drnn_forecast.host import PreciseLoss, keep_inputs
 from drnn_forecast.model.collection import (
     WindowCollector,
     WindowData,
@@ -36,9 +33,9 @@ from drnn_forecast.model.losses import (
     within,
     without_graph,
 )
-from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets, precision_of
+from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets
 from drnn_forecast.model.output import NetworkOutput
-from drnn_forecast.model.saving.checkpoint import WRITTEN_BY, OwnClasses, check_checkpoint
+from drnn_forecast.model.saving.checkpointed import CheckpointedModel
 
 TRAINING_LOSS = 10.0
 """How large a usual loss is in training. At this size a gradient norm that is clipped at 1, as is
@@ -46,7 +43,7 @@ customary, is clipped in most steps, which on the package's sample validates 7 %
 about 1, whose steps are clipped at times (two seeds, 600 steps)."""
 
 
-class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
+class ForecastingModel(PreciseLoss, CheckpointedModel):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
     renewable_windows: tuple[Any, Any] = (None, None)
@@ -65,30 +62,10 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         state.pop("renewable_windows", None)
         return state
 
-    @classmethod
-    def load_from_checkpoint(
-        cls, checkpoint_path: str | PathLike[str], *args: Any, **kwargs: Any
-    ) -> Self:
-        """Return the model of a Lightning checkpoint, in evaluation mode, without its dataset.
-
-        A checkpoint is a pickle, which can run code when read: load only files that you trust.
-
-        Raises:
-            FileNotFoundError: There is no such file.
-            ValueError: It is no whole checkpoint, or one of another class.
-        """
-        check_checkpoint(checkpoint_path, cls.__name__)
-        model: Self = super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
-        model.eval()
-        return model
-
     def setup(self, stage: str) -> None:
-        """Let the trainer read the model's own checkpoints, and leave batches as they are."""
+        """Let the trainer leave batches as they are."""
         super().setup(stage)
         keep_inputs(self.trainer)
-        wrap_checkpoints(
-            self.trainer, OwnClasses, lambda inner: OwnClasses(inner, self._written_objects)
-        )
 
     def on_fit_start(self) -> None:
         """Train as a new model does where this one was loaded, which is in evaluation mode."""
@@ -121,22 +98,6 @@ class ForecastingModel(PreciseLoss, BaseModelWithCovariates):
         """Refuse such datasets before a prediction of Lightning's own."""
         super().on_predict_start()
         check_loaders(self, self.trainer.predict_dataloaders)
-
-    def _written_objects(self) -> dict[str, Any]:
-        """Return what a checkpoint holds beside numbers."""
-        checkpoint = {"hyper_parameters": dict(self.hparams)}
-        self.on_save_checkpoint(checkpoint)
-        return checkpoint
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add to a checkpoint what upstream adds, and the name of the class."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint[WRITTEN_BY] = type(self).__name__
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the precision in which the weights of a checkpoint were trained."""
-        super().on_load_checkpoint(checkpoint)
-        self.to(precision_of(checkpoint["state_dict"]))
 
     def to_network_output(self, **results: Any) -> NetworkOutput:
         """Return the named output of the network."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -22,11 +21,19 @@ from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
 from drnn_forecast.model.prediction import forecast_columns
-from drnn_forecast.model.saving.folder import read_configuration
+from drnn_forecast.model.saving.folder import CONFIGURATION as MEMBER, OWN, content_of, write_model
+from drnn_forecast.model.saving.seal import (
+    REMEDY,
+    check_file,
+    check_there,
+    read_configuration,
+    write_configuration,
+)
+from drnn_forecast.model.saving.swap import read_whole, swapped
 from drnn_forecast.model.trained import AskedModel, Origin
 
-FORMAT_VERSION = 1
 CONFIGURATION = "ensemble.json"
+MOST_MEMBERS = 1_000
 AVERAGES: dict[str, Callable[..., NDArray[Any]]] = {"mean": np.mean, "median": np.median}
 MODES = ("prediction", "quantiles", "samples")
 
@@ -133,19 +140,17 @@ class Ensemble(AskedModel):
             ValueError: A part of a member cannot be written without pickle.
             FileNotFoundError: The parent of the folder does not exist.
         """
-        folder = Path(folder)
-        folder.mkdir(exist_ok=True)
-        for number, member in enumerate(self.members):
-            member.save_pretrained(folder / _member_folder(number))
-        content = {
-            "format_version": FORMAT_VERSION,
-            "class": type(self).__name__,
-            "average": self.average,
-            "members": len(self.members),
-        }
-        # Last, so that a folder that was written halfway is none.
-        (folder / CONFIGURATION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        return folder
+        contents = [content_of(member) for member in self.members]
+        with swapped(folder, OWN) as place:
+            written: dict[str, bytes] = {}
+            for number, (member, content) in enumerate(zip(self.members, contents, strict=True)):
+                own = place / _member_folder(number)
+                own.mkdir()
+                write_model(member, content, own)
+                written[_member_folder(number)] = (own / MEMBER).read_bytes()
+            parts = {"class": type(self).__name__, "average": self.average, "members": len(written)}
+            write_configuration(place / CONFIGURATION, parts, written)
+        return Path(folder)
 
     @classmethod
     def from_pretrained(cls, folder: str | PathLike[str]) -> Ensemble:
@@ -155,12 +160,25 @@ class Ensemble(AskedModel):
             FileNotFoundError: A file is missing.
             ValueError: A file is damaged, of another class, or of a later version.
         """
-        content = read_configuration(Path(folder) / CONFIGURATION, cls.__name__, FORMAT_VERSION)
-        members = [
-            DilatedRNNForecaster.from_pretrained(Path(folder) / _member_folder(number))
-            for number in range(content["members"])
-        ]
-        return cls(members, average=content["average"])
+        return read_whole(folder, cls._read)
+
+    @classmethod
+    def _read(cls, folder: Path) -> Ensemble:
+        """Return the ensemble in a folder."""
+        content = read_configuration(folder / CONFIGURATION, cls.__name__)
+        count = content.get("members")
+        if type(count) is not int or not 1 <= count <= MOST_MEMBERS:
+            raise ValueError(
+                f"{str(folder / CONFIGURATION)!r} is damaged: `members` must be a number from 1 to "
+                f"{MOST_MEMBERS}, got {str(count)[:40]}. {REMEDY}"
+            )
+        members = []
+        for name in map(_member_folder, range(count)):
+            check_there(folder / name / MEMBER, cls.__name__)
+            part = (folder / name / MEMBER).read_bytes()
+            check_file(folder / name / MEMBER, name, part, content)
+            members.append(DilatedRNNForecaster.from_pretrained(folder / name))
+        return cls(members, average=content.get("average", ""))
 
     @property
     def hparams(self) -> Any:

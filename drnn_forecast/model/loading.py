@@ -1,21 +1,31 @@
-"""Models from their folders, whichever kind was saved."""
+"""Models from what was saved, whichever kind it is."""
 
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 from drnn_forecast.model.ensemble import CONFIGURATION, Ensemble
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
+from drnn_forecast.model.saving.swap import found
 
 
-def load(folder: str | PathLike[str]) -> DilatedRNNForecaster | Ensemble:
+def load(folder: str | PathLike[str], *, unsafe: bool = False) -> DilatedRNNForecaster | Ensemble:
     """Return the model that `save` wrote, in evaluation mode; no code of the folder runs.
+
+    Args:
+        folder: Of the model; or a Lightning checkpoint, of which only objects of the classes that
+            our models have are read.
+        unsafe: Whether a checkpoint may hold objects of any class: it can then run any code as
+            you, so only files that you trust. It makes no difference to a folder.
 
     Raises:
         FileNotFoundError: There is no model in the folder.
-        ValueError: A file is damaged, of another class, or of a later version.
+        ValueError: A file is damaged, of another class, or of a later version, or a checkpoint
+            names other classes.
     """
-    if (Path(folder) / CONFIGURATION).is_file():
+    place = found(folder)
+    if place.is_file():
+        return DilatedRNNForecaster.load_from_checkpoint(place, unsafe=unsafe)
+    if (place / CONFIGURATION).is_file():
         return Ensemble.from_pretrained(folder)
     return DilatedRNNForecaster.from_pretrained(folder)

@@ -16,7 +16,7 @@ TUNE = [
 
 
 @pytest.mark.slow
-def test_a_search_resumes_and_its_checkpoint_predicts(here, capsys):
+def test_a_search_resumes_and_its_model_predicts(here, capsys):
     data = write(table(), here / "data.csv")
     (here / "space.yaml").write_text(
         "hidden_size: {low: 3, high: 5}\ncell_type: GRU\nbatch_size: 16\ndilations: [[1, 4, 12]]\n"
@@ -30,8 +30,8 @@ def test_a_search_resumes_and_its_checkpoint_predicts(here, capsys):
     assert "Stopped by n_trials; 1 complete" in printed
     assert "Stopped by n_trials; 2 complete" in printed
     assert (here / "tuned/plots/history.png").stat().st_size > 5_000
-    checkpoint = printed.split("Checkpoint: ")[-1].splitlines()[0]
-    assert run("predict", checkpoint, data, "--out", "out.csv") == 0
+    model = printed.split("Model: ")[-1].splitlines()[0]
+    assert run("predict", model, data, "--out", "out.csv") == 0
     assert len(pd.read_csv(here / "out.csv")) == 24
 
 

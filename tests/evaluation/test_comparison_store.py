@@ -1,5 +1,6 @@
 import io
 import json
+import random
 import shutil
 import zipfile
 
@@ -255,3 +256,58 @@ def test_values_that_differ_are_described_differently(one, other):
 def test_equal_losses_are_described_alike_without_an_address():
     assert described(quantile_loss()) == described(quantile_loss())
     assert "0x" not in described({"a": [quantile_loss(), Plain(3)], "f": scaled(2)})
+
+
+def stored(folder):
+    """Return a store, and the arguments by which a piece of work in it is found."""
+    forecasts = pd.DataFrame({"series": ["a", "b"] * 5, "actual": np.arange(10.0)})
+    place = "model-seed-0", {"model": "m", "seed": 0}
+    store = Store(folder)
+    store.save(*place, {"epochs": 3, "losses": {0.001: 1.5, 1e-05: 2.0}}, forecasts)
+    return store, place
+
+
+def check_flips(folder, count, seed):
+    store, place = stored(folder)
+    (path,) = folder.iterdir()
+    whole, draw = path.read_bytes(), random.Random(seed)
+    true = store.load(*place)
+    assert true is not None
+    for _ in range(count):
+        content = bytearray(whole)
+        number = draw.randrange(8 * len(whole))
+        content[number // 8] ^= 1 << number % 8
+        path.write_bytes(bytes(content))
+        found = store.load(*place)
+        if found is not None:
+            assert found.facts == true.facts
+            pd.testing.assert_frame_equal(found.forecasts, true.forecasts, check_exact=True)
+
+
+def test_a_flipped_bit_of_finished_work_is_noticed_or_makes_no_difference(tmp_path):
+    check_flips(tmp_path / "cells", 200, seed=0)
+
+
+@pytest.mark.slow
+def test_ten_thousand_flipped_bits_of_finished_work_are_noticed(tmp_path):
+    check_flips(tmp_path / "cells", 10_000, seed=1)
+
+
+@pytest.mark.parametrize("part", ["facts", "forecasts.parquet", "no forecasts", "another file"])
+def test_work_that_was_changed_within_its_file_counts_as_unfinished(tmp_path, part):
+    store, place = stored(tmp_path / "cells")
+    (path,) = (tmp_path / "cells").iterdir()
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    if part == "facts":
+        parts["work.json"] = parts["work.json"].replace(b'"epochs": 3', b'"epochs": 4')
+    elif part == "forecasts.parquet":
+        parts[part] = pd.DataFrame({"series": ["a"], "actual": [0.0]}).to_parquet()
+    elif part == "no forecasts":
+        del parts["forecasts.parquet"]
+    else:
+        parts["forecasts.parquft"] = parts.pop("forecasts.parquet")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert store.load(*place) is None

@@ -16,6 +16,7 @@ from pytorch_forecasting.metrics import (
 )
 
 from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData, fit
+from seals import sealed
 from series import make_dataset, planted_frame
 
 AVERAGES = {"mean": np.mean, "median": np.median}
@@ -262,12 +263,23 @@ def test_a_folder_without_an_ensemble_is_refused(folder):
     [
         (lambda text: text[:-5], "is damaged"),
         (
-            lambda text: text.replace('"Ensemble"', '"Other"'),
+            lambda text: json.dumps(sealed(json.loads(text) | {"class": "Other"})),
             "is the configuration of Other, not of Ensemble",
         ),
         (
-            lambda text: json.dumps({**json.loads(text), "format_version": 2}),
-            "has the format version 2, and this package reads 1",
+            lambda text: json.dumps(sealed(json.loads(text) | {"format_version": 3})),
+            "has the format version 3, and this package reads 1 and 2",
+        ),
+        *(
+            (
+                lambda text, count=count: json.dumps(sealed(json.loads(text) | {"members": count})),
+                "`members` must be a number from 1 to 1000",
+            )
+            for count in (0, -1, 10**9, "2", None, True)
+        ),
+        (
+            lambda text: json.dumps(sealed(json.loads(text) | {"average": "worst"})),
+            "`average` must be 'mean' or 'median', got 'worst'",
         ),
     ],
 )

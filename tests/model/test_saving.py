@@ -28,6 +28,7 @@ from sklearn.preprocessing import RobustScaler
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData
 from drnn_forecast.model.saving.plain import from_plain, to_plain
+from seals import reseal
 from series import first_batch, make_dataset, planted_frame
 
 
@@ -160,7 +161,7 @@ def test_a_folder_forecasts_alone(tmp_path):
 
     pd.testing.assert_frame_equal(loaded.forecast(frame), model.forecast(frame))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
-    assert json.loads((tmp_path / "config.json").read_text())["format_version"] == 1
+    assert json.loads((tmp_path / "config.json").read_text())["format_version"] == 2
 
 
 class _Foreign(GroupNormalizer):
@@ -195,19 +196,18 @@ def test_a_loss_that_cannot_be_written_is_refused_by_name(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    return make_model(make_dataset()).save_pretrained(tmp_path)
+    return make_model(make_dataset()).save_pretrained(tmp_path / "model")
 
 
-def test_a_later_format_is_refused(folder):
-    path = folder / "config.json"
-    path.write_text(path.read_text().replace('"format_version": 1', '"format_version": 2'))
-    with pytest.raises(ValueError, match="has the format version 2, and this package reads 1"):
+@pytest.mark.parametrize("found", [3, 0, 2.0, True, "2", None, 10**400])
+def test_a_later_format_is_refused(folder, found):
+    reseal(folder / "config.json", format_version=found)
+    with pytest.raises(ValueError, match=r"has the format version .*this package reads 1 and 2"):
         DilatedRNNForecaster.from_pretrained(folder)
 
 
 def test_another_class_is_refused(folder):
-    path = folder / "config.json"
-    path.write_text(path.read_text().replace('"DilatedRNNForecaster"', '"Other"'))
+    reseal(folder / "config.json", **{"class": "Other"})
     with pytest.raises(
         ValueError, match="is the configuration of Other, not of DilatedRNNForecaster"
     ):
@@ -225,5 +225,5 @@ def test_a_missing_file_is_named(folder, name):
 def test_a_truncated_file_is_refused(folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match=r"(is|are) damaged"):
         DilatedRNNForecaster.from_pretrained(folder)

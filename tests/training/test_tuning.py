@@ -125,9 +125,9 @@ def test_the_best_parameters_make_the_best_model_again(result, datasets):
 
 def test_only_the_best_checkpoints_are_kept(result, folder):
     best = result.table.query("state == 'complete'")["validation_loss"].nsmallest(2).index
-    expected = {f"trial-{number:04}.ckpt" for number in best}
+    expected = {f"trial-{number:04}" for number in best}
 
-    assert {path.name for path in (folder / "checkpoints").rglob("*.*")} == expected
+    assert {path.name for path in (folder / "checkpoints" / "drnn_forecast").iterdir()} == expected
     assert set(result.table["checkpoint"].dropna().map(lambda path: path.name)) == expected
 
 
@@ -198,7 +198,7 @@ def test_a_configuration_with_several_seeds_has_their_mean_and_the_best_one_s_mo
         found = tune(datasets, n_trials=1, folder=tmp_path / str(seeds), storage=InMemoryStorage(), fixed=fixed, seeds=seeds, **SMALL)  # fmt: skip
         values[seeds] = found.best_value
     best_seed = min([(0,), (1,)], key=values.get)
-    best = tune(datasets, n_trials=1, folder=tmp_path / str(best_seed), storage=InMemoryStorage(), fixed=fixed, seeds=best_seed, **SMALL)  # fmt: skip
+    best = tune(datasets, n_trials=1, folder=tmp_path / f"best {best_seed}", storage=InMemoryStorage(), fixed=fixed, seeds=best_seed, **SMALL)  # fmt: skip
 
     assert values[0, 1] == pytest.approx((values[0,] + values[1,]) / 2)
     torch.testing.assert_close(found.best_model().state_dict(), best.best_model().state_dict())
@@ -319,7 +319,7 @@ def test_a_failed_trial_is_recorded_with_its_reason_and_the_study_goes_on(
     assert table["reason"][0] == "OutOfMemoryError: out of memory"
     assert table["reason"][1].startswith("RuntimeError: Training never reached a finite")
     assert "Trial 0 failed: OutOfMemoryError" in caplog.text
-    assert len(list((tmp_path / "checkpoints").rglob("*.*"))) == 2
+    assert len(list((tmp_path / "checkpoints" / "drnn_forecast").iterdir())) == 2
 
 
 def test_a_search_in_which_everything_fails_ends_with_the_reason(datasets, tmp_path):
@@ -452,7 +452,7 @@ def test_the_front_holds_what_nothing_beats_in_both(front_result):
     assert front_result.front["validation_loss"].is_monotonic_increasing
     assert front_result.best_value == table["validation_loss"].min()
     assert {path.name for path in front_result.best_checkpoint.parent.iterdir()} == {
-        f"trial-{number:04}.ckpt" for number in expected
+        f"trial-{number:04}" for number in expected
     }
 
 
@@ -543,7 +543,7 @@ def test_progress_shows_the_best_value_so_far(datasets, tmp_path, capfd):
         ({"n_trials": 1, "objectives": ("validation_loss", "parameters"), "pruner": MedianPruner()}, ValueError, "`pruner` must be None with two objectives"),
         ({"n_trials": 1, "storage": "my study"}, ValueError, "`storage` must be a URL"),
         ({"n_trials": 1, "storage": "nodb://x"}, ImportError, "needs a database driver"),
-        ({"n_trials": 1, "storage": "postgresql://u:secret@127.0.0.1:1/x"}, ConnectionError, r"postgresql\+psycopg://u:\*\*\*@127.0.0.1:1/x' does not answer"),
+        ({"n_trials": 1, "storage": "postgresql://u:secret@127.0.0.1:1/x"}, ConnectionError, "a postgresql database, does not answer: Connection refused"),
         ({"n_trials": 1, "storage": "sqlite:////no/such/folder/study.db"}, ConnectionError, "does not answer: unable to open database file"),
     ],
 )  # fmt: skip
@@ -645,7 +645,7 @@ def test_without_optuna_the_install_command_is_named(datasets, monkeypatch):
 
 def test_a_checkpoint_of_another_machine_is_named(result, tmp_path):
     elsewhere = replace(result, checkpoints=tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"trial-\d+\.ckpt' is not on this machine; worker"):
+    with pytest.raises(FileNotFoundError, match=r"trial-\d+' is not on this machine; worker"):
         elsewhere.best_model()
 
 

@@ -15,6 +15,9 @@ import pandas as pd
 
 from drnn_forecast.data import replaced
 
+WORK, FORECASTS = "work.json", "forecasts.parquet"
+PARTS = {WORK, FORECASTS}
+
 
 class Work(NamedTuple):
     """What came out: plain values, and forecasts where there are any."""
@@ -28,8 +31,8 @@ class Store:
 
     Each piece is a zip file with `work.json` and `forecasts.parquet`. What determined the work is
     in the first in full and in the file's name as a digest, so that work under other settings is
-    not found. A file appears whole or not at all, and zip keeps checksums: one that was cut or
-    changed counts as work that is not finished.
+    not found. A file appears whole or not at all, and has a digest of what it holds: one that was
+    cut or changed counts as work that is not finished.
     """
 
     def __init__(self, folder: Path | str | None) -> None:
@@ -48,13 +51,16 @@ class Store:
             return None
         try:
             with zipfile.ZipFile(_path(self.folder, name, identity)) as archive:
-                kept = json.loads(archive.read("work.json"))
-                if kept["identity"] != identity:
+                kept = json.loads(archive.read(WORK))
+                if kept["identity"] != identity or set(archive.namelist()) - PARTS:
                     return None
-                if "forecasts.parquet" not in archive.namelist():
-                    return Work(kept["facts"], None)
-                forecasts = pd.read_parquet(io.BytesIO(archive.read("forecasts.parquet")))
-                return Work(kept["facts"], forecasts)
+                forecasts = None
+                if FORECASTS in archive.namelist():
+                    forecasts = archive.read(FORECASTS)
+                if kept["digest"] != _digest(kept["facts"], identity, forecasts):
+                    return None
+                table = None if forecasts is None else pd.read_parquet(io.BytesIO(forecasts))
+                return Work(kept["facts"], table)
         except Exception:  # zipfile raises a dozen kinds of errors for damaged files
             return None
 
@@ -70,11 +76,13 @@ class Store:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         path = _path(self.folder, name, identity)
+        table = None if forecasts is None else forecasts.to_parquet(index=False)
+        digest = _digest(facts, identity, table)
+        work = {"facts": facts, "identity": identity, "digest": digest}
         with replaced(path) as partial, zipfile.ZipFile(partial, "w") as archive:
-            work = {"facts": facts, "identity": identity}
-            archive.writestr("work.json", json.dumps(work, indent=1))
-            if forecasts is not None:
-                archive.writestr("forecasts.parquet", forecasts.to_parquet(index=False))
+            archive.writestr(WORK, json.dumps(work, indent=1))
+            if table is not None:
+                archive.writestr(FORECASTS, table)
 
 
 def _path(folder: Path, name: str, identity: Mapping[str, Any]) -> Path:
@@ -82,3 +90,10 @@ def _path(folder: Path, name: str, identity: Mapping[str, Any]) -> Path:
     readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     return folder / f"{readable}-{digest}.zip"
+
+
+def _digest(facts: Any, identity: Mapping[str, Any], forecasts: bytes | None) -> str:
+    """Return a digest of a piece of work."""
+    plain = json.loads(json.dumps([facts, identity, forecasts is None]))  # names become text
+    plain = json.dumps(plain, sort_keys=True)
+    return hashlib.sha256(plain.encode() + (forecasts or b"")).hexdigest()

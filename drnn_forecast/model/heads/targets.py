@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_forecasting.metrics import DistributionLoss, Metric, QuantileLoss
 from pytorch_forecasting.utils import to_list
@@ -89,7 +90,7 @@ class TargetHead(nn.Module):
         self.output_size = output_size
         self.num_shifted = 1 if isinstance(loss, DistributionLoss) else output_size
         self.ranks = (
-            torch.as_tensor(loss.quantiles).argsort().argsort().tolist()
+            np.argsort(np.argsort(loss.quantiles)).tolist()
             if isinstance(loss, QuantileLoss)
             else None
         )

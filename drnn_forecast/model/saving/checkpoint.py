@@ -3,44 +3,148 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
-from pickle import UnpicklingError
 from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+import torchmetrics
 from lightning.pytorch.plugins import CheckpointIO
+from pytorch_forecasting.metrics.distributions import ImplicitQuantileNetwork
+from torch import nn
+
+from drnn_forecast.model.saving import metrics, plain
 
 WRITTEN_BY = "drnn_forecast_class"
 """The key of a checkpoint that holds the name of the class that wrote it."""
 
 
-def check_checkpoint(path: str | PathLike[str], class_name: str) -> None:
-    """Check that a file is a whole checkpoint of that class, before a model is made of it."""
+CLASSES = (
+    *plain.WRITABLE.values(),
+    *metrics.WRITABLE.values(),
+    *metrics.OF_PARTS.values(),
+    *(getattr(torchmetrics.regression, name) for name in torchmetrics.regression.__all__),
+    ImplicitQuantileNetwork,
+    *(nn.Linear, nn.ModuleList, nn.PReLU, nn.Sequential),
+    *(pd.DataFrame, pd.Index, pd.MultiIndex, pd.RangeIndex, pd.StringDtype, slice),
+    *(np.dtype, np.ndarray, *(getattr(np.dtypes, name) for name in np.dtypes.__all__)),
+)
+"""What the objects in a checkpoint of ours may be, beside what torch allows itself."""
+
+PARTS = (
+    "pytorch_forecasting.metrics.base_metrics._base_metrics.TorchMetricWrapper",
+    "pytorch_forecasting.metrics.base_metrics.TorchMetricWrapper",
+    "torchmetrics.metric.jit_distributed_available",
+    *(f"torchmetrics.utilities.data.dim_zero_{name}" for name in ("cat", "max", "mean", "min")),
+    "torchmetrics.utilities.data.dim_zero_sum",
+    *(f"numpy.{core}.multiarray._reconstruct" for core in ("_core", "core")),
+    *(f"numpy.{core}.multiarray.scalar" for core in ("_core", "core")),
+    "pandas._libs.internals._unpickle_block",
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
+    "pandas.core.indexes.base._new_Index",
+    "pandas.core.internals.managers.BlockManager",
+    "pandas.arrays.ArrowStringArray",
+    "pandas.core.arrays.string_arrow.ArrowStringArray",
+    "pandas.core.arrays.string_.StringArray",
+    *(f"pyarrow.lib.{name}" for name in ("_restore_array", "py_buffer", "type_for_alias")),
+)
+"""The names by which such objects are made of their parts, of old and new versions."""
+
+
+REACHING = ("builtins", "operator", "_operator")
+"""Modules of functions that reach the attributes of any object."""
+
+
+@contextmanager
+def allowed_classes() -> Iterator[None]:
+    """Let torch's safe reading make objects of `CLASSES`, and of no others."""
+    parts = [(found, name) for name in PARTS if (found := _resolved(name)) is not None]
+    with torch.serialization.safe_globals([*CLASSES, *parts]):
+        yield
+
+
+def check_checkpoint(path: str | PathLike[str], class_name: str, *, unsafe: bool = False) -> None:
+    """Check that a file is a whole checkpoint of that class, before a model is made of it.
+
+    Args:
+        path: Of the file.
+        class_name: Of the model.
+        unsafe: Whether the file may run code when it is read.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no whole checkpoint, one of another class, or it names classes that are
+            none of `CLASSES`.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"The checkpoint {str(path)!r} does not exist.")
+    content = _content(path, unsafe=unsafe)
+    writer = content.get(WRITTEN_BY) if isinstance(content, dict) else None
+    if writer != class_name:
+        raise ValueError(
+            f"{str(path)!r} is not a checkpoint of {class_name}"
+            f"{f', but of {str(writer)[:80]}' if writer else ''}. "
+            "Load it with the class that wrote it."
+        )
+    parts = [content.get(name) for name in ("state_dict", "hyper_parameters")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError(
+            f"{str(path)!r} is no checkpoint of a model: it lacks its `state_dict` or "
+            "`hyper_parameters`. Write it with the trainer's `save_checkpoint`."
+        )
+    if "_instantiator" in parts[1] and not unsafe:
+        raise ValueError(_refusal(path, "a function that makes the model"))
+
+
+def _content(path: str | PathLike[str], *, unsafe: bool) -> Any:
+    """Return what a checkpoint holds."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=False, mmap=True)
+        with allowed_classes():
+            return torch.load(path, map_location="cpu", weights_only=not unsafe, mmap=True)
     except (ImportError, AttributeError) as error:
         raise ValueError(
             f"{str(path)!r} names a class that cannot be imported here: {error}. Make the module "
             "that defines it importable, such as that of a cell of your own."
         ) from error
-    except (RuntimeError, OSError, EOFError, UnpicklingError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever a damaged file makes of pickle, zip and torch
+        others = [] if unsafe else _names_refused(path)
+        if others:
+            raise ValueError(_refusal(path, ", ".join(others))) from error
         raise ValueError(
             f"{str(path)!r} is not a whole Lightning checkpoint: it is truncated, or another kind "
             "of file. Copy it again, or train the model again."
         ) from error
-    writer = content.get(WRITTEN_BY) if isinstance(content, dict) else None
-    if writer != class_name:
-        raise ValueError(
-            f"{str(path)!r} is not a checkpoint of {class_name}"
-            f"{f', but of {writer}' if writer else ''}. "
-            "Load it with the class that wrote it."
-        )
+
+
+def _names_refused(path: str | PathLike[str]) -> list[str]:
+    """Return the classes that a checkpoint names and that are not allowed, three at most."""
+    with suppress(Exception), allowed_classes():
+        return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))[:3]
+    return []
+
+
+def _refusal(path: str | PathLike[str], what: str) -> str:
+    """Return why a checkpoint is not read, and what can be done."""
+    return (
+        f"{str(path)!r} names {what[:200]}, which is no part of this package's own models, so it "
+        "is not read: a pickle can run any code. Allow a class of your own by "
+        "`torch.serialization.add_safe_globals([TheClass])`; or, where you trust the whole file, "
+        "pass `unsafe=True` (at the command line `--unsafe true`): it may then run any code as you."
+    )
+
+
+def _resolved(name: str) -> Any:
+    """Return the object of a name, which other versions of its package may lack."""
+    with suppress(ImportError, AttributeError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return resolve_name(name)
+    return None
 
 
 class OwnClasses(CheckpointIO):
@@ -60,7 +164,7 @@ class OwnClasses(CheckpointIO):
 
     def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Return the checkpoint of a file."""
-        with torch.serialization.safe_globals(classes_in(self.content())):
+        with allowed_classes(), torch.serialization.safe_globals(classes_in(self.content())):
             return self.inner.load_checkpoint(path, *args, **kwargs)
 
     def save_checkpoint(
@@ -84,6 +188,6 @@ def classes_in(content: Any) -> list[Any]:
     torch.save(content, pickled)
     pickled.seek(0)
     names = torch.serialization.get_unsafe_globals_in_checkpoint(pickled)
-    # An array names its type of number only while it is made.
-    numbers = [getattr(np.dtypes, name) for name in np.dtypes.__all__]
-    return [*map(resolve_name, names), *numbers]
+    # `getattr`, by which a bound method is pickled, would reach anything for a file.
+    found = map(resolve_name, names)
+    return [part for part in found if getattr(part, "__module__", None) not in REACHING]

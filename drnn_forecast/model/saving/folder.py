@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file
+import torch
+from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from drnn_forecast.host import special_hyperparameters
 from drnn_forecast.model.magnitudes import precision_of
 from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plain
 from drnn_forecast.model.saving.plain import from_plain, to_plain
+from drnn_forecast.model.saving.seal import (
+    REMEDY,
+    check_file,
+    check_there,
+    read_configuration,
+    write_configuration,
+)
+from drnn_forecast.model.saving.sizes import (
+    LARGEST_INDEX,
+    LARGEST_OF_LOSS,
+    MOST_LOSSES,
+    check_numbers,
+    check_sizes,
+)
+from drnn_forecast.model.saving.swap import read_whole, swapped, write_file
 
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
-FORMAT_VERSION = 1
 WEIGHTS, CONFIGURATION = "model.safetensors", "config.json"
+OWN = r"((member-\d+/)?(config\.json|model\.safetensors))|ensemble\.json|member-\d+"
+"""The names of what models and ensembles write into their folders."""
+
 APART = ("loss", "logging_metrics", "output_transformer", "dataset_parameters")
 """What a model keeps beside its hyperparameters."""
+
+UNCOUNTED = ("roles", "record", "embedding_labels")
+"""Hyperparameters whose numbers are no sizes."""
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -31,7 +52,8 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
     """Write a model to a folder as safetensors and JSON, and return the folder.
 
     Written are the weights, the hyperparameters, the losses, and the parameters of the training
-    dataset: encoders, scalers, groups and lags.
+    dataset: encoders, scalers, groups and lags. The folder is replaced as a whole, by one rename:
+    whenever the writing ends, it holds the old model or the new one. Other files in it stay.
 
     Args:
         model: A model made with `from_dataset`.
@@ -41,13 +63,20 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
         ValueError: A normaliser, an encoder, a loss or a setting cannot be written without pickle.
         FileNotFoundError: The parent of the folder does not exist.
     """
+    content = content_of(model)
+    with swapped(folder, OWN) as place:
+        write_model(model, content, place)
+    return Path(folder)
+
+
+def content_of(model: BaseModel) -> dict[str, Any]:
+    """Return what a model is but for its weights, as plain data."""
     parts = {
         name: value for name, value in model.hparams.items() if name not in (*APART, "optimizer")
     }
     special = special_hyperparameters(model) - set(APART)
     parts |= {name: getattr(model, name) for name in sorted(special)}
     content = {
-        "format_version": FORMAT_VERSION,
         "class": type(model).__name__,
         "hyperparameters": to_plain({**parts, "optimizer": model.optimizer}, "hyperparameters"),
         "loss": metric_to_plain(model.loss),
@@ -55,11 +84,15 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
         "output_transformer": to_plain(model.output_transformer, "target_normalizer"),
         "dataset_parameters": to_plain(model.dataset_parameters, "dataset_parameters"),
     }
-    folder = Path(folder)
-    folder.mkdir(exist_ok=True)
-    save_file(_weights(model), str(folder / WEIGHTS))
-    (folder / CONFIGURATION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return folder
+    _check_numbers(content)  # what is written can be read
+    return content
+
+
+def write_model(model: BaseModel, content: dict[str, Any], folder: Path) -> None:
+    """Write a model's two files into a folder."""
+    weights = safetensors.save(_weights(model))
+    write_file(folder / WEIGHTS, weights)
+    write_configuration(folder / CONFIGURATION, content, {WEIGHTS: weights})
 
 
 def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
@@ -73,27 +106,76 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
         FileNotFoundError: A file is missing.
         ValueError: A file is damaged, of another class, or of a later version.
     """
-    folder = Path(folder)
-    content = read_configuration(folder / CONFIGURATION, kind.__name__, FORMAT_VERSION)
+    return read_whole(folder, lambda place: _read(kind, place))
+
+
+def _read(kind: type[Model], folder: Path) -> Model:
+    """Return the model in a folder."""
+    content = read_configuration(folder / CONFIGURATION, kind.__name__)
     check_there(folder / WEIGHTS, kind.__name__)
+    with _one_error(folder):
+        _check_numbers(content)
+        check_sizes(lambda: _built(kind, content), folder / WEIGHTS)
+    weights = (folder / WEIGHTS).read_bytes()
+    check_file(folder / WEIGHTS, WEIGHTS, weights, content)
+    with _one_error(folder):
+        model: Model = _built(kind, content)
+        _take(model, safetensors.load(weights))
+    model.eval()
+    return model
+
+
+@contextmanager
+def _one_error(folder: Path) -> Iterator[None]:
+    """Tell in one way what the parts of a model say of values that no model has."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(
+            f"{str(folder / CONFIGURATION)!r} and {WEIGHTS!r} are damaged or do not belong "
+            f"together: {said[:300]}. {REMEDY}"
+        ) from error
+
+
+def _check_numbers(content: dict[str, Any]) -> None:
+    """Raise where a configuration holds numbers that no model has."""
+    counted = {n: v for n, v in content["hyperparameters"].items() if n not in UNCOUNTED}
+    check_numbers(counted, "hyperparameters")
+    losses = [content["loss"], content["logging_metrics"]]
+    check_numbers(losses, "losses", largest=LARGEST_OF_LOSS, most=MOST_LOSSES)
+    others = [content["dataset_parameters"], content["output_transformer"]]
+    others += [content["hyperparameters"].get(name) for name in UNCOUNTED]
+    check_numbers(others, "dataset_parameters", largest=LARGEST_INDEX, most=None)
+
+
+def _built(kind: type[Model], content: dict[str, Any]) -> Model:
+    """Return an untrained model of a configuration."""
     arguments: dict[str, Any] = from_plain(content["hyperparameters"])
+    with torch.device("cpu"):  # upstream's losses read numbers of their own while they are made
+        loss = metric_from_plain(content["loss"])
+        metrics = nn.ModuleList(map(metric_from_plain, content["logging_metrics"]))
     model: Model = kind(
         **arguments,
-        loss=metric_from_plain(content["loss"]),
-        logging_metrics=nn.ModuleList(map(metric_from_plain, content["logging_metrics"])),
+        loss=loss,
+        logging_metrics=metrics,
         output_transformer=from_plain(content["output_transformer"]),
         dataset_parameters=from_plain(content["dataset_parameters"]),
     )
-    try:
-        model.to(precision_of(load_file(str(folder / WEIGHTS))))
-        load_model(model, str(folder / WEIGHTS))
-    except (SafetensorError, RuntimeError, StopIteration) as error:
-        raise ValueError(
-            f"{str(folder / WEIGHTS)!r} is damaged or belongs to another model. Copy the folder "
-            "again."
-        ) from error
-    model.eval()
     return model
+
+
+def _take(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give a model the weights of a file, in their precision; one may be written for several."""
+    model.to(precision_of(weights))
+    parts = model.state_dict(keep_vars=True)
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    given = {id(parts[name]) for name in weights if name in parts}
+    lacking = [name for name in missing if id(parts[name]) not in given]
+    if lacking or unexpected:
+        raise ValueError(f"weights are missing or not known: {[*lacking, *unexpected][:3]}")
 
 
 def _weights(model: BaseModel) -> dict[str, Tensor]:
@@ -105,34 +187,3 @@ def _weights(model: BaseModel) -> dict[str, Tensor]:
     for name, part in model.state_dict().items():
         kept.setdefault((part.data_ptr(), part.shape) if part.numel() else name, (name, part))
     return {name: part.detach().cpu().clone().contiguous() for name, part in kept.values()}
-
-
-def check_there(path: Path, class_name: str) -> None:
-    """Raise where a model of a class lacks one of its files."""
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(path.parent)!r} holds no {class_name}: {path.name!r} is missing. Write it with "
-            "`model.save(folder)`, or read another kind of model with `drnn_forecast.load(folder)`."
-        )
-
-
-def read_configuration(path: Path, class_name: str, version: int) -> dict[str, Any]:
-    """Return the configuration of a model of this class, in this version of its layout."""
-    check_there(path, class_name)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}. Copy the folder again.") from error
-    if not isinstance(content, dict) or "format_version" not in content:
-        raise ValueError(f"{str(path)!r} is no configuration of a model.")
-    if content["format_version"] != version:
-        raise ValueError(
-            f"{str(path)!r} has the format version {content['format_version']}, and this package "
-            f"reads {version}. Install the version of drnn_forecast that wrote it."
-        )
-    if content.get("class") != class_name:
-        raise ValueError(
-            f"{str(path)!r} is the configuration of {content.get('class')}, not of {class_name}. "
-            "Read it with `drnn_forecast.load(folder)`."
-        )
-    return content

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from pytorch_forecasting.data import (
     EncoderNormalizer,
     GroupNormalizer,
@@ -16,6 +17,9 @@ from pytorch_forecasting.data import (
 )
 from pytorch_forecasting.data.encoders import TorchNormalizer
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+WIDEST = 4 * 64
+"""Bytes of an entry of text that may be wider than the longest one."""
 
 KIND = "__kind__"
 """The key that tells a written object from a dictionary of the user's."""
@@ -82,8 +86,8 @@ def from_plain(value: Any) -> Any:
     readers: dict[str, Callable[[], Any]] = {
         "tuple": lambda: tuple(from_plain(value["entries"])),
         "items": lambda: {from_plain(name): from_plain(entry) for name, entry in value["items"]},
-        "scalar": lambda: np.dtype(value["dtype"]).type(value["value"]),
-        "array": lambda: np.array(from_plain(value["entries"]), dtype=value["dtype"]),
+        "scalar": lambda: _checked_dtype(value["dtype"]).type(value["value"]),
+        "array": lambda: _read_array(from_plain(value["entries"]), value["dtype"]),
         "tensor": lambda: torch.from_numpy(from_plain(value["array"])),
         "frame": lambda: _read_frame(value),
         "object": lambda: _read_object(value),
@@ -118,6 +122,22 @@ def _plain_frame(frame: pd.DataFrame, place: str) -> dict[str, Any]:
             [to_plain(name, place), to_plain(frame[name].to_numpy(), place)] for name in frame
         ],
     }
+
+
+def _read_array(entries: Any, name: str) -> NDArray[Any]:
+    """Return entries as an array, whose text is not much wider than they are."""
+    dtype = _checked_dtype(name)
+    if dtype.kind == "U" and dtype.itemsize > max(np.array(entries).itemsize, WIDEST):
+        raise ValueError(f"An array of the configuration has entries as wide as {name[:40]!r}.")
+    return np.array(entries, dtype=dtype)
+
+
+def _checked_dtype(name: Any) -> np.dtype[Any]:
+    """Return the type of numbers, text or plain objects of a name."""
+    dtype = np.dtype(str(name))
+    if dtype.kind not in "biufOU":
+        raise ValueError(f"The configuration has the type {str(name)[:40]!r}, unknown here.")
+    return dtype
 
 
 def _read_frame(value: dict[str, Any]) -> pd.DataFrame:

@@ -13,11 +13,21 @@ from optuna.trial import FrozenTrial, TrialState
 from drnn_forecast.host import retried_trial
 from drnn_forecast.model import DilatedRNNForecaster
 from drnn_forecast.training.tuning.figures import study_figures
-from drnn_forecast.training.tuning.study import best_trials, kept_trials, loss_of, values_of
-from drnn_forecast.training.tuning.worker import checkpoint_of
+from drnn_forecast.training.tuning.places import model_of_trial
+from drnn_forecast.training.tuning.study import (
+    FINISHED,
+    best_trials,
+    is_sound,
+    kept_trials,
+    loss_of,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CHANGED = "its record was changed after it had finished"
+"""Why a finished trial counts as failed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +86,21 @@ class TuningResult:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The Lightning checkpoint of the best trial, its seed with the lowest loss.
+        """The folder with the model of the best trial, its seed with the lowest loss.
 
         Raises:
             RuntimeError: No trial is complete.
-            FileNotFoundError: It is not here: another machine's worker wrote it.
+            FileNotFoundError: It is not here: another machine's worker wrote it, or it has parts
+                that cannot be written.
         """
-        path = checkpoint_of(self.checkpoints, self.best_trial.number)
-        if not path.is_file():
+        path = model_of_trial(self.checkpoints, self.best_trial.number)
+        if reason := self.best_trial.user_attrs.get("not_kept"):
             raise FileNotFoundError(
-                f"The best checkpoint {str(path)!r} is not on this machine; worker "
+                f"The best model was not kept: {reason} Train it again with `best_params`."
+            )
+        if not path.is_dir():
+            raise FileNotFoundError(
+                f"The best model {str(path)!r} is not on this machine; worker "
                 f"{self.best_trial.user_attrs['worker']} wrote it. Copy it, or give all workers a "
                 "`folder` that they share."
             )
@@ -93,10 +108,7 @@ class TuningResult:
 
     def best_model(self) -> DilatedRNNForecaster:
         """Return the model of `best_checkpoint` in evaluation mode."""
-        model: DilatedRNNForecaster
-        model = DilatedRNNForecaster.load_from_checkpoint(self.best_checkpoint)
-        model.eval()
-        return model
+        return DilatedRNNForecaster.from_pretrained(self.best_checkpoint)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -110,7 +122,7 @@ class TuningResult:
         table = pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="trial"))
         kept = {trial.number for trial in kept_trials(self.study, self.keep_checkpoints)}
         table["checkpoint"] = [
-            checkpoint_of(self.checkpoints, number) if number in kept else None
+            model_of_trial(self.checkpoints, number) if number in kept else None
             for number in table.index
         ]
         return table
@@ -148,21 +160,28 @@ class TuningResult:
         """Return what the table says of a trial."""
         attributes = trial.user_attrs
         values: list[float | None] = [*values_of(trial)] or [None] * len(self.objectives)
-        reason = attributes.get("reason")
-        if trial.state == TrialState.FAIL and reason is None:
+        reason, state = attributes.get("reason"), trial.state
+        if state == TrialState.FAIL and reason is None:
             reason = "its worker died"
-        run = attributes.get("run", {})
+        if state in FINISHED and not is_sound(trial):
+            reason, state, values = CHANGED, TrialState.FAIL, [None] * len(self.objectives)
+        run = _mapping(attributes.get("run"))
         costs = {name: run.get(name) for name in ("training_seconds", "parameters")}
         return {
-            "state": "failed" if trial.state == TrialState.FAIL else trial.state.name.lower(),
+            "state": "failed" if state == TrialState.FAIL else state.name.lower(),
             "validation_loss": None,
             **costs,
             **dict(zip(self.objectives, values, strict=True)),
             "duplicate_of": attributes.get("duplicate_of"),
             "retry_of": retried_trial(trial),
             "reason": reason,
-            **attributes.get("configuration", {}),
+            **_mapping(attributes.get("configuration")),
             "epochs": run.get("epochs"),
             "steps": run.get("steps"),
             "worker": attributes.get("worker"),
         }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a dictionary as it is, and an empty one in place of what is none."""
+    return value if isinstance(value, dict) else {}

@@ -7,6 +7,7 @@ report the steps of the first seed again for every other one.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import socket
@@ -15,22 +16,23 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from optuna import TrialPruned
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from drnn_forecast.model import DilatedRNNForecaster
 from drnn_forecast.training.fitting import FitResult, fit
 from drnn_forecast.training.tuning.configuration import draw, hyperparameters, smallest
 from drnn_forecast.training.tuning.problem import Problem
-from drnn_forecast.training.tuning.study import FINISHED, new_trials, values_of
+from drnn_forecast.training.tuning.study import FINISHED, new_trials, seal, values_of
+
+logger = logging.getLogger("drnn_forecast.training")
 
 
-def run_trial(
-    trial: Trial, problem: Problem, checkpoint: Path, deadline: float
-) -> tuple[float, ...]:
-    """Return the values of a trial, one per objective, and leave its best checkpoint.
+def run_trial(trial: Trial, problem: Problem, folder: Path, deadline: float) -> tuple[float, ...]:
+    """Return the values of a trial, one per objective, and leave its best model in a folder.
 
     A configuration that has been finished before is not trained again: its values come back, and
     the trial is marked as a duplicate, or pruned as that one was. The trial gets the configuration,
@@ -45,7 +47,9 @@ def run_trial(
     if twin is not None:
         trial.set_user_attr("duplicate_of", twin.number)
         if twin.state == TrialState.PRUNED:
+            seal(trial, None)
             raise TrialPruned
+        seal(trial, values_of(twin))
         return tuple(values_of(twin))
     runs: list[dict[str, float]] = []
     is_pruned = is_cut = False
@@ -66,20 +70,23 @@ def run_trial(
             steps_per_epoch=problem.steps_per_epoch,
             batch_size=configuration["batch_size"],
             patience=problem.patience,
-            checkpoint=checkpoint.with_suffix(f".seed{seed}.ckpt"),
             progress=False,
             callbacks=[*problem.fresh_callbacks(), *reporters],
             trainer_kwargs=problem.trainer_kwargs,
         )
-        _keep_the_better(result, runs, checkpoint)
+        if all(result.validation_loss < run["validation_loss"] for run in runs):
+            _keep(result.model, folder, trial)
         runs.append(_numbers(result))
         is_pruned, is_cut = reporter.is_pruned, result.stopped_by == "max_seconds"
     means = {name: fmean(run[name] for run in runs) for name in runs[0]}
     trial.set_user_attr("run", means)
     trial.set_user_attr("is_cut", is_cut)
     if is_pruned:
+        seal(trial, None)
         raise TrialPruned
-    return tuple(means[objective] for objective in problem.objectives)
+    values = tuple(means[objective] for objective in problem.objectives)
+    seal(trial, values)
+    return values
 
 
 def warm_up(problem: Problem) -> None:
@@ -132,16 +139,13 @@ def _twin(trial: Trial, configuration: dict[str, Any]) -> FrozenTrial | None:
     return None
 
 
-def _keep_the_better(
-    result: FitResult[LightningModule], earlier: Sequence[dict[str, float]], checkpoint: Path
-) -> None:
-    """Move the new run's checkpoint into place, or delete it where an earlier seed did better."""
-    if result.checkpoint is None:
-        return
-    if all(result.validation_loss < run["validation_loss"] for run in earlier):
-        result.checkpoint.replace(checkpoint)
-    else:
-        result.checkpoint.unlink()
+def _keep(model: LightningModule, folder: Path, trial: Trial) -> None:
+    """Write a model into the trial's folder; one with parts of the user's own cannot be."""
+    try:
+        cast("DilatedRNNForecaster", model).save(folder)
+    except ValueError as error:
+        trial.set_user_attr("not_kept", str(error))
+        logger.warning("The model of trial %d is not kept: %s", trial.number, error)
 
 
 def _numbers(result: FitResult[LightningModule]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
     from drnn_forecast.training.tuning.result import TuningResult
+
+logger = logging.getLogger("drnn_forecast.training")
 
 
 LONGEST_NAME = 200
@@ -74,10 +77,13 @@ def tune(
             `loss`, that are the same in every trial.
         objectives: `("validation_loss",)`, or with `"training_seconds"` or `"parameters"` as the
             second one; then nothing is pruned, and the result has a Pareto front.
-        storage: A database's URL, or a storage of Optuna; None: the file `study.db` in `folder`.
+        storage: A database's URL; `"@"` and the name of a file that holds one, for a URL with a
+            password; or a storage of Optuna. None: the URL in the environment variable
+            `DRNN_FORECAST_STORAGE`, or the file `study.db` in `folder`. No message repeats it.
             Only databases have heartbeats, by which dead workers are noticed.
         study_name: Under which the study is stored.
-        folder: Where checkpoints are written, and that file; made where it is missing.
+        folder: Where models are written, and that file; made where it is missing. Nothing outside
+            it is read or written, and it may be moved: the same call goes on there.
         max_epochs: Of each training run.
         steps_per_epoch: Optimiser steps between validations; None: all training windows once.
         patience: Validations without a better loss after which a run stops.
@@ -88,7 +94,7 @@ def tune(
             reset before each run.
         pruner: Optuna's; None: `MedianPruner()`. It sees the best loss so far.
         sampler: Optuna's; None: TPE on the joint space, seeded for every trial.
-        keep_checkpoints: How many of the best trials' checkpoints are kept; of two objectives,
+        keep_checkpoints: How many of the best trials' models are kept; of two objectives,
             those of the whole Pareto front.
         heartbeat_seconds: Between two signs of life of a worker; after two without one its trial
             is marked failed, and run once more by another worker.
@@ -98,7 +104,7 @@ def tune(
 
     Raises:
         ValueError: A value is out of range, the space or `fixed` does not fit the datasets, these
-            differ in their variables, or the study exists with another setup.
+            differ in their variables, the study exists with another setup, or it is damaged.
         TypeError: A value has the wrong type.
         ImportError: Optuna is not installed, or the database's driver.
         ConnectionError: The storage does not answer.
@@ -106,10 +112,10 @@ def tune(
     """
     deadline = time.monotonic() + (math.inf if max_seconds is None else max_seconds)
     _check_limits(n_trials, max_seconds, keep_checkpoints, heartbeat_seconds)
-    if len(folder_name := quote(study_name, safe=" ")) > LONGEST_NAME:
+    if len(quote(study_name, safe=" ")) > LONGEST_NAME:
         raise ValueError(
             f"`study_name` must be at most {LONGEST_NAME} characters long as the name of a folder, "
-            f"got {len(folder_name)}."
+            f"got {len(quote(study_name, safe=' '))}."
         )
     try:
         import optuna  # noqa: F401
@@ -118,10 +124,11 @@ def tune(
             "`tune` needs Optuna; install it with `pip install 'drnn-forecast[tune]'`."
         ) from error
     from drnn_forecast.host import quiet_optuna
+    from drnn_forecast.training.tuning.places import models_of_study
     from drnn_forecast.training.tuning.problem import make_problem
-    from drnn_forecast.training.tuning.result import TuningResult
+    from drnn_forecast.training.tuning.result import CHANGED, TuningResult
     from drnn_forecast.training.tuning.storage import heartbeat_of, open_storage
-    from drnn_forecast.training.tuning.study import open_study, pruner_of
+    from drnn_forecast.training.tuning.study import changed_trials, is_new, open_study, pruner_of
     from drnn_forecast.training.tuning.worker import Worker
 
     problem = make_problem(
@@ -139,11 +146,12 @@ def tune(
         patience=patience,
     )
     pruner = pruner_of(problem.objectives, pruner)
-    checkpoints = Path(folder).resolve() / "checkpoints" / folder_name
     with quiet_optuna():
         opened = open_storage(storage, folder=Path(folder), heartbeat_seconds=heartbeat_seconds)
         study = open_study(problem, opened, study_name, sampler=sampler, pruner=pruner)
-        checkpoints.mkdir(parents=True, exist_ok=True)
+        for trial in changed_trials(study):
+            logger.warning("Trial %d counts as failed: %s.", trial.number, CHANGED)
+        checkpoints = models_of_study(folder, study_name, is_new=is_new(study))
         worker = Worker(
             study=study,
             problem=problem,

@@ -21,6 +21,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from tqdm import tqdm
 
+from drnn_forecast.training.tuning.places import model_of_trial, remove_model
 from drnn_forecast.training.tuning.problem import Problem
 from drnn_forecast.training.tuning.study import (
     FINISHED,
@@ -83,11 +84,11 @@ class Worker:
         except KeyboardInterrupt:
             self._give_up()
             return "interrupt"
-        except StorageInternalError as error:
+        except StorageInternalError:
             raise ConnectionError(
                 "The `storage` stopped answering. What was finished is stored; "
                 "the same call goes on from there."
-            ) from error
+            ) from None  # what a database says may hold its URL
         return reason
 
     def _give_up(self) -> None:
@@ -166,8 +167,8 @@ class Worker:
         try:
             if not self._has_place(before=trial.number):
                 raise _SurplusError
-            path = checkpoint_of(self.checkpoints, trial.number)
-            return run_trial(trial, self.problem, path, self.deadline)
+            place = model_of_trial(self.checkpoints, trial.number)
+            return run_trial(trial, self.problem, place, self.deadline)
         except TrialPruned:
             raise
         except (Exception, KeyboardInterrupt) as error:
@@ -192,7 +193,7 @@ class Worker:
         ended = (*FINISHED, TrialState.FAIL)
         for other in study.get_trials(deepcopy=False, states=ended):
             if other.number not in kept:
-                checkpoint_of(self.checkpoints, other.number).unlink(missing_ok=True)
+                remove_model(self.checkpoints, other.number)
 
     def _show(self, bar: tqdm) -> None:
         """Bring the progress bar to where all workers together are."""
@@ -201,11 +202,6 @@ class Worker:
             text = f"best {loss_of(best[0]):.6g} (trial {best[0].number})"
             bar.set_postfix_str(text, refresh=False)
         bar.refresh()
-
-
-def checkpoint_of(folder: Path, number: int) -> Path:
-    """Return the path of a trial's checkpoint."""
-    return folder / f"trial-{number:04}.ckpt"
 
 
 def _reason(error: BaseException) -> str:
