@@ -33,8 +33,11 @@ ENOUGH_WINDOWS: Final = 48
 MUCH_READ: Final = 96
 """Time steps from which the encoder reads them in segments."""
 
-MOST_STEPS: Final = 2**14
+MOST_AHEAD: Final = 2**14
 """Steps of the horizons of a batch, whose values of all anchors are in memory at once."""
+
+MOST_BEHIND: Final = 2**19
+"""Steps of the windows of a batch."""
 
 LONGEST_SEGMENT: Final = 24
 """Time steps of a segment at most."""
@@ -248,7 +251,8 @@ def _weight(facts: Facts) -> dict[str, Any]:
 
 
 def _batch(facts: Facts) -> dict[str, Any]:
-    return {"batch_size": max(8, min(64, MOST_STEPS // facts.horizon))}
+    behind = MOST_BEHIND // _context(facts)["context_length"]
+    return {"batch_size": max(8, min(64, MOST_AHEAD // facts.horizon, behind))}
 
 
 def _lower(facts: Facts) -> dict[str, Any]:
@@ -269,7 +273,7 @@ RULES: Final = (
     Rule(_identity, "what is learned of one short series is its noise"),
     Rule(_linear, "a linear map has too many weights for few values"),
     Rule(_weight, "no series drowns another"),
-    Rule(_batch, "memory and time of a step grow with the horizon"),
+    Rule(_batch, "memory and time of a step grow with horizon and context"),
     Rule(_lower, "no value is below zero, or some are"),
     Rule(_trust, "of few values a network learns the one end that they all have"),
 )

@@ -262,11 +262,9 @@ def embedding_sizes(
     dataset: TimeSeriesDataSet, chosen: Mapping[str, tuple[int, int]] | None
 ) -> dict[str, tuple[int, int]]:
     """Return (classes, width) for every categorical; the user's choice over the rule of thumb."""
-    classes = {
-        name: len(encoder.classes_)
-        for name, encoder in dataset.get_parameters()["categorical_encoders"].items()
-        if name in dataset.categoricals
-    }
+    encoders = dataset.get_parameters()["categorical_encoders"]
+    own = {name: dataset.lagged_variables.get(name, name) for name in dataset.categoricals}
+    classes = {name: len(encoders[of].classes_) for name, of in own.items() if of in encoders}
     unknown = sorted(set(chosen or {}) - set(classes))
     if unknown:
         raise ValueError(

@@ -18,6 +18,7 @@ from drnn_forecast.host import NEVER, interrupts_returned, isolated_randomness, 
 from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
 from drnn_forecast.training.ending import Finish
+from drnn_forecast.training.foreseen import check_memory
 from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights
 from drnn_forecast.training.options import trainer_options
 from drnn_forecast.training.pace import Pace
@@ -149,8 +150,8 @@ def fit(
             callbacks join the others.
 
     Raises:
-        ValueError: A number is out of range, or an option of the trainer leaves nothing to judge
-            the weights by or would write unasked.
+        ValueError: A number is out of range, a step needs more memory than there is, or an option
+            of the trainer leaves nothing to judge the weights by or would write unasked.
         TypeError: A callback is none.
         FileNotFoundError: The folder of `checkpoint` or the file `resume_from` does not exist.
         RuntimeError: The validation loss was never finite, or training diverged without one.
@@ -195,6 +196,7 @@ def fit(
             defaults, trainer_kwargs, callbacks, is_judged=bool(judges), folder=folder
         )
         model = build()
+        check_memory(model, training, batch_size)
         trainer = Trainer(**options)
         loaders = _loaders(training, validation, order or batch_size, trainer.world_size)
         started = time.perf_counter()

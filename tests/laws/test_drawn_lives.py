@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.utils import to_list
 
@@ -26,7 +26,8 @@ def refused(error):
     return is_ours and isinstance(error, ValueError | TypeError)
 
 
-@settings(law, suppress_health_check=list(HealthCheck))
+# Explaining and shrinking a failure take minutes; the drawn arguments say enough.
+@settings(law, phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck))
 @given(configuration=configurations())
 def test_what_upstream_accepts_is_trained_forecast_and_saved(configuration):
     frame, arguments = configuration
