@@ -21,9 +21,6 @@ LEAST = 8
 """Values below which nothing is learned from them."""
 
 
-LEAST_WIDTH = 0.05
-"""Of the mean width, in which the error of a narrower interval counts."""
-
 FARTHEST = 1e3
 """The largest error, in units of a quantile's distance: the logarithm of zero is not finite."""
 
@@ -56,11 +53,9 @@ def interval_factors(
     if known.sum() < LEAST:
         return factors
     offset = np.where(known[..., None], values - values[..., middle, None], 0.0)
-    widths = np.abs(offset).sum(0) / np.maximum(known.sum(0), 1)[:, None]
-    # What is all but certain, such as a closed shop, says nothing of other widths.
-    least = np.maximum(LEAST_WIDTH * widths.mean(0), np.abs(offset)) * np.sign(offset)
-    ratios = np.where(offset == 0, np.nan, error[..., None] / np.where(offset == 0, 1.0, least))
+    ratios = np.where(offset == 0, np.nan, error[..., None] / np.where(offset == 0, 1.0, offset))
     ratios = ratios.clip(-FARTHEST, FARTHEST)
+    widths = np.abs(offset).sum(0) / np.maximum(known.sum(0), 1)[:, None]
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
     span, shares = _span(error, float(weights.sum() * known.mean()))
     last, found = -1, factors[0]

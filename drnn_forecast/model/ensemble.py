@@ -24,7 +24,7 @@ from drnn_forecast.model.prediction import forecast_columns
 from drnn_forecast.model.saving.folder import CONFIGURATION as MEMBER, OWN, content_of, write_model
 from drnn_forecast.model.saving.seal import (
     REMEDY,
-    check_file,
+    check_part,
     check_there,
     read_configuration,
     write_configuration,
@@ -176,7 +176,7 @@ class Ensemble(AskedModel):
         for name in map(_member_folder, range(count)):
             check_there(folder / name / MEMBER, cls.__name__)
             part = (folder / name / MEMBER).read_bytes()
-            check_file(folder / name / MEMBER, name, part, content)
+            check_part(folder / name / MEMBER, name, part, content)
             members.append(DilatedRNNForecaster.from_pretrained(folder / name))
         return cls(members, average=content.get("average", ""))
 

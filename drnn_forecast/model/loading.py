@@ -24,6 +24,8 @@ def load(folder: str | PathLike[str], *, unsafe: bool = False) -> DilatedRNNFore
             names other classes.
     """
     place = found(folder)
+    if not place.exists():
+        raise FileNotFoundError(f"The model {str(folder)!r} does not exist.")
     if place.is_file():
         return DilatedRNNForecaster.load_from_checkpoint(place, unsafe=unsafe)
     if (place / CONFIGURATION).is_file():

@@ -41,13 +41,16 @@ class Residuals:
             levels, `(windows, horizon, levels)`; not a number past the end of a window.
         actual: Normalised in the same way, `(windows, horizon)`; not a number where it is unknown
             or has no weight, and the logarithm of zero is infinite.
-        weight: For how many independent windows each counts, `(windows,)`: of windows with targets
-            in common, for a share.
+        share: Of its targets that each window has for itself, `(windows,)`; less than 1 where
+            windows of its series have targets in common.
+        weight: For how many independent windows each counts, `(windows,)`: for fewer than its share
+            where there are windows of other series at its time.
         levels: Ascending.
     """
 
     quantiles: NDArray[np.float64]
     actual: NDArray[np.float64]
+    share: NDArray[np.float64]
     weight: NDArray[np.float64]
     levels: tuple[float, ...]
 
@@ -96,8 +99,10 @@ def residual_parts(model: Any, dataset: TimeSeriesDataSet) -> list[Residuals | N
             scales = to_list(network.scaled_batch(inputs)["target_scale"])
             parts.append(_of_batch(network, outputs, scales, x, y))
             cells.append(_cells(x))
-    weight = shared_weights(np.concatenate(cells))
-    return [_joined(column, weight) for column in zip(*parts, strict=True)]
+    places = np.concatenate(cells)
+    shares = own_shares(places)
+    weights = shares, clustered(shares, places)
+    return [_joined(column, *weights) for column in zip(*parts, strict=True)]
 
 
 def set_intervals(
@@ -123,25 +128,24 @@ def set_intervals(
     return reports
 
 
-def shared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return for how many independent windows each counts.
+def clustered(shares: NDArray[np.float64], cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for how many independent windows each counts, of the shares of their targets.
 
-    A target that is in several windows counts in each of them for a share. Windows of many series
-    at one time miss what happened to all of them, and count for fewer: n of them for
-    n / (1 + (n - 1) `TOGETHER`), the effective size of a cluster (Kish, 1965, section 5.4).
+    Windows of many series at one time miss what happened to all of them, and count for fewer: n of
+    them for n / (1 + (n - 1) `TOGETHER`), the effective size of a cluster (Kish, 1965, sec. 5.4).
 
     Args:
+        shares: Of `own_shares`.
         cells: Series, as codes, and first and last time index of each window, `(windows, ...)`.
     """
-    weights = unshared_weights(cells)
     first, last = cells[:, -2], cells[:, -1]
     times = (first - first.min()) // int((last - first + 1).max())
-    count = np.bincount(times, weights=weights)[times]
-    counted: NDArray[np.float64] = weights / (1 + np.maximum(count - 1, 0) * TOGETHER)
+    count = np.bincount(times, weights=shares)[times]
+    counted: NDArray[np.float64] = shares / (1 + np.maximum(count - 1, 0) * TOGETHER)
     return counted
 
 
-def unshared_weights(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+def own_shares(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the share of its targets that each window has for itself among those of its series."""
     weights = np.ones(len(cells))
     series = np.unique(cells[:, :-2], axis=0, return_inverse=True)[1].ravel()
@@ -161,8 +165,8 @@ def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
     """Set the intervals of one target."""
     size = sum(len(part.actual) for part in parts)
     chosen = np.arange(min(size, MOST_WINDOWS)) * size // min(size, MOST_WINDOWS)
-    names = ("quantiles", "actual", "weight")
-    quantiles, actual, weight = (
+    names = ("quantiles", "actual", "share", "weight")
+    quantiles, actual, share, weight = (
         np.concatenate([getattr(part, name) for part in parts])[chosen] for name in names
     )
     levels = parts[0].levels
@@ -173,7 +177,7 @@ def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
         return IntervalReport(len(actual), False, before, before)
     intervals.factors.copy_(torch.from_numpy(factors))
     moved = moved_quantiles(quantiles, factors, levels)
-    dependence = step_dependence(moved, actual, levels, weight)
+    dependence = step_dependence(moved, actual, levels, share)
     if dependence is not None:
         intervals.dependence.copy_(torch.from_numpy(dependence))
     blocks = np.arange(len(actual)) * BLOCKS // len(actual)
@@ -213,6 +217,7 @@ def _of_batch(
                 np.pad(quantiles, ((0, 0), (0, missing), (0, 0)), constant_values=np.nan),
                 np.pad(actual, ((0, 0), (0, missing)), constant_values=np.nan),
                 np.ones(len(actual)),
+                np.ones(len(actual)),
                 head.intervals.levels,
             )
         )
@@ -226,7 +231,9 @@ def _cells(x: Mapping[str, Any]) -> NDArray[np.int64]:
     return cells
 
 
-def _joined(parts: Sequence[Residuals | None], weight: NDArray[np.float64]) -> Residuals | None:
+def _joined(
+    parts: Sequence[Residuals | None], share: NDArray[np.float64], weight: NDArray[np.float64]
+) -> Residuals | None:
     """Return the residuals of all batches of one target."""
     known = [part for part in parts if part is not None]
     if not known:
@@ -234,6 +241,7 @@ def _joined(parts: Sequence[Residuals | None], weight: NDArray[np.float64]) -> R
     return Residuals(
         np.concatenate([part.quantiles for part in known]),
         np.concatenate([part.actual for part in known]),
+        share,
         weight,
         known[0].levels,
     )

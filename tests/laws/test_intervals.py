@@ -10,7 +10,7 @@ from drnn_forecast.model import QUANTILE_LEVELS
 from drnn_forecast.model.coverage import coverage, interval_factors, moved_quantiles
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.losses.scores import values_at_scores
-from drnn_forecast.model.residuals import shared_weights
+from drnn_forecast.model.residuals import own_shares
 
 SCORES = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
 SHAPES = {
@@ -117,7 +117,7 @@ def test_windows_with_targets_in_common_do_not_make_intervals_too_sure(windows, 
     spread = np.sqrt(np.cumsum(kept ** (2.0 * np.arange(12))))[:, None] * SCORES
     for _ in range(60):
         errors, origins = walks(rng, kept, windows, stride, 12)
-        weight = shared_weights(np.stack([0 * origins, origins, origins + 11], axis=1))
+        weight = own_shares(np.stack([0 * origins, origins, origins + 11], axis=1))
         past = np.broadcast_to(0.6 * spread, (windows, *spread.shape))
         factors = interval_factors(past, errors, QUANTILE_LEVELS, weight)
         came, _ = walks(rng, kept, 60, 20, 12)

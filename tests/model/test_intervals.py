@@ -19,6 +19,8 @@ from drnn_forecast.model.coverage import coverage, interval_factors, moved_quant
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.heads.intervals import Intervals, usual_dependence
 from drnn_forecast.model.losses.scores import scores_of_values, values_at_scores
+from drnn_forecast.model.saving.seal import digest
+from seals import reseal
 from series import first_batch, make_dataset, planted_frame, tiny
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -145,6 +147,7 @@ def test_a_folder_that_knows_no_intervals_is_read(model, dataset, tmp_path):
     x, _ = first_batch(dataset)
     path = model.save_pretrained(tmp_path) / "model.safetensors"
     save_file(without_intervals(load_file(path)), path)
+    reseal(tmp_path / "config.json", files={path.name: digest(path.read_bytes())})
     loaded = DilatedRNNForecaster.from_pretrained(tmp_path)
 
     assert torch.equal(outputs_of(loaded, x), outputs_of(model, x))
@@ -227,12 +230,23 @@ def test_windows_with_targets_in_common_count_for_a_share():
     apart = data.filter(lambda index: index["time_idx_first_prediction"] % 12 == 0)
     model = tiny(data)()
 
-    assert (residual_parts(model, apart)[0].weight == 1).all()
-    weight = residual_parts(model, data)[0].weight
+    assert (residual_parts(model, apart)[0].share == 1).all()
+    weight = residual_parts(model, data)[0].share
     targets = data.decoded_index.groupby("name").agg(
         first=("time_idx_first_prediction", "min"), last=("time_idx_last", "max")
     )
     assert weight.sum() * 12 == pytest.approx((targets["last"] - targets["first"] + 1).sum())
+
+
+def test_windows_of_one_time_count_for_fewer_the_more_series_there_are():
+    def counted(num_series):
+        data = make_dataset(planted_frame(num_series=num_series, length=80))
+        last = data.filter(lambda index: index["time_idx_last"] == 79)
+        return residual_parts(tiny(data)(), last)[0].weight.sum()
+
+    assert counted(1) == 1.0
+    assert counted(2) == pytest.approx(2 / 1.1)
+    assert 5 < counted(12) < counted(40) < 10
 
 
 def test_every_target_has_intervals_of_its_own():

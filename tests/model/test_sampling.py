@@ -279,7 +279,7 @@ def test_no_path_leaves_what_the_transformation_of_the_target_can_reach(normaliz
     splits = data.split(
         horizon=5, context_length=24, validation_windows=1, target_normalizer=normalizer
     )
-    model = tiny(splits.training)().eval()
+    model = tiny(splits.training, lower=-np.inf)().eval()
     model.target_heads[0].intervals.factors.fill_(50.0)
     paths = model.paths(data, count=500)
 

@@ -18,7 +18,7 @@ from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plai
 from drnn_forecast.model.saving.plain import from_plain, to_plain
 from drnn_forecast.model.saving.seal import (
     REMEDY,
-    check_file,
+    check_part,
     check_there,
     read_configuration,
     write_configuration,
@@ -117,7 +117,7 @@ def _read(kind: type[Model], folder: Path) -> Model:
         _check_numbers(content)
         check_sizes(lambda: _built(kind, content), folder / WEIGHTS)
     weights = (folder / WEIGHTS).read_bytes()
-    check_file(folder / WEIGHTS, WEIGHTS, weights, content)
+    check_part(folder / WEIGHTS, WEIGHTS, weights, content)
     with _one_error(folder):
         model: Model = _built(kind, content)
         _take(model, safetensors.load(weights))

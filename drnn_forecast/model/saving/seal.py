@@ -72,7 +72,7 @@ def read_configuration(path: Path, class_name: str) -> dict[str, Any]:
     return content
 
 
-def check_file(path: Path, name: str, part: bytes, content: dict[str, Any]) -> None:
+def check_part(path: Path, name: str, part: bytes, content: dict[str, Any]) -> None:
     """Raise where a file beside a configuration is not the one that was written with it."""
     if content["format_version"] != UNSEALED and content["files"].get(name) != digest(part):
         raise ValueError(f"{str(path)!r} is damaged or belongs to another model. {REMEDY}")
