@@ -25,7 +25,10 @@ def load(folder: str | PathLike[str], *, unsafe: bool = False) -> DilatedRNNFore
     """
     place = found(folder)
     if not place.exists():
-        raise FileNotFoundError(f"The model {str(folder)!r} does not exist.")
+        raise FileNotFoundError(
+            f"The model {str(folder)!r} does not exist. Write it with `model.save(folder)`, or name "
+            "the folder where it is."
+        )
     if place.is_file():
         return DilatedRNNForecaster.load_from_checkpoint(place, unsafe=unsafe)
     if (place / CONFIGURATION).is_file():

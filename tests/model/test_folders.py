@@ -92,14 +92,16 @@ def test_a_model_that_was_saved_and_loaded_gives_the_same_forecast(model, data, 
     assert drnn.load(str(folder)).card() == model.card()
 
 
-@pytest.mark.parametrize("make", [True, False], ids=["empty", "missing"])
-def test_a_folder_without_a_model_is_refused_with_a_remedy(make, tmp_path):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(True, "holds no DilatedRNNForecaster: "), (False, "does not exist")],
+    ids=["empty", "missing"],
+)
+def test_a_folder_without_a_model_is_refused_with_a_remedy(make, message, tmp_path):
     folder = tmp_path / "folder"
     if make:
         folder.mkdir()
-    with pytest.raises(
-        FileNotFoundError, match=r"folder' holds no DilatedRNNForecaster: .*Write it with .*save"
-    ):
+    with pytest.raises(FileNotFoundError, match=rf"folder' {message}.*Write it with .*save"):
         drnn.load(folder)
 
 
