@@ -26,8 +26,8 @@ def load(folder: str | PathLike[str], *, unsafe: bool = False) -> DilatedRNNFore
     place = found(folder)
     if not place.exists():
         raise FileNotFoundError(
-            f"The model {str(folder)!r} does not exist. Write it with `model.save(folder)`, or name "
-            "the folder where it is."
+            f"The model {str(folder)!r} does not exist. Write it with `model.save(folder)`, or "
+            "name the folder where it is."
         )
     if place.is_file():
         return DilatedRNNForecaster.load_from_checkpoint(place, unsafe=unsafe)
