@@ -36,7 +36,7 @@ SPARED: Final = 0.9
 def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_size: int) -> int:
     """Return about how many bytes a training step takes at most, within a factor of two."""
     parts, horizon = model.hparams, dataset.max_prediction_length
-    window = dataset.max_encoder_length
+    window = longest_window(dataset)
     variables = len(dataset.reals) + len(dataset.flat_categoricals)
     read = min(parts.context_length or window, window)
     steps = read // (parts.segment_length or 1)
@@ -48,6 +48,12 @@ def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_si
         numbers += horizon * (OF_ANCHOR * (head.input_size - head.output_size) + head.output_size)
     own = sum(each.numel() for each in model.parameters())
     return int(FLOAT * (batch_size * numbers + 4 * own))
+
+
+def longest_window(dataset: TimeSeriesDataSet) -> int:
+    """Return the most time steps that a window looks back, which may be fewer than were asked."""
+    longest = int(dataset.index["sequence_length"].max()) - dataset.min_prediction_length
+    return min(int(dataset.max_encoder_length), longest)
 
 
 def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size: int) -> None:
@@ -63,7 +69,7 @@ def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size:
     if needed > free:
         raise ValueError(
             f"`batch_size` must be lower: a step of {batch_size} windows of "
-            f"{dataset.max_encoder_length} time steps and {dataset.max_prediction_length} ahead "
+            f"{longest_window(dataset)} time steps and {dataset.max_prediction_length} ahead "
             f"needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are available. Lower it, "
             "or `context_length` or `hidden_size`, or read segments (`segment_length`)."
         )

@@ -139,7 +139,7 @@ def tuning_cases():
         ("no storage", [*ONE, "--storage", ""], 2, "must be a URL"),
         ("no driver", [*ONE, "--storage", "oracle://u:secret@h/db"], 2, "driver"),
         ("no folder", [*ONE, "--storage", "sqlite:///no/such/s.db"], 2, "does not answer"),
-        ("the table as storage", [*ONE, "--storage", "sqlite:///data.csv"], 2, "does not answer"),
+        ("the table as storage", [*ONE, "--storage", "sqlite:///data.csv"], 2, "is damaged"),
         ("out is the table", [*ONE, "--out", "data.csv"], 2, "is a file; name a folder"),
         ("a study of 600 characters", [*ONE, "--study_name", "n" * 600], 2, "`study_name`"),
         ("a study of dots", [*ONE, "--study_name", "../../x"], 0, ""),
