@@ -53,7 +53,8 @@ def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_si
 def longest_window(dataset: TimeSeriesDataSet) -> int:
     """Return the most time steps that a window looks back, which may be fewer than were asked."""
     longest = int(dataset.index["sequence_length"].max()) - dataset.min_prediction_length
-    return min(int(dataset.max_encoder_length), longest)
+    most: int = dataset.max_encoder_length
+    return min(most, longest)
 
 
 def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size: int) -> None:
