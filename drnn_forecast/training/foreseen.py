@@ -52,9 +52,8 @@ def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_si
 
 def longest_window(dataset: TimeSeriesDataSet) -> int:
     """Return the most time steps that a window looks back, which may be fewer than were asked."""
-    longest = int(dataset.index["sequence_length"].max()) - dataset.min_prediction_length
-    most: int = dataset.max_encoder_length
-    return min(most, longest)
+    longest: int = dataset.index["sequence_length"].max() - dataset.min_prediction_length
+    return int(min(dataset.max_encoder_length, longest))
 
 
 def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size: int) -> None:
