@@ -27,6 +27,8 @@ def replaced(path: str | PathLike[str]) -> Iterator[Path]:
     partial = target.with_name(f".{uuid.uuid4().hex}.partial{target.suffix[:16]}")
     try:
         yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         if target.exists():
             _inherit(target, partial)
         partial.replace(target)

@@ -40,6 +40,7 @@ from .optuna import (
     retry_once as retry_once,
 )
 from .parsing import importing_nothing as importing_nothing
+from .pickles import PICKLED_PARTS as PICKLED_PARTS
 from .quiet import one_at_a_time as one_at_a_time, quiet_lightning as quiet_lightning
 from .randomness import (
     isolated_randomness as isolated_randomness,

@@ -4,6 +4,7 @@ from .ensemble import Ensemble as Ensemble
 from .forecaster import DilatedRNNForecaster as DilatedRNNForecaster
 from .heads.anchors import seasonal_values as seasonal_values
 from .loading import load as load
+from .losses.bounds import warn_beyond as warn_beyond
 from .losses.quantiles import (
     QUANTILE_LEVELS as QUANTILE_LEVELS,
     checked_quantiles as checked_quantiles,

@@ -36,6 +36,7 @@ from drnn_forecast.model.losses import (
     normalizers_of,
     point_forecast,
     quantile_forecast,
+    warn_beyond,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def last_outputs(
 
     Outputs are `(windows, steps, outputs)`, in target units; arguments are those of `forecast`.
     """
+    warn_beyond(model, data.history if isinstance(data, ForecastData) else data)
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
     return rows, _outputs_of(evaluated(model), dataset)
 

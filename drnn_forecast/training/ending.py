@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -127,7 +128,8 @@ class Finish(Callback):
 
 def _write(trainer: Trainer, path: Path) -> None:
     """Write the checkpoint of a run, whole or not at all; every process waits for the first."""
-    partial = path.with_name(f".{path.name}.partial")
+    own = trainer.strategy.broadcast(uuid4().hex)
+    partial = path.with_name(f".{own}.partial")
     try:
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final
-from uuid import uuid4
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from drnn_forecast.data import replaced
 from drnn_forecast.host import callbacks_of, random_state, set_random_state, set_step
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.stream import Shuffled
@@ -120,15 +119,8 @@ def write(folder: Path, state: dict[str, Any]) -> None:
     torch.save(state, buffer)
     content = buffer.getvalue()
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{uuid4().hex}.partial"
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / f"{state['step']:012}-{_digest(content)}{SUFFIX}")
-    finally:
-        partial.unlink(missing_ok=True)
+    with replaced(folder / f"{state['step']:012}-{_digest(content)}{SUFFIX}") as partial:
+        partial.write_bytes(content)
     for old in points(folder)[KEPT:]:
         old.unlink(missing_ok=True)
 
@@ -139,7 +131,8 @@ def newest(folder: Path) -> dict[str, Any] | None:
         try:
             content = path.read_bytes()
             if path.name.removesuffix(SUFFIX).rpartition("-")[2] == _digest(content):
-                state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+                stream = io.BytesIO(content)
+                state: dict[str, Any] = torch.load(stream, "cpu", weights_only=True)
                 return state
         except (OSError, RuntimeError, UnpicklingError):
             pass
@@ -150,6 +143,11 @@ def newest(folder: Path) -> dict[str, Any] | None:
 def points(folder: Path) -> list[Path]:
     """Return the restore points of a folder, newest first."""
     return sorted(folder.glob(f"*{SUFFIX}"), reverse=True)
+
+
+def _has_points(folder: Path) -> bool:
+    """Return whether a call has begun a run."""
+    return any(folder.rglob(f"*{SUFFIX}"))
 
 
 def _digest(content: bytes) -> str:
@@ -183,7 +181,7 @@ class Unfinished:
             if kept["call"] == call:
                 return cls(own, call, float(kept["seconds"]))
         except (OSError, ValueError, KeyError, TypeError):
-            if not own.exists():
+            if not _has_points(own):
                 return cls(own, call, 0.0)
         raise FileExistsError(
             f"{str(own)!r} holds an unfinished training with other data or settings. Repeat that "
@@ -195,13 +193,12 @@ class Unfinished:
         """Note how long the call took so far; remove what a run leaves that has not begun."""
         is_new = not self.folder.exists()
         self.folder.mkdir(exist_ok=True)
-        partial = self.folder / f".{uuid4().hex}.partial"
-        partial.write_text(json.dumps({"call": self.call, "seconds": seconds}))
-        partial.replace(self.folder / "call.json")
+        with replaced(self.folder / "call.json") as partial:
+            partial.write_text(json.dumps({"call": self.call, "seconds": seconds}))
         try:
             yield
         finally:
-            if is_new and not any(self.folder.rglob(f"*{SUFFIX}")):
+            if is_new and not _has_points(self.folder):
                 self.remove()
 
     def remove(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from inspect import Parameter, signature
 from itertools import chain, count
 from os import PathLike
@@ -110,8 +111,9 @@ def train(
 
     unfinished = None
     if folder is not None:
+        versions = [version(name) for name in ("drnn-forecast", "torch")]
         given = (fingerprint(data), steps, preset, budget, max_steps, seed, weight, overrides)
-        unfinished = Unfinished.beside(Path(folder), described(given))
+        unfinished = Unfinished.beside(Path(folder), described((*given, versions)))
         called -= unfinished.before
 
     def left() -> float:

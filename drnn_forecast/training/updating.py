@@ -12,7 +12,7 @@ from lightning.pytorch import Trainer
 
 from drnn_forecast.data import ForecastData, Roles
 from drnn_forecast.host import quiet_lightning
-from drnn_forecast.model import QUIET_TRAINER, DilatedRNNForecaster, Recipe
+from drnn_forecast.model import QUIET_TRAINER, DilatedRNNForecaster, Recipe, warn_beyond
 from drnn_forecast.training.fitting import fit
 
 SLOWER = 0.3
@@ -69,6 +69,7 @@ def update(
         )
     if not isinstance(data, ForecastData):
         data = ForecastData.from_roles(data, Roles.from_dict(model.hparams.roles))
+    warn_beyond(model, data.history)
     splits = data.split(like=model, validation_windows=Recipe.validation_windows, keep_short=True)
     before = _loss(model, splits.validation)
 

@@ -260,7 +260,7 @@ def test_the_hosts_own_windows_have_the_same_least_scale():
 
 def test_a_new_series_keeps_its_own_scale_and_a_flat_one_takes_the_least():
     frame = intermittent_frame((6.0, 600.0))
-    model = untrained(split(frame).training)
+    model = untrained(split(frame).training, lower=-np.inf)
     tiny = FRAME.assign(id="tiny", y=FRAME["y"] * 1e-6).head(60)
     flat = FRAME.assign(id="flat", y=1000.0).head(60)
     with pytest.warns(UserWarning, match="does not know 2 of 4 series"):

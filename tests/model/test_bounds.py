@@ -1,15 +1,16 @@
 """Forecasts of targets that cannot have every value."""
 
+import copy
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.metrics import MAE, MultiLoss, NormalDistributionLoss, QuantileLoss
 
 from drnn_forecast import DilatedRNNForecaster, ForecastData, load, train
+from series import make_dataset, planted_frame
 
 QUICK = {"hidden_size": 4, "max_steps": 3, "progress": False}
 
@@ -58,11 +59,15 @@ def test_where_a_value_is_below_zero_nothing_is_cut(lowest):
 def test_bounds_can_be_given_and_are_kept(tmp_path):
     data = roles(counts())
     model = train(data, 7, lower=-math.inf, upper=0.5, folder=tmp_path / "model", **QUICK)
-    forecast = model.forecast(data)
+    said = "`upper` is 0.5, which no forecast passes"
+    with pytest.warns(UserWarning, match=said):
+        forecast = model.forecast(data)
+    with pytest.warns(UserWarning, match=said):
+        again = load(tmp_path / "model").forecast(data)
 
     assert forecast.filter(like="q0").to_numpy().min() < 0
     assert forecast.filter(like="q0").to_numpy().max() == 0.5
-    pd.testing.assert_frame_equal(load(tmp_path / "model").forecast(data), forecast)
+    pd.testing.assert_frame_equal(again, forecast)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +83,32 @@ def test_bounds_that_are_none_are_refused(bounds, error, message):
         train(roles(counts()), 7, **bounds, **QUICK)
 
 
+def test_newer_data_beyond_a_bound_are_told_and_the_remedy_works(model):
+    table = counts()
+    table.loc[table["day"] > "2024-04-01", "sold"] -= 5
+    asked = copy.deepcopy(model)
+    with pytest.warns(UserWarning, match=r"values such as -5.*`model.hparams.lower = -math.inf`"):
+        bounded = asked.forecast(roles(table))
+    asked.hparams.lower = -math.inf
+    free = asked.forecast(roles(table))
+
+    assert bounded["q0.5"].min() == 0.0
+    assert free["q0.5"].min() < 0.0
+
+
+def test_an_update_with_data_beyond_a_bound_says_so(model):
+    table = counts()
+    table.loc[7, "sold"] = -5
+    with pytest.warns(UserWarning, match="no forecast passes"):
+        copy.deepcopy(model).update(table, max_seconds=1, progress=False)
+
+
 def test_outputs_that_are_no_values_stay_as_they_are():
-    table = counts().assign(time_idx=np.tile(np.arange(120), 2), other=1.0)
-    dataset = TimeSeriesDataSet(
-        table,
-        time_idx="time_idx",
-        target=["sold", "other"],
-        group_ids=["shop"],
-        max_encoder_length=30,
-        max_prediction_length=5,
-        time_varying_unknown_reals=["sold", "other"],
+    dataset = make_dataset(
+        planted_frame(length=90).assign(target=lambda table: table["target"] % 1),
+        target=["target", "other"],
+        time_varying_unknown_reals=["target", "other"],
+        target_normalizer="auto",
     )
     loss = MultiLoss([QuantileLoss([0.1, 0.5, 0.9]), NormalDistributionLoss()])
     model = DilatedRNNForecaster.from_dataset(dataset, loss=loss, lower=0.5, hidden_size=4)

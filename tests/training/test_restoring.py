@@ -120,6 +120,12 @@ def test_another_training_does_not_go_on_in_its_place(left, data, other):
     assert sorted(left.rglob("*")) == before
 
 
+def test_a_folder_that_a_kill_left_empty_is_no_other_training(tmp_path, data, whole):
+    (tmp_path / "model.unfinished").mkdir()
+
+    assert_same(train(data, 5, folder=tmp_path / "model", **SETTINGS), whole)
+
+
 def test_nothing_is_left_by_a_training_that_is_refused(tmp_path, data):
     with pytest.raises(ValueError, match="dilation"):
         train(data, 5, folder=tmp_path / "model", **SETTINGS, dilations=[0])

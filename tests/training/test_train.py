@@ -196,6 +196,7 @@ def test_a_folder_that_is_there_is_left_alone(data, tmp_path):
         {"read_length": 31},
         {"season_length": 300},
         {"season_length": (), "loss": MAE()},
+        {"season_length": None, "context_length": None, "batch_size": None},
         {"segment_length": 8, "read_length": 80},
         {"dilation_base": 3},
         {"smoothed_anchors": False},

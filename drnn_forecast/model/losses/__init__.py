@@ -1,6 +1,12 @@
 """The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
 
-from drnn_forecast.model.losses.bounds import bounds_of, checked_bounds, reaches_of, within
+from drnn_forecast.model.losses.bounds import (
+    bounds_of,
+    checked_bounds,
+    reaches_of,
+    warn_beyond,
+    within,
+)
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.fitting import (
     complete_loss,
@@ -53,6 +59,7 @@ __all__ = [
     "register_parts",
     "rescaled",
     "usual_loss",
+    "warn_beyond",
     "within",
     "without_graph",
 ]

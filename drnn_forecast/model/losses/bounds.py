@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from numbers import Real
 from typing import Any
 
+import pandas as pd
 from pytorch_forecasting.metrics import DistributionLoss, MultiLoss
 from torch import Tensor
 from torchmetrics import Metric
@@ -44,6 +46,33 @@ def reaches_of(model: Any) -> list[tuple[float, float]]:
     low, high = bounds_of(model)
     ends = map(reach, normalizers_of(model.output_transformer))
     return [(max(least, low), min(most, high)) for least, most in ends]
+
+
+def warn_beyond(model: Any, frame: pd.DataFrame) -> None:
+    """Warn of targets in a frame that lie where the forecasts of a model cannot follow them.
+
+    Warns:
+        UserWarning: A value lies out of bounds.
+    """
+    low, high = bounds_of(model)
+    single = (model.hparams.get("roles") or {}).get("target")
+    for name in [single] if single else model.target_names:
+        values = frame.get(name)
+        if values is None or not pd.api.types.is_numeric_dtype(values.dtype):
+            continue
+        beyond = []
+        if values.min() < low:
+            beyond.append(("lower", low, values.min(), "-math.inf"))
+        if values.max() > high:
+            beyond.append(("upper", high, values.max(), "math.inf"))
+        for bound, end, value, free in beyond:
+            warnings.warn(
+                f"The target {name!r} has values such as {value:g}, but the model's `{bound}` is "
+                f"{end:g}, which no forecast passes. Train again with these data, or set "
+                f"`model.hparams.{bound} = {free}`.",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def within(

@@ -19,6 +19,7 @@ from lightning.pytorch.plugins import CheckpointIO
 from pytorch_forecasting.metrics.distributions import ImplicitQuantileNetwork
 from torch import nn
 
+from drnn_forecast.host import PICKLED_PARTS
 from drnn_forecast.model.saving import metrics, plain
 
 WRITTEN_BY = "drnn_forecast_class"
@@ -37,26 +38,6 @@ CLASSES = (
 )
 """What the objects in a checkpoint of ours may be, beside what torch allows itself."""
 
-PARTS = (
-    "pytorch_forecasting.metrics.base_metrics._base_metrics.TorchMetricWrapper",
-    "pytorch_forecasting.metrics.base_metrics.TorchMetricWrapper",
-    "torchmetrics.metric.jit_distributed_available",
-    *(f"torchmetrics.utilities.data.dim_zero_{name}" for name in ("cat", "max", "mean", "min")),
-    "torchmetrics.utilities.data.dim_zero_sum",
-    *(f"numpy.{core}.multiarray._reconstruct" for core in ("_core", "core")),
-    *(f"numpy.{core}.multiarray.scalar" for core in ("_core", "core")),
-    "pandas._libs.internals._unpickle_block",
-    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
-    "pandas.core.indexes.base._new_Index",
-    "pandas.core.internals.managers.BlockManager",
-    "pandas.arrays.ArrowStringArray",
-    "pandas.core.arrays.string_arrow.ArrowStringArray",
-    "pandas.core.arrays.string_.StringArray",
-    *(f"pyarrow.lib.{name}" for name in ("_restore_array", "py_buffer", "type_for_alias")),
-)
-"""The names by which such objects are made of their parts, of old and new versions."""
-
-
 REACHING = ("builtins", "operator", "_operator")
 """Modules of functions that reach the attributes of any object."""
 
@@ -64,7 +45,7 @@ REACHING = ("builtins", "operator", "_operator")
 @contextmanager
 def allowed_classes() -> Iterator[None]:
     """Let torch's safe reading make objects of `CLASSES`, and of no others."""
-    parts = [(found, name) for name in PARTS if (found := _resolved(name)) is not None]
+    parts = [(found, name) for name in PICKLED_PARTS if (found := _resolved(name)) is not None]
     with torch.serialization.safe_globals([*CLASSES, *parts]):
         yield
 
