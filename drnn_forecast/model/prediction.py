@@ -90,8 +90,8 @@ def last_outputs(
 
     Outputs are `(windows, steps, outputs)`, in target units; arguments are those of `forecast`.
     """
-    warn_beyond(model, data.history if isinstance(data, ForecastData) else data)
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
+    warn_beyond(model, _read_targets(dataset))
     return rows, _outputs_of(evaluated(model), dataset)
 
 
@@ -264,6 +264,17 @@ def _past_the_end(
     if is_first and parameters is trained:
         model.renewable_windows = parameters, renewable(dataset)
     return dataset, columns
+
+
+def _read_targets(dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
+    """Return the targets that the windows of a dataset look back on."""
+    first = dataset.index["index_start"].to_numpy()
+    steps = dataset.index["sequence_length"].to_numpy() - dataset.max_prediction_length
+    changes = np.zeros(len(dataset.data["time"]) + 1, dtype=np.int64)
+    np.add.at(changes, first, 1)
+    np.add.at(changes, first + np.maximum(steps, 0), -1)
+    is_read = torch.from_numpy(changes[:-1].cumsum() > 0)
+    return [values[is_read] for values in dataset.data["target"]]
 
 
 def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def update(
         )
     if not isinstance(data, ForecastData):
         data = ForecastData.from_roles(data, Roles.from_dict(model.hparams.roles))
-    warn_beyond(model, data.history)
     splits = data.split(like=model, validation_windows=Recipe.validation_windows, keep_short=True)
+    warn_beyond(model, splits.complete.data["target"])
     before = _loss(model, splits.validation)
 
     def build() -> DilatedRNNForecaster:

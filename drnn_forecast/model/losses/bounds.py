@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-import pandas as pd
 from pytorch_forecasting.metrics import DistributionLoss, MultiLoss
 from torch import Tensor
 from torchmetrics import Metric
@@ -48,23 +48,25 @@ def reaches_of(model: Any) -> list[tuple[float, float]]:
     return [(max(least, low), min(most, high)) for least, most in ends]
 
 
-def warn_beyond(model: Any, frame: pd.DataFrame) -> None:
-    """Warn of targets in a frame that lie where the forecasts of a model cannot follow them.
+def warn_beyond(model: Any, targets: Sequence[Tensor]) -> None:
+    """Warn of values of the targets that the forecasts of a model cannot follow.
+
+    Args:
+        model: A trained one.
+        targets: What is known of each.
 
     Warns:
         UserWarning: A value lies out of bounds.
     """
     low, high = bounds_of(model)
-    single = (model.hparams.get("roles") or {}).get("target")
-    for name in [single] if single else model.target_names:
-        values = frame.get(name)
-        if values is None or not pd.api.types.is_numeric_dtype(values.dtype):
+    for name, values in zip(model.target_names, targets, strict=True):
+        if not len(values):
             continue
         beyond = []
         if values.min() < low:
-            beyond.append(("lower", low, values.min(), "-math.inf"))
+            beyond.append(("lower", low, float(values.min()), "-math.inf"))
         if values.max() > high:
-            beyond.append(("upper", high, values.max(), "math.inf"))
+            beyond.append(("upper", high, float(values.max()), "math.inf"))
         for bound, end, value, free in beyond:
             warnings.warn(
                 f"The target {name!r} has values such as {value:g}, but the model's `{bound}` is "
