@@ -159,7 +159,8 @@ def calibrated(test: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
     steps = past["step"].max()
     shape = (-1, steps, len(LEVELS))
     actual = past["actual"].to_numpy().reshape(-1, steps)
-    factors = interval_factors(past[COLUMNS].to_numpy().reshape(shape), actual, LEVELS)
+    quantiles, times = past[COLUMNS].to_numpy().reshape(shape), past["window"].nunique()
+    factors = interval_factors(quantiles, actual, LEVELS, times=times)
     widened = moved_quantiles(test[COLUMNS].to_numpy().reshape(shape), factors, LEVELS)
     return test.assign(**dict(zip(COLUMNS, widened.reshape(-1, len(LEVELS)).T, strict=True)))
 

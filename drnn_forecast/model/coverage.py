@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
@@ -24,26 +25,41 @@ LEAST = 8
 FARTHEST = 1e3
 """The largest error, in units of a quantile's distance: the logarithm of zero is not finite."""
 
+USUAL = 1.1
+"""The factor of a trained network of which nothing else is known: it is a little too sure."""
+
+BELIEF = 3.0
+"""How many times `USUAL` is worth: each time has its own luck, whatever the number of series."""
+
+UNUSUAL = 0.6
+"""How far a factor is from `USUAL`, as a logarithm, where each time counts twice."""
+
 
 def interval_factors(
     quantiles: NDArray[Any],
     actual: NDArray[Any],
     levels: Sequence[float],
     weight: NDArray[Any] | None = None,
+    times: int | None = None,
 ) -> Array:
     """Return by what to multiply each quantile's distance from the median, `(steps, levels)`.
 
-    With its factor a quantile lies above as many of the actual values as its level says. An error
-    counts in units of its own forecast's width, so that windows of all series go together. A step
-    has the values of as many neighbours as it needs for `ENOUGH` independent ones. The factor of a
-    level is drawn towards that of its pair, and this towards that of all pairs, as far as they
-    differ by no more than chance. Ones where fewer than `LEAST` values are known.
+    With their factor the quantiles of a pair hold as many of the actual values between them as they
+    promise. An error counts in units of its own forecast's width, so that windows of all series go
+    together. A step has the values of as many neighbours as it needs for `ENOUGH` independent ones.
+    The factor of a pair is drawn towards that of all pairs, as far as they differ by no more than
+    chance, and towards `USUAL`, the more the fewer times the windows are of: what one time did to
+    all series says little of the next. Ones where fewer than `LEAST` values are known.
+
+    Quantiles of a pair move alike. That one side was missed more often than the other has been true
+    of the next windows too seldom to pay.
 
     Args:
         quantiles: `(windows, steps, levels)`, in the units of `actual`, whatever they are.
         actual: `(windows, steps)`; not a number where it is not known, and it may be infinite.
         levels: In ascending order, 0.5 among them.
         weight: For how many independent windows each counts, `(windows,)`; None: for one.
+        times: How many times the windows are of; None: as many as the weights say.
     """
     steps, middle = quantiles.shape[1], list(levels).index(0.5)
     values = np.asarray(quantiles, dtype=np.float64)
@@ -58,6 +74,7 @@ def interval_factors(
     widths = np.abs(offset).sum(0) / np.maximum(known.sum(0), 1)[:, None]
     weights = np.ones(len(values)) if weight is None else np.asarray(weight, dtype=np.float64)
     span, shares = _span(error, float(weights.sum() * known.mean()))
+    count = float(weights.sum()) if times is None else times
     last, found = -1, factors[0]
     for step in range(steps):
         # Neighbours that have nearly all values in common have the same factors.
@@ -68,7 +85,7 @@ def interval_factors(
                 near = slice(None)
             some = ratios[:, near]
             counts = np.repeat(weights * shares[some.shape[1] - 1], some.shape[1])
-            found = _pooled_factors(some.reshape(-1, len(levels)), counts, levels)
+            found = _pooled_factors(some.reshape(-1, len(levels)), counts, levels, count)
             last = first
         factors[step] = _never_crossing(found, widths[step], middle)
     return factors
@@ -112,26 +129,30 @@ def _span(error: Array, windows: float) -> tuple[int, Array]:
     return int(np.argmax(enough)) + 1 if enough.any() else len(steps), 1 / effects
 
 
-def _pooled_factors(ratios: Array, weights: Array, levels: Sequence[float]) -> Array:
+def _pooled_factors(ratios: Array, weights: Array, levels: Sequence[float], times: float) -> Array:
     """Return the factor of each level from all ratios, `(values, levels)`."""
     size = float(weights[np.isfinite(ratios).any(-1)].sum())
-    both, facts = {}, {}
-    for low, high in _pairs(levels):
-        share = levels[high] - levels[low]
+    own, facts = {}, {}
+    for low, high in [*_pairs(levels), *_unpaired(levels)]:
+        share = round(abs(2 * levels[high] - 1), 9)
         # Of the two ratios of an error, the one on its own side is above zero.
-        outward = np.fmax(ratios[:, low], ratios[:, high])
+        outward = np.fmax(ratios[:, low], ratios[:, high]) if low != high else abs(ratios[:, low])
         outward[outward < 0] = np.nan
-        facts[low, high] = size * _information(share, two_sided=True)
-        both[low, high] = _quantile(outward, weights, share, size)
-    common = _mean(both, facts)
-    shared = {place: _drawn(both[pair], common, facts[pair]) for pair in both for place in pair}
+        facts[low, high] = size * _information(share)
+        own[low, high] = _quantile(outward, weights, share, size)
+    common = _mean(own, facts)
     factors = np.ones(len(levels))
-    for place, level in enumerate(levels):
-        if level != 0.5:
-            own = _quantile(ratios[:, place], weights, max(level, 1 - level), size)
-            facts_of_side = size * _information(max(level, 1 - level), two_sided=False)
-            factors[place] = _drawn(own, shared.get(place, common), facts_of_side)
-    return np.where(np.isfinite(factors), np.maximum(factors, 0.0), 1.0)
+    for pair, value in own.items():
+        found = _drawn(value, common, facts[pair])
+        factors[[*pair]] = _believed(found, times) if np.isfinite(found) else 1.0
+    return factors
+
+
+def _believed(factor: float, times: float) -> float:
+    """Return a factor drawn towards `USUAL` by as much as there are few times."""
+    distance = math.log(max(factor, 1 / FARTHEST) / USUAL)
+    count = times * (1 + (distance / UNUSUAL) ** 2)
+    return USUAL * math.exp(count / (count + BELIEF) * distance)
 
 
 def _mean(values: dict[tuple[int, int], float], facts: dict[tuple[int, int], float]) -> float:
@@ -166,14 +187,11 @@ def _quantile(values: Array, weights: Array, level: float, size: float) -> float
     return float(np.interp(level + (level - 0.5) / size, places, values[order]))
 
 
-def _information(share: float, *, two_sided: bool) -> float:
-    """Return the inverse of the relative variance of a quantile of one normal error.
-
-    Of its size, or of its value on one side.
-    """
+def _information(share: float) -> float:
+    """Return the inverse of the relative variance of that share's quantile of a normal's size."""
     normal = NormalDist()
-    z = normal.inv_cdf((1 + share) / 2 if two_sided else share)
-    return ((1 + two_sided) * normal.pdf(z) * z) ** 2 / (share * (1 - share))
+    z = normal.inv_cdf((1 + share) / 2)
+    return (2 * normal.pdf(z) * z) ** 2 / (share * (1 - share))
 
 
 def _never_crossing(factors: Array, widths: Array, middle: int) -> Array:
@@ -189,3 +207,9 @@ def _pairs(levels: Sequence[float]) -> list[tuple[int, int]]:
     places = {round(level, 9): place for place, level in enumerate(levels)}
     found = [(place, places.get(round(1 - level, 9))) for level, place in places.items()]
     return [(low, high) for low, high in found if high is not None and low < high]
+
+
+def _unpaired(levels: Sequence[float]) -> list[tuple[int, int]]:
+    """Return the places of the other levels, the median excepted, each twice."""
+    paired = {place for pair in _pairs(levels) for place in pair}
+    return [(n, n) for n, level in enumerate(levels) if level != 0.5 and n not in paired]

@@ -45,6 +45,7 @@ class Residuals:
             windows of its series have targets in common.
         weight: For how many independent windows each counts, `(windows,)`: for fewer than its share
             where there are windows of other series at its time.
+        time: The number of the horizon that each window begins in, `(windows,)`.
         levels: Ascending.
     """
 
@@ -52,6 +53,7 @@ class Residuals:
     actual: NDArray[np.float64]
     share: NDArray[np.float64]
     weight: NDArray[np.float64]
+    time: NDArray[np.int64]
     levels: tuple[float, ...]
 
 
@@ -101,7 +103,8 @@ def residual_parts(model: Any, dataset: TimeSeriesDataSet) -> list[Residuals | N
             cells.append(_cells(x))
     places = np.concatenate(cells)
     shares = own_shares(places)
-    weights = shares, clustered(shares, places)
+    times = _times(places)
+    weights = shares, clustered(shares, times), times
     return [_joined(column, *weights) for column in zip(*parts, strict=True)]
 
 
@@ -128,7 +131,7 @@ def set_intervals(
     return reports
 
 
-def clustered(shares: NDArray[np.float64], cells: NDArray[np.int64]) -> NDArray[np.float64]:
+def clustered(shares: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return for how many independent windows each counts, of the shares of their targets.
 
     Windows of many series at one time miss what happened to all of them, and count for fewer: n of
@@ -136,11 +139,10 @@ def clustered(shares: NDArray[np.float64], cells: NDArray[np.int64]) -> NDArray[
 
     Args:
         shares: Of `own_shares`.
-        cells: Series, as codes, and first and last time index of each window, `(windows, ...)`.
+        times: Equal numbers are of one time.
     """
-    first, last = cells[:, -2], cells[:, -1]
-    times = (first - first.min()) // int((last - first + 1).max())
-    count = np.bincount(times, weights=shares)[times]
+    groups = np.unique(times, return_inverse=True)[1]
+    count = np.bincount(groups, weights=shares)[groups]
     counted: NDArray[np.float64] = shares / (1 + np.maximum(count - 1, 0) * TOGETHER)
     return counted
 
@@ -165,12 +167,12 @@ def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
     """Set the intervals of one target."""
     size = sum(len(part.actual) for part in parts)
     chosen = np.arange(min(size, MOST_WINDOWS)) * size // min(size, MOST_WINDOWS)
-    names = ("quantiles", "actual", "share", "weight")
-    quantiles, actual, share, weight = (
+    names = ("quantiles", "actual", "share", "weight", "time")
+    quantiles, actual, share, weight, time = (
         np.concatenate([getattr(part, name) for part in parts])[chosen] for name in names
     )
     levels = parts[0].levels
-    factors = interval_factors(quantiles, actual, levels, weight)
+    factors = interval_factors(quantiles, actual, levels, weight, len(np.unique(time)))
     intervals.reset()
     before = coverage(quantiles, actual, levels)
     if (factors == 1).all():
@@ -184,7 +186,8 @@ def _set(intervals: Intervals, parts: Sequence[Residuals]) -> IntervalReport:
     judged = moved.copy()
     for block in np.unique(blocks):
         others = blocks != block
-        found = interval_factors(quantiles[others], actual[others], levels, weight[others])
+        times = len(np.unique(time[others]))
+        found = interval_factors(quantiles[others], actual[others], levels, weight[others], times)
         judged[~others] = moved_quantiles(quantiles[~others], found, levels)
     return IntervalReport(len(actual), True, before, coverage(judged, actual, levels))
 
@@ -218,6 +221,7 @@ def _of_batch(
                 np.pad(actual, ((0, 0), (0, missing)), constant_values=np.nan),
                 np.ones(len(actual)),
                 np.ones(len(actual)),
+                np.arange(len(actual)),
                 head.intervals.levels,
             )
         )
@@ -231,8 +235,17 @@ def _cells(x: Mapping[str, Any]) -> NDArray[np.int64]:
     return cells
 
 
+def _times(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the number of the horizon that each window begins in, of what `_cells` returned."""
+    first, last = cells[:, -2], cells[:, -1]
+    return first // int((last - first + 1).max())
+
+
 def _joined(
-    parts: Sequence[Residuals | None], share: NDArray[np.float64], weight: NDArray[np.float64]
+    parts: Sequence[Residuals | None],
+    share: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    time: NDArray[np.int64],
 ) -> Residuals | None:
     """Return the residuals of all batches of one target."""
     known = [part for part in parts if part is not None]
@@ -243,5 +256,6 @@ def _joined(
         np.concatenate([part.actual for part in known]),
         share,
         weight,
+        time,
         known[0].levels,
     )

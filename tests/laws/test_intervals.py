@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from drnn_forecast.model import QUANTILE_LEVELS
-from drnn_forecast.model.coverage import coverage, interval_factors, moved_quantiles
+from drnn_forecast.model.coverage import USUAL, coverage, interval_factors, moved_quantiles
 from drnn_forecast.model.dependence import step_dependence
 from drnn_forecast.model.losses.scores import values_at_scores
 from drnn_forecast.model.residuals import own_shares
@@ -114,14 +114,16 @@ def walks(rng, kept, windows, stride, steps):
 @pytest.mark.parametrize(("windows", "stride"), [(40, 1), (40, 6), (20, 12)])
 def test_windows_with_targets_in_common_do_not_make_intervals_too_sure(windows, stride, kept):
     rng, found = np.random.default_rng(0), []
-    spread = np.sqrt(np.cumsum(kept ** (2.0 * np.arange(12))))[:, None] * SCORES
-    for _ in range(60):
+    known = np.sqrt(np.cumsum(kept ** (2.0 * np.arange(12))))[:, None] * SCORES
+    for _ in range(120):
+        # As far from the truth as trained networks are, whose share of 80 % is 74 % on average.
+        spread = known * rng.lognormal(-np.log(USUAL), 0.25)
         errors, origins = walks(rng, kept, windows, stride, 12)
         weight = own_shares(np.stack([0 * origins, origins, origins + 11], axis=1))
-        past = np.broadcast_to(0.6 * spread, (windows, *spread.shape))
+        past = np.broadcast_to(spread, (windows, *spread.shape))
         factors = interval_factors(past, errors, QUANTILE_LEVELS, weight)
         came, _ = walks(rng, kept, 60, 20, 12)
-        new = np.broadcast_to(0.6 * spread, (60, *spread.shape))
+        new = np.broadcast_to(spread, (60, *spread.shape))
         moved = moved_quantiles(new, factors, QUANTILE_LEVELS)
         shares = coverage(moved, came, QUANTILE_LEVELS)
         found.append([shares[0.8], shares[0.95]])
