@@ -29,6 +29,13 @@ def imported():
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def thawed():
+    """Let go of it at the end, when libraries of bindings ask for what is still held."""
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def control_c():
     """Return what presses Ctrl-C, heard even where the suite runs in the background.
