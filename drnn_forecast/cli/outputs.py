@@ -1,19 +1,12 @@
-"""Where a command writes: refused before any work, and held for one run at a time."""
+"""Where a command writes, refused before any work."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # there is none on Windows, where nothing is held
-    fcntl = None  # type: ignore[assignment]
 
 ROOM = 2**22
 """Bytes that a result takes at least, with what is written beside it."""
@@ -87,38 +80,6 @@ def check_folder(
     _check_place(name, parent)
 
 
-@contextmanager
-def held(name: str, path: Path) -> Iterator[None]:
-    """Hold what a run writes until its end; another run that wants it is refused.
-
-    What a run that died has held is free. Missing folders above it are made, and taken away again
-    where nothing was written.
-
-    Raises:
-        OSError: Another run holds it.
-    """
-    target = Path(os.path.realpath(path))
-    missing = [parent for parent in target.parents if not parent.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]
-    place = target.with_name(f".{digest}.lock")
-    descriptor = _locked(place) if fcntl is not None else -1
-    if descriptor is None:
-        raise OSError(
-            f"Another run writes `{name}` {str(path)!r}; wait for its end, or choose another name."
-        )
-    try:
-        yield
-    finally:
-        if descriptor >= 0:
-            with suppress(OSError):
-                place.unlink()
-            os.close(descriptor)
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
-
-
 def _status(name: str, path: Path) -> os.stat_result | None:
     """Return what is at a path, behind links; None: nothing."""
     if path.name == "" and str(path) in ("", "."):
@@ -178,24 +139,6 @@ def _check_place(name: str, parent: Path) -> None:
             f"`{name}` needs some {ROOM // 2**20} MiB of room, but {str(parent)!r} has "
             f"{free // 2**10:,} KiB left; make room, or choose another place."
         )
-
-
-def _locked(place: Path) -> int | None:
-    """Return a descriptor that holds a lock file; None: somebody else does."""
-    while True:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except OSError:  # a file system without locks
-            return descriptor
-        # The run that held it before may have removed it in between.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(place)):
-                return descriptor
-        os.close(descriptor)
 
 
 def _either(suffixes: Sequence[str]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
-from drnn_forecast import model as models
-from drnn_forecast.cli.outputs import check_folder, held
+from drnn_forecast import data as tables, model as models
+from drnn_forecast.cli.outputs import check_folder
 from drnn_forecast.cli.table import WINDOWS, Table
 
 
@@ -87,7 +87,7 @@ def fit_table(
     unfinished = out.with_name(f"{out.name}.unfinished")
     check_folder("out", unfinished)
     source = Table(path=data, **table)
-    with held("out", out), _kept(unfinished):
+    with tables.held("out", out), _kept(unfinished):
         drnn.train(
             source.data,
             source.horizon,

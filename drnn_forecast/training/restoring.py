@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from drnn_forecast.data import replaced
+from drnn_forecast.data import held, replaced
 from drnn_forecast.host import callbacks_of, random_state, set_random_state, set_step
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.stream import Shuffled
@@ -169,13 +169,21 @@ class Unfinished:
     before: float
 
     @classmethod
-    def beside(cls, folder: Path, call: str) -> Unfinished:
-        """Return what is there of a call.
+    @contextmanager
+    def beside(cls, folder: Path | str, call: str) -> Iterator[Unfinished]:
+        """Yield what is there of a call, held so that no other one goes on with it meanwhile.
 
         Raises:
             FileExistsError: Another call for the same folder has not been finished.
+            OSError: One is at work.
         """
-        own = folder.with_name(f"{folder.name}.unfinished")
+        own = Path(folder).with_name(f"{Path(folder).name}.unfinished")
+        with held("folder", own):
+            yield cls._found(own, call)
+
+    @classmethod
+    def _found(cls, own: Path, call: str) -> Unfinished:
+        """Return what is there of a call."""
         try:
             kept = json.loads((own / "call.json").read_text())
             if kept["call"] == call:

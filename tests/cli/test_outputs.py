@@ -8,7 +8,8 @@ from collections import namedtuple
 import pytest
 
 from command_line import FIT, SMALL, run, table, write
-from drnn_forecast.cli.outputs import check_folder, held
+from drnn_forecast.cli.outputs import check_folder
+from drnn_forecast.data import held
 
 COMMANDS = {
     "fit": ["fit", "none.csv", *FIT, *SMALL],

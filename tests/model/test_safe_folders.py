@@ -242,7 +242,7 @@ KILLS = """
         if code == 0:
             break
     left = sorted(path.name for path in place.iterdir())
-    print(left, [path.suffix for path in place.parent.iterdir() if path.suffix == ".old"])
+    print(left, [path.name for path in place.parent.iterdir() if path != place])
 """
 
 

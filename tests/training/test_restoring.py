@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from drnn_forecast import ForecastData, load, train
+from drnn_forecast.data import held
 from drnn_forecast.training import restoring
 from drnn_forecast.training.stream import Shuffled
 
@@ -166,6 +167,27 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path, data, whole, seconds):
 
     assert_same(model, whole)
     assert_same(load(tmp_path / "model"), whole)
+
+
+def test_a_second_training_into_one_folder_is_refused(tmp_path, data):
+    place = tmp_path / "model"
+    refused = pytest.raises(OSError, match="Another run writes `folder`")
+    with held("folder", place.with_name("model.unfinished")), refused:
+        train(data, 5, folder=place, **SETTINGS)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_filled_meanwhile_is_not_replaced(tmp_path, data, monkeypatch):
+    split = ForecastData.split
+
+    def split_slowly(*args, **options):
+        (tmp_path / "model").mkdir()
+        return split(*args, **options)
+
+    monkeypatch.setattr(ForecastData, "split", split_slowly)
+    with pytest.raises(FileExistsError, match=r"`folder` .* exists"):
+        train(data, 5, folder=tmp_path / "model", **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize(("windows", "size"), [(10, 3), (4, 4), (3, 8)])
