@@ -88,7 +88,7 @@ def digests(pattern: str) -> Callable[[Path], Parts]:
 
 
 def cells(folder: Path) -> Parts:
-    """Return which file each finished cell is, and since when: one that is done again is another."""
+    """Return which file each finished cell is, and since when: one done again is another."""
     found = {path.name: path.stat() for path in sorted((folder / "out" / "cells").glob("*.zip"))}
     return {name: f"{stat.st_ino} {stat.st_mtime_ns}" for name, stat in found.items()}
 
@@ -111,17 +111,21 @@ def trials(folder: Path) -> Parts:
         own = [trial for trial in found if "duplicate_of" not in trial.user_attrs]
         return {
             json.dumps(trial.user_attrs["configuration"], sort_keys=True): (
-                f"{trial.number} {trial.state.name} {trial.values} {trial.user_attrs['digest']}"
+                f"{trial.number} {trial.state.name} {told(trial)} {trial.user_attrs['digest']}"
             )
             for trial in own
         }
     return {}
 
 
+def told(trial: optuna.trial.FrozenTrial) -> str:
+    """Return the values of a trial as text."""
+    return repr(trial.values)  # noqa: PD011
+
+
 def losses(folder: Path) -> Parts:
-    """Return the values of the finished trials of a search, and the digests of the kept models."""
-    found = {name: " ".join(told.split()[1:-1]) for name, told in trials(folder).items()}
-    return found
+    """Return the state and values of each finished trial of a search, by its configuration."""
+    return {name: " ".join(text.split()[1:-1]) for name, text in trials(folder).items()}
 
 
 def kept_models(folder: Path) -> int:
@@ -267,14 +271,17 @@ def main() -> None:
     path = RESULTS / "kills.csv"
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
     for name in args.commands:
-        done = {row["kill"] for row in rows if row["command"] == name}
-        expected, whole = undisturbed(WORK[name]) if len(done) < args.kills else ({}, 0.0)
-        for number in sorted(set(range(args.kills)) - done):
+        before = [row for row in rows if row["command"] == name]
+        left, number = args.kills - sum(row["was killed"] for row in before), len(before)
+        expected, whole = undisturbed(WORK[name]) if left > 0 else ({}, 0.0)
+        while left > 0:
             moment = random.Random(f"{name} {number}").uniform(0, whole)
             row = killed(WORK[name], expected, moment)
+            left -= row["was killed"]
             rows.append({"command": name, "kill": number, "whole s": round(whole, 2), **row})
             pd.DataFrame(rows).to_csv(path, index=False)
             print(rows[-1], flush=True)
+            number += 1
     write_summary(pd.DataFrame(rows))
 
 
@@ -294,7 +301,8 @@ def write_summary(rows: pd.DataFrame) -> None:
         "`python benchmarks/kills.py`: every command killed by SIGKILL at moments drawn over its "
         "run, then begun again. `lost`: results that were finished before and are gone; `twice`: "
         "done again; `other`: final results that are not those of an undisturbed run, bit by bit; "
-        f"`left`: files beside the results. {setting('pytorch-forecasting', 'lightning', 'optuna')}",
+        "`left`: files beside the results. "
+        f"{setting('pytorch-forecasting', 'lightning', 'optuna')}",
         "",
         *markdown(summary.reset_index()),
     ]
