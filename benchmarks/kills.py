@@ -15,6 +15,7 @@ Goes on where it stopped. Writes `benchmarks/results/kills.csv` and `.md`.
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -120,7 +121,7 @@ def trials(folder: Path) -> Parts:
 
 def told(trial: optuna.trial.FrozenTrial) -> str:
     """Return the values of a trial as text."""
-    return repr(trial.values)  # noqa: PD011
+    return repr(trial.values)
 
 
 def losses(folder: Path) -> Parts:
@@ -270,19 +271,31 @@ def main() -> None:
             getattr(area, name)
     path = RESULTS / "kills.csv"
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
-    for name in args.commands:
-        before = [row for row in rows if row["command"] == name]
-        left, number = args.kills - sum(row["was killed"] for row in before), len(before)
-        expected, whole = undisturbed(WORK[name]) if left > 0 else ({}, 0.0)
-        while left > 0:
-            moment = random.Random(f"{name} {number}").uniform(0, whole)
-            row = killed(WORK[name], expected, moment)
-            left -= row["was killed"]
-            rows.append({"command": name, "kill": number, "whole s": round(whole, 2), **row})
-            pd.DataFrame(rows).to_csv(path, index=False)
-            print(rows[-1], flush=True)
-            number += 1
+    whole: dict[str, tuple[Parts, float]] = {}
+    for command in itertools.cycle(args.commands):
+        left = {name: args.kills - len(of(rows, name, is_killed=True)) for name in args.commands}
+        if max(left.values()) <= 0:
+            break
+        if left[command] <= 0:
+            continue
+        if command not in whole:
+            undisturbed(WORK[command])  # compiles kernels
+            whole[command] = undisturbed(WORK[command])
+        expected, seconds = whole[command]
+        number = len(of(rows, command))
+        moment = random.Random(f"{command} {number}").uniform(0, seconds)
+        row = killed(WORK[command], expected, moment)
+        rows.append({"command": command, "kill": number, "whole s": round(seconds, 2), **row})
+        pd.DataFrame(rows).to_csv(path, index=False)
+        print(rows[-1], flush=True)
     write_summary(pd.DataFrame(rows))
+
+
+def of(
+    rows: list[dict[str, Any]], command: str, *, is_killed: bool = False
+) -> list[dict[str, Any]]:
+    """Return the rows of a command, perhaps only those whose kill came before its end."""
+    return [row for row in rows if row["command"] == command and row["was killed"] >= is_killed]
 
 
 def write_summary(rows: pd.DataFrame) -> None:
