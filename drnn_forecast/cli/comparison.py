@@ -11,7 +11,7 @@ from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import cli, data as tables, evaluation
-from drnn_forecast.cli.outputs import check_folder, free_folder
+from drnn_forecast.cli.outputs import check_folder, file_bytes, free_folder
 from drnn_forecast.cli.table import Table
 
 PASSED_ON = (
@@ -77,7 +77,7 @@ class Contest(Table):
         if self.out is None:
             self._show(self._results(work, **windows))
             return
-        check_folder("out", self.out, is_below=True)
+        check_folder("out", self.out, is_below=True, room=file_bytes(self.path))
         with tables.held("out", self.out):
             results = self._results(work, **windows)
             folder = self._written(results, title, self.out)

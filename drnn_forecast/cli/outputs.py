@@ -6,10 +6,21 @@ import os
 import shutil
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import drnn_forecast as drnn
+from drnn_forecast.layers import parameter_count
 
 ROOM = 2**22
 """Bytes that a result takes at least, with what is written beside it."""
+
+COPIES = 14
+"""Of the weights of a network that is trained: in two restore points, with those that were best and
+the two moments of the optimiser; and saved, beside what is replaced."""
+
+DEEP = 8
+"""Layers of a network whose depth follows from its context."""
 
 
 def free_folder(path: Path) -> Path:
@@ -18,6 +29,27 @@ def free_folder(path: Path) -> Path:
     while (folder := path.with_name(f"{path.name}-{number}" if number > 1 else path.name)).exists():
         number += 1
     return folder
+
+
+def file_bytes(path: Path) -> int:
+    """Return the size of a file, about which what comes of a table takes; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # which is said where it is read
+        return 0
+
+
+def network_bytes(hidden_size: int | None, num_layers: int | None, networks: int = 1) -> int:
+    """Return about how many bytes networks take on the disk while they are trained.
+
+    Sizes out of range count as none: they are refused where they are read.
+    """
+    units = drnn.Recipe.hidden_size if hidden_size is None else hidden_size
+    layers = DEEP if num_layers is None else num_layers
+    with suppress(ValueError):
+        each = parameter_count(layers, input_size=units, hidden_size=units, cell_type="LSTM")
+        return networks * COPIES * 4 * each
+    return 0
 
 
 def check_file(
@@ -42,7 +74,8 @@ def check_file(
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         raise FileExistsError(f"`{name}` {str(path)!r} is {kind}; name a file.")
     _check_inputs(name, path, inputs)
-    _check_place(name, Path(os.path.realpath(path)).parent)
+    room = ROOM + sum(map(file_bytes, filter(None, inputs)))
+    _check_place(name, Path(os.path.realpath(path)).parent, room)
 
 
 def check_folder(
@@ -52,6 +85,7 @@ def check_folder(
     inputs: Sequence[Path] = (),
     unless: str | None = None,
     is_below: bool = False,
+    room: int = 0,
 ) -> None:
     """Refuse a folder that cannot be written.
 
@@ -61,6 +95,7 @@ def check_folder(
         inputs: What the run reads; none may lie in a folder that is replaced.
         unless: What helps where it is there; None: it may be.
         is_below: Whether the folders above it are made where they are missing.
+        room: Bytes that it will take, as far as can be said, beside the least.
 
     Raises:
         ValueError: An input lies in it.
@@ -77,7 +112,7 @@ def check_folder(
     parent = target if found is not None else target.parent
     while is_below and not parent.exists():
         parent = parent.parent
-    _check_place(name, parent)
+    _check_place(name, parent, ROOM + room)
 
 
 def _status(name: str, path: Path) -> os.stat_result | None:
@@ -123,7 +158,7 @@ def _check_contents(name: str, folder: Path, inputs: Sequence[Path | None]) -> N
             )
 
 
-def _check_place(name: str, parent: Path) -> None:
+def _check_place(name: str, parent: Path, room: int) -> None:
     """Refuse a place without a folder, without permission, or without room."""
     if not parent.is_dir():
         kind = "is a file" if parent.exists() else "does not exist; make it first"
@@ -134,9 +169,9 @@ def _check_place(name: str, parent: Path) -> None:
             "another place."
         )
     free = shutil.disk_usage(parent).free
-    if free < ROOM:
+    if free < room:
         raise OSError(
-            f"`{name}` needs some {ROOM // 2**20} MiB of room, but {str(parent)!r} has "
+            f"`{name}` needs some {room // 2**20:,} MiB of room, but {str(parent)!r} has "
             f"{free // 2**10:,} KiB left; make room, or choose another place."
         )
 
