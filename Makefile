@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host coverage lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host coverage lasting lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -71,6 +71,12 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical
+
+# Kills of every command at 40 random moments, and an hour of all calls; two hours on a quiet machine.
+# The kills go on where they stopped: for new ones, remove benchmarks/results/kills.csv first.
+lasting: $(VENV)/.benchmark
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kills.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
 
 # The paper's experiments in their quick settings with one seed, about two and a half hours on one quiet
 # core; what is finished is skipped. More seeds: --seeds 0 1 2 of each script. Other data folders:

@@ -238,11 +238,13 @@ def main() -> None:
         pd.DataFrame(rows).to_csv(RESULTS / "soak.csv", index=False)
     table = pd.DataFrame(rows)
     table.to_csv(RESULTS / "soak.csv", index=False)
-    write_verdict(table)
+    lines = verdict(table)
+    (RESULTS / "soak.md").write_text("\n".join(lines) + "\n")
+    print(lines[4])
 
 
-def write_verdict(table: pd.DataFrame) -> None:
-    """Write how much grew, all in all and by call."""
+def verdict(table: pd.DataFrame) -> list[str]:
+    """Return how much grew, all in all and by call, as lines of Markdown."""
     ends = table.groupby("round").last()
     late = ends.iloc[int(SETTLED * len(ends)) :]
     slope = 60 * theilslopes(late["resident MB"], late["minutes"])[0]
@@ -261,7 +263,7 @@ def write_verdict(table: pd.DataFrame) -> None:
     ).reset_index()
     shown = ends[["minutes", "resident MB", "descriptors", "threads"]].reset_index()
     shown = shown.iloc[np.linspace(0, len(shown) - 1, min(13, len(shown))).astype(int)]
-    lines = [
+    return [
         "# Soak",
         "",
         f"`python benchmarks/soak.py`: {table['minutes'].iloc[-1]:.0f} minutes, {len(ends)} rounds "
@@ -278,8 +280,6 @@ def write_verdict(table: pd.DataFrame) -> None:
         "",
         *markdown(by_call),
     ]
-    (RESULTS / "soak.md").write_text("\n".join(lines) + "\n")
-    print(lines[4])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all, and what a dead process leaves of them."""
 
+import errno
 import os
 import signal
 import stat
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from drnn_forecast.data import filled, held, replaced
+from drnn_forecast.data import filled, held, holding, replaced
 
 
 def write_file(place):
@@ -107,3 +108,24 @@ def test_what_a_dead_run_held_is_free(tmp_path):
     with held("out", tmp_path / "out"):
         pass
     assert not any(tmp_path.iterdir())
+
+
+def no_locks(*_):
+    raise OSError(errno.ENOLCK, "no locks available")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("what", ["the system", "the disk"])
+def test_where_there_are_no_locks_everything_is_written_and_nothing_cleared_away(
+    tmp_path, monkeypatch, way, what
+):
+    killed_at_work(WAYS[way](tmp_path / "out"))
+    if what == "the system":
+        monkeypatch.setattr(holding, "fcntl", None)
+    else:
+        monkeypatch.setattr(holding.fcntl, "flock", no_locks)
+    with held("out", tmp_path / "out"), held("out", tmp_path / "out"):
+        for _ in WAYS[way](tmp_path / "out"):
+            pass
+    assert (tmp_path / "out").exists()
+    assert len(list(tmp_path.iterdir())) == 2
