@@ -52,7 +52,7 @@ def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_si
 
 def window_bytes(dataset: TimeSeriesDataSet, batch_size: int) -> int:
     """Return how many bytes the values of a batch take, which any model reads at least."""
-    steps = longest_window(dataset) + dataset.max_prediction_length
+    steps = longest_window(dataset) + int(dataset.max_prediction_length)
     return FLOAT * batch_size * steps * (len(dataset.reals) + 2 * len(dataset.flat_categoricals))
 
 
@@ -72,14 +72,15 @@ def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size:
     if free is None or model.device.type != "cpu":
         return
     size = min(batch_size, len(dataset))
-    is_ours = isinstance(model, DilatedRNNForecaster)
-    needed = step_bytes(model, dataset, size) if is_ours else window_bytes(dataset, size)
+    about, others, needed = "more than", "", window_bytes(dataset, size)
+    if isinstance(model, DilatedRNNForecaster):
+        about, needed = "about", step_bytes(model, dataset, size)
+        others = " or `hidden_size`, or read segments (`segment_length`)"
     if needed > free:
-        others = " or `hidden_size`, or read segments (`segment_length`)" if is_ours else ""
         raise ValueError(
             f"`batch_size` must be lower: a step of {batch_size} windows of "
             f"{longest_window(dataset)} time steps and {dataset.max_prediction_length} ahead "
-            f"needs {'about' if is_ours else 'more than'} {needed / 1e9:.1f} GB, and "
+            f"needs {about} {needed / 1e9:.1f} GB, and "
             f"{free / 1e9:.1f} GB are available. Lower it, or `context_length`{others}."
         )
 
