@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -225,6 +225,18 @@ def prepared(work: Work, place: Path) -> Path:
     return folder
 
 
+def warm_up(work: Work) -> None:
+    """Run a command in this process, so that those forked from it have loaded what it needs."""
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        before = os.getcwd()
+        os.chdir(prepared(work, Path(place)))
+        with redirect_stdout(nowhere), redirect_stderr(nowhere):
+            status = cli.main(work.args)
+        os.chdir(before)
+    if status:
+        raise RuntimeError(f"{work.args} ended with {status}")
+
+
 def undisturbed(work: Work) -> tuple[Parts, float]:
     """Return what a command gives that nobody disturbs, and its processor seconds."""
     with tempfile.TemporaryDirectory() as place:
@@ -279,6 +291,8 @@ def main() -> None:
             getattr(area, name)
     path = RESULTS / "kills.csv"
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
+    for name in args.commands:
+        warm_up(WORK[name])
     whole: dict[str, tuple[Parts, float]] = {}
     for command in itertools.cycle(args.commands):
         left = {name: args.kills - len(of(rows, name, is_killed=True)) for name in args.commands}
@@ -286,8 +300,6 @@ def main() -> None:
             break
         if left[command] <= 0:
             continue
-        if not whole:
-            undisturbed(WORK["fit"])  # compiles kernels
         if command not in whole:
             whole[command] = undisturbed(WORK[command])
         expected, seconds = whole[command]

@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from drnn_forecast.data import held, replaced
+from drnn_forecast.data import held, partial_beside, replaced
 from drnn_forecast.host import callbacks_of, random_state, set_random_state, set_step
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.stream import Shuffled
@@ -210,5 +210,7 @@ class Unfinished:
                 self.remove()
 
     def remove(self) -> None:
-        """Remove it, since the call is finished."""
+        """Remove it, since the call is finished; whole, so that no part of it is taken for one."""
+        with suppress(OSError), partial_beside(self.folder, is_folder=True) as place:
+            self.folder.replace(place)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,7 +1,9 @@
 """Training that is killed, and goes on as if nothing had been."""
 
 import multiprocessing
+import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -167,6 +169,27 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path, data, whole, seconds):
 
     assert_same(model, whole)
     assert_same(load(tmp_path / "model"), whole)
+
+
+def test_a_kill_while_the_restore_points_are_removed_stops_no_other_training(
+    tmp_path, data, monkeypatch
+):
+    remove = shutil.rmtree
+
+    def begin_to_remove(path, **options):
+        if not any(Path(path).rglob("*.points")):
+            return remove(path, **options)
+        (Path(path) / "call.json").unlink()
+        raise KilledError
+
+    monkeypatch.setattr(shutil, "rmtree", begin_to_remove)
+    with pytest.raises(KilledError):
+        train(data, 5, folder=tmp_path / "model", **SETTINGS)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    assert len(list(tmp_path.iterdir())) == 2
+    train(data, 5, folder=tmp_path / "model", **SETTINGS | {"max_steps": 5}, overwrite=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_second_training_into_one_folder_is_refused(tmp_path, data):
