@@ -14,6 +14,7 @@ Goes on where it stopped. Writes `benchmarks/results/kills.csv` and `.md`.
 """
 
 import argparse
+import gc
 import hashlib
 import itertools
 import json
@@ -293,6 +294,8 @@ def main() -> None:
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.is_file() else []
     for name in args.commands:
         warm_up(WORK[name])
+    gc.collect()
+    gc.freeze()  # a collection would have every process copy all that it was forked with
     whole: dict[str, tuple[Parts, float]] = {}
     for command in itertools.cycle(args.commands):
         left = {name: args.kills - len(of(rows, name, is_killed=True)) for name in args.commands}

@@ -6,7 +6,8 @@ Each round calls every public function and method once, on fresh small data, in 
 each call garbage is collected, memory that is free is handed back to the system, and the resident
 memory, open descriptors and threads are read. Flat is what grows by less than 1 % of the resident
 memory an hour, as a line through the last three quarters of the rounds says (Theil and Sen's, of
-median slope), and has as many descriptors and threads at the end as a quarter of the rounds before.
+median slope), once each contender has had its turn; and has no more descriptors and threads at the
+end than where that line begins.
 
 Writes `benchmarks/results/soak.csv` and `.md`.
 """
@@ -246,7 +247,7 @@ def main() -> None:
 def verdict(table: pd.DataFrame) -> list[str]:
     """Return how much grew, all in all and by call, as lines of Markdown."""
     ends = table.groupby("round").last()
-    late = ends.iloc[int(SETTLED * len(ends)) :]
+    late = ends.iloc[max(int(SETTLED * len(ends)), min(len(MODELS), len(ends) // 2)) :]
     slope = 60 * theilslopes(late["resident MB"], late["minutes"])[0]
     counts = late[["descriptors", "threads"]]
     is_flat = slope < MOST * late["resident MB"].median() and bool(
