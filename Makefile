@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host coverage lasting lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -27,6 +27,11 @@ test-corpus: $(VENV)/.test
 test-host: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m 'slow or not slow' \
 		tests/host/test_upstream_suite.py tests/model/test_host_suite.py
+
+# Which lines and branches of the package the suite runs in its own process; those in processes that
+# tests start are not seen, nor what numba compiles. At least 92 % are asked for.
+coverage: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 1800 --cov --cov-report=term
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -66,6 +71,12 @@ benchmark: $(VENV)/.benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical
+
+# Kills of every command at 40 random moments, and an hour of all calls; two hours on a quiet machine.
+# The kills go on where they stopped: for new ones, remove benchmarks/results/kills.csv first.
+lasting: $(VENV)/.benchmark
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kills.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/soak.py
 
 # The paper's experiments in their quick settings with one seed, about two and a half hours on one quiet
 # core; what is finished is skipped. More seeds: --seeds 0 1 2 of each script. Other data folders:

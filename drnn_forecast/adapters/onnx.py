@@ -10,6 +10,8 @@ import torch
 from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 
+from drnn_forecast.data import replaced
+
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
@@ -106,4 +108,5 @@ def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) 
             dynamo=True,
             verbose=False,
         )
-        program.save(str(path))
+        with replaced(path) as partial:
+            program.save(str(partial))

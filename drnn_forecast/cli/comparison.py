@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
-from drnn_forecast import cli, evaluation
-from drnn_forecast.cli.outputs import check_folder, free_folder, held
+from drnn_forecast import cli, data as tables, evaluation
+from drnn_forecast.cli.outputs import check_folder, file_bytes, free_folder
 from drnn_forecast.cli.table import Table
 
 PASSED_ON = (
@@ -77,8 +77,8 @@ class Contest(Table):
         if self.out is None:
             self._show(self._results(work, **windows))
             return
-        check_folder("out", self.out, is_below=True)
-        with held("out", self.out):
+        check_folder("out", self.out, is_below=True, room=file_bytes(self.path))
+        with tables.held("out", self.out):
             results = self._results(work, **windows)
             folder = self._written(results, title, self.out)
         self._show(results)
@@ -111,8 +111,8 @@ class Contest(Table):
         if self.report:
             evaluation.write_report(results, folder, title=title, unit=self.unit)
         else:
-            folder.mkdir()
-            evaluation.write_tables(results, folder)
+            with tables.filled(folder) as partial:
+                evaluation.write_tables(results, partial)
         return folder
 
 

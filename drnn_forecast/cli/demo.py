@@ -104,11 +104,12 @@ def demonstrate(
     forecaster = next(iter(fitted.values()))
     final = model.forecast(forecaster, past.history, future=past.future)
     table = _extended(comparison)
-    folder.mkdir(parents=True)
-    tables.write_table(final, folder / "forecast.csv")
-    tables.write_table(table.reset_index(), folder / "scores.csv")
-    for name, figure in _figures(data, comparison, final).items():
-        figure.savefig(folder / f"{name}.png", dpi=110)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tables.filled(folder) as partial:
+        tables.write_table(final, partial / "forecast.csv")
+        tables.write_table(table.reset_index(), partial / "scores.csv")
+        for name, figure in _figures(data, comparison, final).items():
+            figure.savefig(partial / f"{name}.png", dpi=110)
     return Demonstration(comparison, table, final, folder)
 
 

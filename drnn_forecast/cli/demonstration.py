@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from drnn_forecast import cli
-from drnn_forecast.cli.outputs import check_folder, free_folder, held
+from drnn_forecast import cli, data as tables
+from drnn_forecast.cli.outputs import check_folder, free_folder
 
 
 def run_demo(
@@ -32,7 +32,7 @@ def run_demo(
     """
     folder = free_folder(Path("drnn-demo")) if out is None else out
     check_folder("out", folder, unless="choose another name", is_below=True)
-    with held("out", folder):
+    with tables.held("out", folder):
         result = cli.demonstrate(
             folder,
             max_seconds=max_seconds,

@@ -1,22 +1,26 @@
-"""Where a command writes: refused before any work, and held for one run at a time."""
+"""Where a command writes, refused before any work."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # there is none on Windows, where nothing is held
-    fcntl = None  # type: ignore[assignment]
+import drnn_forecast as drnn
+from drnn_forecast.layers import parameter_count
 
 ROOM = 2**22
 """Bytes that a result takes at least, with what is written beside it."""
+
+COPIES = 14
+"""Of the weights of a network that is trained: in two restore points, with those that were best and
+the two moments of the optimiser; and saved, beside what is replaced."""
+
+DEEP = 8
+"""Layers of a network whose depth follows from its context."""
 
 
 def free_folder(path: Path) -> Path:
@@ -25,6 +29,27 @@ def free_folder(path: Path) -> Path:
     while (folder := path.with_name(f"{path.name}-{number}" if number > 1 else path.name)).exists():
         number += 1
     return folder
+
+
+def file_bytes(path: Path) -> int:
+    """Return the size of a file, about which what comes of a table takes; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):  # which is said where it is read
+        return 0
+
+
+def network_bytes(hidden_size: int | None, num_layers: int | None, networks: int = 1) -> int:
+    """Return about how many bytes networks take on the disk while they are trained.
+
+    Sizes out of range count as none: they are refused where they are read.
+    """
+    units = drnn.Recipe.hidden_size if hidden_size is None else hidden_size
+    layers = DEEP if num_layers is None else num_layers
+    with suppress(ValueError):
+        each = parameter_count(layers, input_size=units, hidden_size=units, cell_type="LSTM")
+        return networks * COPIES * 4 * each
+    return 0
 
 
 def check_file(
@@ -49,7 +74,8 @@ def check_file(
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
         raise FileExistsError(f"`{name}` {str(path)!r} is {kind}; name a file.")
     _check_inputs(name, path, inputs)
-    _check_place(name, Path(os.path.realpath(path)).parent)
+    room = ROOM + sum(map(file_bytes, filter(None, inputs)))
+    _check_place(name, Path(os.path.realpath(path)).parent, room)
 
 
 def check_folder(
@@ -59,6 +85,7 @@ def check_folder(
     inputs: Sequence[Path] = (),
     unless: str | None = None,
     is_below: bool = False,
+    room: int = 0,
 ) -> None:
     """Refuse a folder that cannot be written.
 
@@ -68,6 +95,7 @@ def check_folder(
         inputs: What the run reads; none may lie in a folder that is replaced.
         unless: What helps where it is there; None: it may be.
         is_below: Whether the folders above it are made where they are missing.
+        room: Bytes that it will take, as far as can be said, beside the least.
 
     Raises:
         ValueError: An input lies in it.
@@ -84,39 +112,7 @@ def check_folder(
     parent = target if found is not None else target.parent
     while is_below and not parent.exists():
         parent = parent.parent
-    _check_place(name, parent)
-
-
-@contextmanager
-def held(name: str, path: Path) -> Iterator[None]:
-    """Hold what a run writes until its end; another run that wants it is refused.
-
-    What a run that died has held is free. Missing folders above it are made, and taken away again
-    where nothing was written.
-
-    Raises:
-        OSError: Another run holds it.
-    """
-    target = Path(os.path.realpath(path))
-    missing = [parent for parent in target.parents if not parent.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]
-    place = target.with_name(f".{digest}.lock")
-    descriptor = _locked(place) if fcntl is not None else -1
-    if descriptor is None:
-        raise OSError(
-            f"Another run writes `{name}` {str(path)!r}; wait for its end, or choose another name."
-        )
-    try:
-        yield
-    finally:
-        if descriptor >= 0:
-            with suppress(OSError):
-                place.unlink()
-            os.close(descriptor)
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
+    _check_place(name, parent, ROOM + room)
 
 
 def _status(name: str, path: Path) -> os.stat_result | None:
@@ -162,7 +158,7 @@ def _check_contents(name: str, folder: Path, inputs: Sequence[Path | None]) -> N
             )
 
 
-def _check_place(name: str, parent: Path) -> None:
+def _check_place(name: str, parent: Path, room: int) -> None:
     """Refuse a place without a folder, without permission, or without room."""
     if not parent.is_dir():
         kind = "is a file" if parent.exists() else "does not exist; make it first"
@@ -173,29 +169,11 @@ def _check_place(name: str, parent: Path) -> None:
             "another place."
         )
     free = shutil.disk_usage(parent).free
-    if free < ROOM:
+    if free < room:
         raise OSError(
-            f"`{name}` needs some {ROOM // 2**20} MiB of room, but {str(parent)!r} has "
+            f"`{name}` needs some {room // 2**20:,} MiB of room, but {str(parent)!r} has "
             f"{free // 2**10:,} KiB left; make room, or choose another place."
         )
-
-
-def _locked(place: Path) -> int | None:
-    """Return a descriptor that holds a lock file; None: somebody else does."""
-    while True:
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except OSError:  # a file system without locks
-            return descriptor
-        # The run that held it before may have removed it in between.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(place)):
-                return descriptor
-        os.close(descriptor)
 
 
 def _either(suffixes: Sequence[str]) -> str:

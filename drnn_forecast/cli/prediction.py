@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
-from drnn_forecast.cli.outputs import check_file, held
+from drnn_forecast.cli.outputs import check_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def predict_table(
         _forecast(*asked).to_csv(sys.stdout, index=False)
         return
     check_file("out", out, inputs=[model, data, future], suffixes=tables.SUFFIXES)
-    with held("out", out):
+    with tables.held("out", out):
         tables.write_table(_forecast(*asked), out)
     print(f"Written: {out}")
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import drnn_forecast as drnn
-from drnn_forecast import model as models
-from drnn_forecast.cli.outputs import check_folder, held
+from drnn_forecast import data as tables, model as models
+from drnn_forecast.cli.outputs import check_folder, file_bytes, network_bytes
 from drnn_forecast.cli.table import WINDOWS, Table
+
+NETWORKS = 10
+"""Of a race, all of which have restore points until its end."""
 
 
 def fit_table(
@@ -83,11 +86,13 @@ def fit_table(
     if quantiles is not None:
         overrides["loss"] = models.quantile_loss(quantiles)
     unless = None if overwrite else "choose another name, or pass `--overwrite true`"
-    check_folder("out", out, inputs=[data], unless=unless)
+    networks = NETWORKS if preset == "best" else 1
+    room = file_bytes(data) + network_bytes(hidden_size, num_layers, networks)
+    check_folder("out", out, inputs=[data], unless=unless, room=room)
     unfinished = out.with_name(f"{out.name}.unfinished")
     check_folder("out", unfinished)
     source = Table(path=data, **table)
-    with held("out", out), _kept(unfinished):
+    with tables.held("out", out), _kept(unfinished):
         drnn.train(
             source.data,
             source.horizon,

@@ -10,7 +10,7 @@ from jsonargparse.typing import SecretStr
 
 import drnn_forecast as drnn
 from drnn_forecast import model as models, training
-from drnn_forecast.cli.outputs import check_folder
+from drnn_forecast.cli.outputs import check_folder, file_bytes, network_bytes
 from drnn_forecast.cli.table import Table
 
 EVERYTHING = drnn.SearchSpace()
@@ -67,7 +67,8 @@ def tune_on_table(
         progress: Whether to show the progress bar.
         **table: See `Table`.
     """
-    check_folder("out", out, is_below=True)
+    room = file_bytes(data) + network_bytes(None, None)
+    check_folder("out", out, is_below=True, room=room)
     source = Table(path=data, **table)
     budget: dict[str, Any] = {
         "max_epochs": max_epochs,

@@ -25,6 +25,11 @@ from .frames.windows import (
     WindowPlan as WindowPlan,
     plan_windows as plan_windows,
 )
+from .holding import held as held
 from .identity import described as described, fingerprint as fingerprint
 from .sample import load_sample as load_sample
-from .whole import replaced as replaced
+from .whole import (
+    filled as filled,
+    partial_beside as partial_beside,
+    replaced as replaced,
+)

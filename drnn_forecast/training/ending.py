@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from drnn_forecast.data import partial_beside
 from drnn_forecast.host import comes_back
 from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights, has_finite_weights
 from drnn_forecast.training.pace import Pace
@@ -128,13 +129,10 @@ class Finish(Callback):
 
 def _write(trainer: Trainer, path: Path) -> None:
     """Write the checkpoint of a run, whole or not at all; every process waits for the first."""
-    own = trainer.strategy.broadcast(uuid4().hex)
-    partial = path.with_name(f".{own}.partial")
-    try:
+    is_first = trainer.is_global_zero
+    with partial_beside(path) if is_first else nullcontext(path) as own:
+        partial = trainer.strategy.broadcast(own)
         trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
+        if is_first:
             partial.replace(path)
-    finally:
-        if trainer.is_global_zero:
-            partial.unlink(missing_ok=True)
-    trainer.strategy.barrier("drnn_forecast checkpoint")
+        trainer.strategy.barrier("drnn_forecast checkpoint")

@@ -50,6 +50,12 @@ def step_bytes(model: DilatedRNNForecaster, dataset: TimeSeriesDataSet, batch_si
     return int(FLOAT * (batch_size * numbers + 4 * own))
 
 
+def window_bytes(dataset: TimeSeriesDataSet, batch_size: int) -> int:
+    """Return how many bytes the values of a batch take, which any model reads at least."""
+    steps = longest_window(dataset) + int(dataset.max_prediction_length)
+    return FLOAT * batch_size * steps * (len(dataset.reals) + 2 * len(dataset.flat_categoricals))
+
+
 def longest_window(dataset: TimeSeriesDataSet) -> int:
     """Return the most time steps that a window looks back, which may be fewer than were asked."""
     longest: int = dataset.index["sequence_length"].max() - dataset.min_prediction_length
@@ -63,15 +69,19 @@ def check_memory(model: LightningModule, dataset: TimeSeriesDataSet, batch_size:
         ValueError: It needs more than is available.
     """
     free = available_bytes()
-    if free is None or not isinstance(model, DilatedRNNForecaster) or model.device.type != "cpu":
+    if free is None or model.device.type != "cpu":
         return
-    needed = step_bytes(model, dataset, min(batch_size, len(dataset)))
+    size = min(batch_size, len(dataset))
+    about, others, needed = "more than", "", window_bytes(dataset, size)
+    if isinstance(model, DilatedRNNForecaster):
+        about, needed = "about", step_bytes(model, dataset, size)
+        others = " or `hidden_size`, or read segments (`segment_length`)"
     if needed > free:
         raise ValueError(
             f"`batch_size` must be lower: a step of {batch_size} windows of "
             f"{longest_window(dataset)} time steps and {dataset.max_prediction_length} ahead "
-            f"needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are available. Lower it, "
-            "or `context_length` or `hidden_size`, or read segments (`segment_length`)."
+            f"needs {about} {needed / 1e9:.1f} GB, and "
+            f"{free / 1e9:.1f} GB are available. Lower it, or `context_length`{others}."
         )
 
 

@@ -9,7 +9,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from drnn_forecast.data import replaced
+from drnn_forecast.data import held, partial_beside, replaced
 from drnn_forecast.host import callbacks_of, random_state, set_random_state, set_step
 from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.stream import Shuffled
@@ -169,13 +169,21 @@ class Unfinished:
     before: float
 
     @classmethod
-    def beside(cls, folder: Path, call: str) -> Unfinished:
-        """Return what is there of a call.
+    @contextmanager
+    def beside(cls, folder: Path | str, call: str) -> Iterator[Unfinished]:
+        """Yield what is there of a call, held so that no other one goes on with it meanwhile.
 
         Raises:
             FileExistsError: Another call for the same folder has not been finished.
+            OSError: One is at work.
         """
-        own = folder.with_name(f"{folder.name}.unfinished")
+        own = Path(folder).with_name(f"{Path(folder).name}.unfinished")
+        with held("folder", own):
+            yield cls._found(own, call)
+
+    @classmethod
+    def _found(cls, own: Path, call: str) -> Unfinished:
+        """Return what is there of a call."""
         try:
             kept = json.loads((own / "call.json").read_text())
             if kept["call"] == call:
@@ -202,5 +210,7 @@ class Unfinished:
                 self.remove()
 
     def remove(self) -> None:
-        """Remove it, since the call is finished."""
+        """Remove it, since the call is finished; whole, so that no part of it is taken for one."""
+        with suppress(OSError), partial_beside(self.folder, is_folder=True) as place:
+            self.folder.replace(place)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -109,42 +109,48 @@ def train(
             "one."
         )
 
-    unfinished = None
-    if folder is not None:
-        versions = [version(name) for name in ("drnn-forecast", "torch")]
-        given = (fingerprint(data), steps, preset, budget, max_steps, seed, weight, overrides)
-        unfinished = Unfinished.beside(Path(folder), described((*given, versions)))
-        called -= unfinished.before
+    versions = [version(name) for name in ("drnn-forecast", "torch")]
+    given = (steps, preset, budget, max_steps, seed, weight, overrides, versions)
+    with nullcontext() if folder is None else _begun(folder, data, *given) as kept:
+        _check_folder(folder, overwrite)  # another call may just have filled it
+        called -= kept.before if kept else 0.0
 
-    def left() -> float:
-        return max(budget - (time.monotonic() - called), 1e-3)
+        def left() -> float:
+            return max(budget - (time.monotonic() - called), 1e-3)
 
-    points = unfinished.folder if unfinished else None
-    course = Course(splits, max_steps, tuple(callbacks), accelerator, progress, points)
-    numbers = count()
+        points = kept.folder if kept else None
+        course = Course(splits, max_steps, tuple(callbacks), accelerator, progress, points)
+        numbers = count()
 
-    def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
-        build = partial(
-            DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model
-        )
-        with nullcontext() if unfinished is None else unfinished.kept(budget - left()):
-            name = f"{next(numbers)}-"
-            found = course.run(build, recipe, seed=seed, max_seconds=seconds, name=name)
-        found.tell()
-        record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
-        found.model.hparams["record"] = record
-        return found
+        def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
+            build = partial(
+                DilatedRNNForecaster.from_dataset, splits.training, recipe=recipe, **of_model
+            )
+            with kept.kept(budget - left()) if kept else nullcontext():
+                name = f"{next(numbers)}-"
+                found = course.run(build, recipe, seed=seed, max_seconds=seconds, name=name)
+            found.tell()
+            record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
+            found.model.hparams["record"] = record
+            return found
 
-    if preset == "best":
-        found = race(run, recipe, fixed=list(overrides), seed=seed, left=left)
-    else:
-        found = [run(recipe, seed, left())]
-    models = [each.model for each in found]
-    model = models[0] if len(models) == 1 else Ensemble(models)
-    if folder is not None and unfinished is not None:
-        model.save(folder)
-        unfinished.remove()
+        if preset == "best":
+            trained = race(run, recipe, fixed=list(overrides), seed=seed, left=left)
+        else:
+            trained = [run(recipe, seed, left())]
+        models = [each.model for each in trained]
+        model = models[0] if len(models) == 1 else Ensemble(models)
+        if folder is not None and kept is not None:
+            model.save(folder)
+            kept.remove()
     return model
+
+
+def _begun(
+    folder: Path | str, data: ForecastData, *given: Any
+) -> AbstractContextManager[Unfinished]:
+    """Return what there is of a call with these data and settings, to be held while it works."""
+    return Unfinished.beside(folder, described((fingerprint(data), *given)))
 
 
 def _budget(preset: str, max_seconds: float | None) -> float:

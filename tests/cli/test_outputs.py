@@ -1,6 +1,7 @@
 """Where a command writes is refused before any work, and held for one run at a time."""
 
 import os
+import re
 import shutil
 import stat
 from collections import namedtuple
@@ -8,7 +9,8 @@ from collections import namedtuple
 import pytest
 
 from command_line import FIT, SMALL, run, table, write
-from drnn_forecast.cli.outputs import check_folder, held
+from drnn_forecast.cli.outputs import check_folder
+from drnn_forecast.data import held
 
 COMMANDS = {
     "fit": ["fit", "none.csv", *FIT, *SMALL],
@@ -50,7 +52,32 @@ def test_a_place_without_room_is_refused_first(here, capsys, monkeypatch, comman
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1000))
 
     assert run(*COMMANDS[command], "--out", f"x{suffix(command)}") == 2
-    assert "`out` needs some 4 MiB of room" in capsys.readouterr().err
+    assert re.search(r"`out` needs some \d+ MiB of room", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("command", "flags", "least", "most"),
+    [
+        ("fit", ["--hidden_size", "100"], 2**26, 2**27),
+        ("fit", ["--hidden_size", "400", "--num_layers", "8"], 2**29, 2**30),
+        ("fit", ["--hidden_size", "100", "--preset", "best"], 2**27, 2**28),
+        ("fit", ["--hidden_size", "0"], 2**26, 2**27),
+        ("predict", [], 2**26, 2**27),
+        ("compare", [], 2**26, 2**27),
+        ("tune", [], 2**26, 2**28),
+    ],
+)
+def test_room_is_asked_for_by_what_is_read_and_trained(
+    here, capsys, monkeypatch, command, flags, least, most
+):
+    with (here / "none.csv").open("w") as file:
+        file.truncate(2**26)  # a table of 64 MiB
+    usage = namedtuple("usage", "free")
+    args = [*COMMANDS[command], *flags, "--out", f"x{suffix(command)}"]
+    for free, is_refused in ((least, True), (most, False)):
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(free))
+        assert run(*args) == 2
+        assert ("MiB of room" in capsys.readouterr().err) == is_refused
 
 
 @pytest.mark.parametrize("command", ["fit", "compare", "backtest", "demo", "predict"])

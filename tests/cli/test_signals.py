@@ -101,12 +101,15 @@ def test_a_search_that_is_terminated_leaves_no_trial_running(parent, folder):
     "seconds",
     [0.4, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.3, 0.6, 1, 1.5, 2, 3, 4))],
 )
-def test_a_signal_ends_a_command_while_it_is_being_imported(folder, seconds, number):
+def test_a_signal_ends_a_command_while_it_is_being_imported(folder, control_c, seconds, number):
     command = [sys.executable, "-m", "drnn_forecast", *TRAIN, "--progress", "false"]
-    process = subprocess.Popen(command, cwd=folder, stdout=-1, stderr=-1, text=True)
-    time.sleep(seconds)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=folder, stdout=-1, stderr=-1, text=True) as process:
+        try:
+            time.sleep(seconds)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     # Before the command's first line runs, the signal is Python's own matter.
     assert process.returncode in (128 + number, -number), err

@@ -42,8 +42,17 @@ def contents(folder):
     }
 
 
+def is_told(case, said):
+    """Return whether what is wrong is told in one true line, the last one."""
+    last = (said.splitlines() or [""])[-1]
+    is_one = last.startswith("drnn-forecast: error: ") and said.count("error: ") == 1
+    return is_one and "usage:" not in said and bool(re.search(case.says, last))
+
+
 @pytest.mark.parametrize("case", chosen(), ids=lambda case: case.label)
-def test_what_is_wrong_is_said_in_one_line_and_leaves_no_trace(case, parent, tmp_path):
+def test_what_is_wrong_is_said_in_one_line_and_leaves_no_trace(
+    case, parent, tmp_path, record_property
+):
     if case.has_model:
         shutil.copytree(parent.model(CSV, tuple(FIT)), tmp_path / "model")
     case.make(tmp_path)
@@ -51,15 +60,16 @@ def test_what_is_wrong_is_said_in_one_line_and_leaves_no_trace(case, parent, tmp
 
     found = parent.run(case.args, tmp_path, case.seconds)
 
+    record_property("kind", case.kind)
+    record_property("is_status_right", found["status"] == case.status)
+    record_property("is_refused", case.status != 0)
+    record_property("is_told", case.status != 0 and is_told(case, found["err"]))
+
     assert found["status"] == case.status, found["err"][-2000:]
     assert "Traceback" not in found["err"]
     if case.status == 0:
         return
-    last = found["err"].splitlines()[-1]
-    assert last.startswith("drnn-forecast: error: ")
-    assert found["err"].count("error: ") == 1
-    assert "usage:" not in found["err"]
-    assert re.search(case.says, last), last
+    assert is_told(case, found["err"]), found["err"][-2000:]
     assert found["out"] == ""
     assert contents(tmp_path) == before
 

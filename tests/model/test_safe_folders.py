@@ -201,6 +201,15 @@ def test_a_link_to_a_folder_stays_a_link(model, tmp_path):
     assert (tmp_path / "real" / CONFIGURATION).is_file()
 
 
+def test_a_name_of_many_bytes_is_no_hindrance(model, tmp_path):
+    place = tmp_path / ("\N{SMILING FACE WITH HALO}" * 60)
+    model.save(place)
+    model.save(place)
+
+    assert drnn.load(place).hparams.record == model.hparams.record
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
 KILLS = """
     import os, sys
     from pathlib import Path
@@ -242,7 +251,7 @@ KILLS = """
         if code == 0:
             break
     left = sorted(path.name for path in place.iterdir())
-    print(left, [path.suffix for path in place.parent.iterdir() if path.suffix == ".old"])
+    print(left, [path.name for path in place.parent.iterdir() if path != place])
 """
 
 

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from pytorch_forecasting import RecurrentNetwork
 
 from drnn_forecast import DilatedRNNForecaster, fit
 from drnn_forecast.evaluation.comparison.peak import with_peak_memory
@@ -36,6 +37,23 @@ def test_what_does_not_fit_is_refused_with_the_figures(monkeypatch):
     monkeypatch.setattr(foreseen, "available_bytes", lambda: 10**6)
     with pytest.raises(ValueError, match=r"`batch_size` must be lower: .* needs about .* GB"):
         fit(lambda: DilatedRNNForecaster.from_dataset(dataset), dataset, None, max_steps=1)
+
+
+def test_the_windows_of_any_model_are_foreseen(monkeypatch):
+    dataset = make_dataset()
+    needed = foreseen.window_bytes(dataset, 16)
+    monkeypatch.setattr(foreseen, "available_bytes", lambda: needed - 1)
+    with pytest.raises(ValueError, match=r"`batch_size` must be lower: .* needs more than .* GB"):
+        fit(
+            lambda: RecurrentNetwork.from_dataset(dataset),
+            dataset,
+            None,
+            max_steps=1,
+            batch_size=16,
+        )
+    x, _ = next(iter(dataset.to_dataloader(False, 16, num_workers=0)))
+    read = ("encoder_cont", "decoder_cont", "encoder_cat", "decoder_cat")
+    assert needed <= sum(x[name].nbytes for name in read) <= 1.3 * needed
 
 
 def test_a_system_that_does_not_tell_refuses_nothing(monkeypatch, tmp_path):

@@ -1,7 +1,9 @@
 """Training that is killed, and goes on as if nothing had been."""
 
 import multiprocessing
+import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from drnn_forecast import ForecastData, load, train
+from drnn_forecast.data import held
 from drnn_forecast.training import restoring
 from drnn_forecast.training.stream import Shuffled
 
@@ -166,6 +169,48 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path, data, whole, seconds):
 
     assert_same(model, whole)
     assert_same(load(tmp_path / "model"), whole)
+
+
+def test_a_kill_while_the_restore_points_are_removed_stops_no_other_training(
+    tmp_path, data, monkeypatch
+):
+    remove = shutil.rmtree
+
+    def begin_to_remove(path, **options):
+        if not any(Path(path).rglob("*.points")):
+            return remove(path, **options)
+        (Path(path) / "call.json").unlink()
+        raise KilledError
+
+    monkeypatch.setattr(shutil, "rmtree", begin_to_remove)
+    with pytest.raises(KilledError):
+        train(data, 5, folder=tmp_path / "model", **SETTINGS)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    assert len(list(tmp_path.iterdir())) == 2
+    train(data, 5, folder=tmp_path / "model", **SETTINGS | {"max_steps": 5}, overwrite=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_second_training_into_one_folder_is_refused(tmp_path, data):
+    place = tmp_path / "model"
+    refused = pytest.raises(OSError, match="Another run writes `folder`")
+    with held("folder", place.with_name("model.unfinished")), refused:
+        train(data, 5, folder=place, **SETTINGS)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_was_filled_meanwhile_is_not_replaced(tmp_path, data, monkeypatch):
+    split = ForecastData.split
+
+    def split_slowly(*args, **options):
+        (tmp_path / "model").mkdir()
+        return split(*args, **options)
+
+    monkeypatch.setattr(ForecastData, "split", split_slowly)
+    with pytest.raises(FileExistsError, match=r"`folder` .* exists"):
+        train(data, 5, folder=tmp_path / "model", **SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 @pytest.mark.parametrize(("windows", "size"), [(10, 3), (4, 4), (3, 8)])

@@ -349,6 +349,24 @@ def test_ctrl_c_gives_what_there_is_and_the_same_call_goes_on(datasets, tmp_path
     assert resumed.table["state"].tolist() == ["complete", "failed", "complete", "complete"]
 
 
+def test_ctrl_c_between_the_begin_of_a_trial_and_its_first_line_leaves_none_running(
+    datasets, tmp_path, control_c, monkeypatch
+):
+    ask = optuna.Study.ask
+
+    def ask_and_press(study, *args, **options):
+        trial = ask(study, *args, **options)
+        if trial.number == 1:
+            control_c()
+        return trial
+
+    monkeypatch.setattr(optuna.Study, "ask", ask_and_press)
+    stopped = tune(datasets, n_trials=3, folder=tmp_path, **SMALL)
+
+    assert stopped.stopped_by == "interrupt"
+    assert stopped.table["state"].tolist() == ["complete", "failed"]
+
+
 def test_a_result_without_a_complete_trial_says_so(datasets, tmp_path, control_c):
     press = Count({1: lambda model: control_c()})
     stopped = tune(

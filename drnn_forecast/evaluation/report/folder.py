@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-import uuid
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnn_forecast.data import filled
 from drnn_forecast.evaluation.comparison.results import Results
 from drnn_forecast.evaluation.report.findings import findings, setting_rows, warnings
 from drnn_forecast.evaluation.report.pictures import Picture, pictures
@@ -48,9 +47,7 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
             f"The parent of `folder`, {str(folder.parent)!r}, does not exist; make it first."
         )
     template = _template()
-    partial = folder.with_name(f".{uuid.uuid4().hex}.partial")
-    partial.mkdir()
-    try:
+    with filled(folder) as partial:
         files = write_tables(results, partial)
         shown = [_written(picture, partial) for picture in pictures(results, unit=unit)]
         page = template.render(
@@ -64,10 +61,6 @@ def write_report(results: Results, folder: str | PathLike[str], *, title: str, u
             files=files,
         )
         (partial / PAGE).write_text(page, encoding="utf-8")
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial)
-        raise
     return folder / PAGE
 
 

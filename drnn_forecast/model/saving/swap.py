@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from drnn_forecast.data import partial_beside
+
 T = TypeVar("T")
 
 TRIES = 5
@@ -47,9 +49,7 @@ def swapped(folder: str | os.PathLike[str], own: str) -> Iterator[Path]:
             f"The parent of `folder`, {str(folder.parent)!r}, does not exist; make it first."
         )
     superfluous = _moved_away(folder)
-    partial = _beside(folder, "partial")
-    partial.mkdir()
-    try:
+    with partial_beside(folder, is_folder=True) as partial:
         yield partial
         for path in [*partial.rglob("*"), partial]:
             _sync(path)
@@ -57,8 +57,6 @@ def swapped(folder: str | os.PathLike[str], own: str) -> Iterator[Path]:
             if before.exists():
                 shutil.copymode(before, path)
         superfluous += _put(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     for old in superfluous:
         _clear(old, folder, own)
 
@@ -109,7 +107,7 @@ def _put(partial: Path, folder: Path) -> list[Path]:
                     with suppress(OSError):
                         old.rename(folder)
                 raise
-            away.append(_beside(folder, "old"))
+            away.append(folder.with_name(f"{_start(folder)}{uuid.uuid4().hex[:12]}.old"))
             with suppress(FileNotFoundError):  # another process has just moved it
                 folder.rename(away[-1])
         else:
@@ -131,14 +129,14 @@ def _clear(old: Path, folder: Path, own: str) -> None:
         old.rmdir()
 
 
-def _beside(folder: Path, ending: str) -> Path:
-    """Return a new name beside a folder."""
-    return folder.with_name(f".{folder.name[:100]}.{uuid.uuid4().hex[:12]}.{ending}")
+def _start(folder: Path) -> str:
+    """Return how the names begin that a folder is moved away to."""
+    return f".{folder.name[:50]}."  # of characters that may have four of 255 bytes each
 
 
 def _moved_away(folder: Path) -> list[Path]:
     """Return the folders that were moved away from a place, and not removed."""
-    start = f".{folder.name[:100]}."
+    start = _start(folder)
     return [
         path
         for path in folder.parent.iterdir()

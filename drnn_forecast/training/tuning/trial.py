@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -42,7 +40,6 @@ def run_trial(trial: Trial, problem: Problem, folder: Path, deadline: float) -> 
     for name in ("num_layers", "dilations"):
         trial.set_user_attr(name, configuration[name])
     trial.set_user_attr("configuration", configuration)
-    trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
     twin = _twin(trial, configuration)
     if twin is not None:
         trial.set_user_attr("duplicate_of", twin.number)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +40,9 @@ FAILURES_IN_A_ROW = 10
 DUPLICATES_IN_A_ROW = 50
 """After so many of one worker it stops: something is wrong with all, or there is nothing new."""
 
+MOMENT = 0.5
+"""Seconds between the begin of a trial and its first line, more than that takes anywhere."""
+
 SURPLUS = "other workers had begun the last trials"
 
 
@@ -64,6 +69,7 @@ class Worker:
     _failures: int = 0
     _duplicates: int = 0
     _current: int | None = None
+    _others: frozenset[int] = frozenset()
     _first_seen: dict[int, float] = field(default_factory=dict)
 
     def run(self) -> str:
@@ -93,8 +99,22 @@ class Worker:
 
     def _give_up(self) -> None:
         """Mark the trial that was interrupted as failed, where Optuna had no time to."""
-        if self._current is not None:
-            self.study.tell(self._current, state=TrialState.FAIL, skip_if_finished=True)
+        begun = self._nameless() if self._current is None else [self._current]
+        for number in begun:
+            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+    def _nameless(self) -> list[int]:
+        """Return the trials that began here, and were interrupted before they said where.
+
+        Those that another worker has just begun say so within moments.
+        """
+        time.sleep(MOMENT)
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        return [
+            trial.number
+            for trial in running
+            if trial.number not in self._others and "worker" not in trial.user_attrs
+        ]
 
     def _reason_to_stop(self) -> str | None:
         """Return why there is nothing more to do, if so."""
@@ -138,6 +158,8 @@ class Worker:
     def _run_next(self) -> None:
         """Run one trial; a failure is recorded, and the study goes on."""
         self._current = None
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._others = frozenset(trial.number for trial in running)
         try:
             self.study.optimize(
                 self._objective,
@@ -165,6 +187,7 @@ class Worker:
         """Return the values of a trial; why it failed becomes an attribute."""
         self._current = trial.number
         try:
+            trial.set_user_attr("worker", f"{socket.gethostname()}:{os.getpid()}")
             if not self._has_place(before=trial.number):
                 raise _SurplusError
             place = model_of_trial(self.checkpoints, trial.number)
