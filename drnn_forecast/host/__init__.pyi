@@ -28,10 +28,12 @@ from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
     before_transformation as before_transformation,
+    fitted_on_known as fitted_on_known,
     groups_of as groups_of,
     quantile_fractions as quantile_fractions,
     reach as reach,
     scales_by_series as scales_by_series,
+    without_empty_scales as without_empty_scales,
 )
 from .optuna import (
     lock_from_the_start as lock_from_the_start,

@@ -39,6 +39,10 @@ class HostDataset(TimeSeriesDataSet):
         """
         return super()._construct_index(data, is_predicting)
 
+    def completed(self, tensors: Tensors, columns: Any) -> Tensors:
+        """Return the data, made of columns by name, as they are to be kept; here as they are."""
+        return tensors
+
     @staticmethod
     def collate(samples: Any) -> Any:
         """Return the batch of some samples, made one after another."""
@@ -112,6 +116,7 @@ class HostDataset(TimeSeriesDataSet):
             "weight": None,
             "time": torch.tensor(columns[self.time_idx], dtype=torch.int64),
         }
+        tensors = self.completed(tensors, columns)
         self._check_tensors(tensors)
         return tensors
 
@@ -143,7 +148,16 @@ class HostDataset(TimeSeriesDataSet):
         tensors: Tensors = super()._data_to_tensors(data)
         for name in ("reals", "categoricals", "groups"):
             tensors[name] = tensors[name].contiguous()
-        return tensors
+        return self.completed(tensors, data)
+
+    def _check_tensors(self, tensors: Tensors) -> None:
+        """Check what pytorch-forecasting knows of."""
+        super()._check_tensors({name: own for name, own in tensors.items() if name != "missing"})
+
+    def _data_properties(self, data: pd.DataFrame) -> Any:
+        """Return what the targets are like, as far as they are known."""
+        empty = data[self.target_names].isna().any(axis=1)
+        return super()._data_properties(data[~empty] if empty.any() else data)
 
     @staticmethod
     def _collate_fn(batches: Any) -> Any:

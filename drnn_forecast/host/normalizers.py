@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,34 @@ def added_to_scales(normalizer: TorchNormalizer) -> float:
     """
     is_tensor = isinstance(normalizer, EncoderNormalizer)
     return float(torch.finfo(torch.float32).eps if is_tensor else np.finfo(np.float16).eps)
+
+
+def fitted_on_known(normalizer: Any, values: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Return as `target_normalizer` one without groups that is fitted already, if it is such.
+
+    It reads quantiles of all values, of which there is none where one is not a number. With groups,
+    or for each window, that is no matter.
+    """
+    is_one = type(normalizer) in (TorchNormalizer, GroupNormalizer) and not groups_of(normalizer)
+    if not is_one or any(name.endswith("_") and name[0] != "_" for name in vars(normalizer)):
+        return {}
+    known = pd.Series(values[~np.isnan(values)])
+    own = deepcopy(normalizer)
+    is_grouped = isinstance(own, GroupNormalizer)
+    return {"target_normalizer": own.fit(known, None) if is_grouped else own.fit(known)}
+
+
+def without_empty_scales(normalizer: Any) -> None:
+    """Give series of which a normaliser with groups has seen too little what it gives new ones."""
+    if not groups_of(normalizer):
+        return
+    if normalizer.scale_by_group:
+        normalizer.norm_ = {
+            group: table.fillna(normalizer.missing_[group])
+            for group, table in normalizer.norm_.items()
+        }
+    else:
+        normalizer.norm_ = normalizer.norm_.fillna(normalizer.missing_)
 
 
 IntArray = npt.NDArray[np.int64]

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
+from drnn_forecast.data.datasets.gaps import allowing, check_marks, is_lacking
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
@@ -34,7 +36,7 @@ def past_the_end(
         data = data if origin is None else data.until(origin)
         panel, later = data.panel, data.future
     else:
-        panel, later = take_in(data, roles, fill_gaps=False, future=future, origin=origin)
+        panel, later = take_in(data, roles, future=future, origin=origin)
     dataset = make_forecast_dataset(panel, later, parameters, like)
     return dataset, target_columns(panel, dataset)
 
@@ -60,7 +62,14 @@ def make_forecast_dataset(
         context=parameters["max_encoder_length"] + lag,
         horizon=parameters["max_prediction_length"],
     )
-    parameters = with_known_labels({**parameters, "weight": None}, columns)
+    parameters = {**parameters, "weight": None}
+    if is_lacking(columns):
+        parameters = allowing(panel, parameters)
+        last = dict(zip(panel.labels, panel.positions[panel.last_rows], strict=True))
+        ends = pd.Series(columns[panel.roles.group]).map(last).to_numpy(np.int64)
+        is_ahead = columns[TIME_INDEX] > ends
+        check_marks(columns, is_ahead, parameters)
+    parameters = with_known_labels(parameters, columns)
     if like is not None:
         dataset = renewed(like, columns, parameters)
     else:
