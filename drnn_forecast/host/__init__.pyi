@@ -28,7 +28,6 @@ from .modules import view_of as view_of
 from .normalizers import (
     added_to_scales as added_to_scales,
     before_transformation as before_transformation,
-    fitted_on_known as fitted_on_known,
     groups_of as groups_of,
     quantile_fractions as quantile_fractions,
     reach as reach,

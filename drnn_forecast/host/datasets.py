@@ -13,6 +13,8 @@ import torch
 from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.data.encoders import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 
+from drnn_forecast.host.normalizers import fit_on_known
+
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Tensors: TypeAlias = dict[str, Any]
 D = TypeVar("D", bound="HostDataset")
@@ -149,6 +151,12 @@ class HostDataset(TimeSeriesDataSet):
         for name in ("reals", "categoricals", "groups"):
             tensors[name] = tensors[name].contiguous()
         return self.completed(tensors, data)
+
+    def _preprocess_data(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame encoded and scaled, by what is known."""
+        if not self.multi_target and data[self.target].hasnans:
+            fit_on_known(self.target_normalizer, data[self.target])
+        return super()._preprocess_data(data)
 
     def _check_tensors(self, tensors: Tensors) -> None:
         """Check what pytorch-forecasting knows of."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -28,19 +27,20 @@ def added_to_scales(normalizer: TorchNormalizer) -> float:
     return float(torch.finfo(torch.float32).eps if is_tensor else np.finfo(np.float16).eps)
 
 
-def fitted_on_known(normalizer: Any, values: npt.NDArray[np.float64]) -> dict[str, Any]:
-    """Return as `target_normalizer` one without groups that is fitted already, if it is such.
+def fit_on_known(normalizer: Any, values: pd.Series) -> None:
+    """Fit a normaliser without groups, unless it is fitted, on values that are numbers.
 
-    It reads quantiles of all values, of which there is none where one is not a number. With groups,
-    or for each window, that is no matter.
+    It reads all of them, which gives no number where one is none. With groups, or for each window,
+    that is no matter.
     """
     is_one = type(normalizer) in (TorchNormalizer, GroupNormalizer) and not groups_of(normalizer)
     if not is_one or any(name.endswith("_") and name[0] != "_" for name in vars(normalizer)):
-        return {}
-    known = pd.Series(values[~np.isnan(values)])
-    own = deepcopy(normalizer)
-    is_grouped = isinstance(own, GroupNormalizer)
-    return {"target_normalizer": own.fit(known, None) if is_grouped else own.fit(known)}
+        return
+    known = values.dropna()
+    if isinstance(normalizer, GroupNormalizer):
+        normalizer.fit(known, None)
+    else:
+        normalizer.fit(known)
 
 
 def without_empty_scales(normalizer: Any) -> None:

@@ -13,25 +13,27 @@ from drnn_forecast.data import interpolated, known_neighbours
 
 
 def anchored(history: Tensor, known: Tensor, seasons: Sequence[int]) -> Tensor:
-    """Return a history whose missing values are what a season ago and later says, `(batch, time)`.
+    """Return a history whose missing values are those of a season before and after, `(batch, time)`.
 
-    Less the line between what that misses of the known values before and after the gap: after the
-    last of them, of that one. Where no season says anything, a gap is a line itself, and a row
-    without any known value is zero, the centre of the normalised target.
+    On the line between the two, as far as both are known, and moved by what the same misses of the
+    known values about the gap. The longest season comes first. Where no season says anything, a gap
+    is a line itself, and a row without any known value is zero, the centre of the normalised target.
 
     Args:
         history: Past target, normalised, `(batch, time)`.
         known: Where it is neither missing nor padding, `(batch, time)`.
         seasons: Time steps.
     """
+    line = interpolated(history, known)
+    drift = _drift(history, known)
+    level = history - drift
     usual, has_usual = torch.zeros_like(history), torch.zeros_like(known)
     for season in sorted((own for own in seasons if own > 1), reverse=True):
-        value, is_there = _beside(history, known, season)
+        value, is_there = _beside(level, known, season)
         usual = torch.where(has_usual, usual, value)
         has_usual = has_usual | is_there
-    rest = interpolated(history - usual, known & has_usual)
-    line = interpolated(history, known)
-    return torch.where(known, history, torch.where(has_usual, usual + rest, line))
+    rest = interpolated(level - usual, known & has_usual)
+    return torch.where(known, history, torch.where(has_usual, drift + usual + rest, line))
 
 
 def known_steps(missing: Tensor, lengths: Tensor) -> Tensor:
@@ -49,13 +51,23 @@ def known_targets(dataset: TimeSeriesDataSet) -> list[Tensor]:
     return [values.masked_fill(lacks, torch.nan) for values, lacks in pairs]
 
 
-def _beside(history: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor]:
-    """Return the mean of the known values seasons before and after each step, and where one is."""
-    steps = history.shape[1]
-    total, count = torch.zeros_like(history), torch.zeros_like(history)
-    for place in known_neighbours(known, season):
-        is_there = (place >= 0) & (place < steps)
-        value = history.gather(1, place.clamp(0, max(steps - 1, 0)))
-        total = total + torch.where(is_there, value, 0.0)
-        count = count + is_there
-    return total / count.clamp(min=1), count > 0
+def _drift(history: Tensor, known: Tensor) -> Tensor:
+    """Return the line through the known values of each row, less its middle, `(batch, time)`."""
+    step = torch.arange(history.shape[1], device=history.device, dtype=history.dtype)
+    count = known.sum(1, keepdim=True).clamp(min=1)
+    step = step - (known * step).sum(1, keepdim=True) / count
+    mean = torch.where(known, history, 0.0).sum(1, keepdim=True) / count
+    moment = torch.where(known, step * (history - mean), 0.0).sum(1, keepdim=True)
+    return moment / (known * step.square()).sum(1, keepdim=True).clamp(min=1) * step
+
+
+def _beside(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor]:
+    """Return what lies between the known values seasons before and after each step, if any does."""
+    steps = values.shape[1]
+    before, after = known_neighbours(known, season)
+    has_before, has_after = before >= 0, after < steps
+    low, high = (values.gather(1, place.clamp(0, max(steps - 1, 0))) for place in (before, after))
+    step = torch.arange(steps, device=values.device)
+    share = ((step - before) / (after - before).clamp(min=1)).to(values.dtype)
+    share = torch.where(has_before & has_after, share, has_after.to(values.dtype))
+    return (1 - share) * low + share * high, has_before | has_after

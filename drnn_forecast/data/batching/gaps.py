@@ -17,7 +17,7 @@ from drnn_forecast.data.batching.errors import DatasetError, require
 from drnn_forecast.data.frames.kinds import as_numbers, is_real
 from drnn_forecast.data.frames.roles import BEFORE, KINDS, MARK, MISSING, OBSERVED
 from drnn_forecast.data.frames.rows import carried
-from drnn_forecast.host import HostDataset, Tensors, fitted_on_known, without_empty_scales
+from drnn_forecast.host import HostDataset, Tensors, without_empty_scales
 
 MARKED: Final = "marked"
 """Empty values are masked; of their marks, only those are variables that the arguments list."""
@@ -116,9 +116,6 @@ def with_marks(
         new["weight"] = weight or OBSERVED
         own = 1.0 if weight in (None, OBSERVED) else as_numbers(data[weight])
         made[new["weight"]] = known * own
-    if len(targets) == 1 and not known.all():
-        own = made[targets[0]] if method in ("zero", "previous") else values[targets[0]]
-        new |= fitted_on_known(arguments.get("target_normalizer", "auto"), own)
     # Before the first target there is nothing to read and nothing to learn.
     is_begun = ~np.any([np.isnan(own) for own in before.values()] or [nothing], axis=0)
     data = data.assign(**made)
@@ -149,7 +146,7 @@ def check_empty_targets(
             "Drop these rows, or give them a label of their own.",
         )
         require(
-            count < len(data),
+            count < len(data) or f"{BEFORE}{name}" in data,
             f"The target {name!r} must be a number in some row, but is empty in all {count}. Pass "
             "rows in which it is known.",
         )

@@ -59,35 +59,22 @@ def is_lacking(columns: Mapping[str, NDArray[Any]]) -> bool:
     return any(own.dtype.kind == "f" and bool(np.isnan(own).any()) for own in columns.values())
 
 
-def check_marks(
-    columns: Mapping[str, NDArray[Any]], is_ahead: NDArray[np.bool_], parameters: Mapping[str, Any]
-) -> None:
-    """Refuse, or tell of, missing covariates where a model has seen none that were missing.
+def mention_unmarked(columns: Mapping[str, NDArray[Any]], parameters: Mapping[str, Any]) -> None:
+    """Say which covariates are missing here and never were in the training of a model.
 
     Args:
         columns: Of the rows of windows, by name.
-        is_ahead: Which of these rows are forecast.
         parameters: Of the training dataset, and what is done about missing values.
     """
     if parameters.get("allow_missing_targets") != MARKED:
         return
-    reals = {kind: parameters.get(kind) or [] for kind in KINDS if kind.endswith("reals")}
-    listed = {name for names in reals.values() for name in names}
-    unseen = [
-        name
-        for name in listed - {parameters["target"]}
-        if name in columns and f"{MARK}{name}" not in listed and np.isnan(columns[name]).any()
-    ]
-    for name in sorted(unseen):
-        ahead = int(np.isnan(columns[name][is_ahead]).sum())
-        if name in reals["time_varying_known_reals"] and ahead:
-            raise ValueError(
-                f"Known covariate {name!r} must be given for every step to forecast, since no "
-                f"value of it was missing in training, but {ahead} are empty; fill them, or train "
-                "a model with such values in its history."
+    listed = {
+        name for kind in KINDS if kind.endswith("reals") for name in parameters.get(kind) or []
+    }
+    for name in sorted((listed - {parameters["target"]}) & set(columns)):
+        if f"{MARK}{name}" not in listed and np.isnan(columns[name]).any():
+            logger.warning(
+                "No value of covariate %r was missing in training: where one is now, the last one "
+                "before it is read.",
+                name,
             )
-        logger.warning(
-            "No value of covariate %r was missing in training: where one is now, the last one "
-            "before it is read.",
-            name,
-        )

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
-from drnn_forecast.data.datasets.gaps import allowing, check_marks, is_lacking
+from drnn_forecast.data.datasets.gaps import allowing, is_lacking, mention_unmarked
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
@@ -65,10 +64,7 @@ def make_forecast_dataset(
     parameters = {**parameters, "weight": None}
     if is_lacking(columns):
         parameters = allowing(panel, parameters)
-        last = dict(zip(panel.labels, panel.positions[panel.last_rows], strict=True))
-        ends = pd.Series(columns[panel.roles.group]).map(last).to_numpy(np.int64)
-        is_ahead = columns[TIME_INDEX] > ends
-        check_marks(columns, is_ahead, parameters)
+        mention_unmarked(columns, parameters)
     parameters = with_known_labels(parameters, columns)
     if like is not None:
         dataset = renewed(like, columns, parameters)

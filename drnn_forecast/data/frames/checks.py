@@ -29,6 +29,9 @@ SUMMER_TIME_HINT = (
     " (`Series.dt.tz_localize`)."
 )
 
+MOST_MISSING = 20
+"""Missing time steps for each that is there, at most: with more, a stamp is likelier to be wrong."""
+
 CONVERSIONS = ("to_pandas", "toPandas", "df", "compute", "to_frame")
 """How frames of other libraries become those of pandas."""
 FLATTEN = '{name}.columns = ["_".join(map(str, names)) for names in {name}.columns]'
@@ -210,22 +213,19 @@ def check_values(rows: Rows, roles: Roles) -> None:
     for column in (roles.target, *roles.covariates):
         what = f"{'Target' if column == roles.target else 'Covariate'} column {column!r}"
         check_finite(rows, roles, column, what, where, remedy, may_be_empty=may_be_empty)
+        if rows[column].isna().all():
+            raise ValueError(f"{what} must have a value in some row, but is empty; leave it out.")
     if roles.holiday_column is not None:
         what = f"`holidays` column {roles.holiday_column!r}"
         check_finite(rows, roles, roles.holiday_column, what, where, "fill them")
 
 
-def check_future_values(rows: Rows, roles: Roles, *, is_given: bool) -> None:
-    """Raise where a covariate that should be known ahead is not known in the future rows.
-
-    `is_given` says whether some of them are more than rows of a history that was cut.
-    """
+def check_future_values(rows: Rows, roles: Roles) -> None:
+    """Raise where a covariate that should be known ahead is empty in a future row."""
     remedy = "fill them, drop the rows, or give the column as `observed`"
     where = "future row (a row after its series' last target)"
-    for column in roles.known if is_given else ():
-        may_be_empty = roles.missing != "error" and not rows[column].isna().all()
-        what = f"Known covariate {column!r}"
-        check_finite(rows, roles, column, what, where, remedy, may_be_empty=may_be_empty)
+    for column in roles.known:
+        check_finite(rows, roles, column, f"Known covariate {column!r}", where, remedy)
 
 
 def check_finite(
@@ -310,13 +310,20 @@ def check_gap_free(
         f"{counted(len(gaps), 'gap')}, the first of {counted(missing[gaps[0]], 'step')}"
         f"{in_series(name)} at {stamps.iloc[0]}"
     )
+    if missing.sum() > MOST_MISSING * len(missing):
+        raise ValueError(
+            f"Time column {roles.time!r} must have at least one in {MOST_MISSING + 1} steps of "
+            f"frequency {roles.freq!r}, but {found}; correct stamps that are far from the others, "
+            f"or give another `freq`.{hint}"
+        )
     if roles.missing == "error":
         raise ValueError(
             f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
             f"{found}; give `missing='mask'`, under which such steps count in no loss, or another "
             f"`freq`.{hint}"
         )
-    logger.info(
+    logger.log(
+        logging.WARNING if spring else logging.INFO,
         "Of time column %r at frequency %r, %s: missing values (`missing=%r`).%s",
         roles.time,
         roles.freq,

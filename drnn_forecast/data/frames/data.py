@@ -125,9 +125,7 @@ class ForecastData:
         """
         if missing is not None:
             roles = dataclasses.replace(roles, missing=missing)
-        panel, later = take_in(frame, roles, future=future)
-        history = panel.rows.frame.reset_index(drop=True)
-        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
+        return cls._of(*take_in(frame, roles, future=future))
 
     @property
     def series_names(self) -> tuple[Hashable, ...]:
@@ -190,8 +188,8 @@ class ForecastData:
         check_frame(future, "future")
         check_columns(future, (*self.roles.keys, *self.roles.known), "future")
         given, _ = with_stamps(future, self.roles, "future")
-        later = [named_alike(part, self.panel) for part in (self.future, given) if len(part)]
-        return self.from_roles(self.history, self.roles, future=pd.concat(later))
+        given = named_alike(given, self.panel)
+        return self._of(*take_in(self.history, self.roles, future=given, cut=self.future))
 
     def in_zone(self, zone: str | None) -> ForecastData:
         """Return the data with the same instants in another time zone (`Roles.zone`); None: as is.
@@ -203,8 +201,13 @@ class ForecastData:
         roles = dataclasses.replace(self.roles, zone=zone or self.roles.zone)
         if roles == self.roles:
             return self
-        future = self.future if len(self.future) else None
-        return self.from_roles(self.history, roles, future=future)
+        return self._of(*take_in(self.history, roles, future=None, cut=self.future))
+
+    @classmethod
+    def _of(cls, panel: Panel, later: pd.DataFrame | None) -> ForecastData:
+        """Return the data of a history and future rows that have passed every check."""
+        history = panel.rows.frame.reset_index(drop=True)
+        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
 
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
         """Return the data whose marked rows of the history are future rows."""

@@ -30,24 +30,28 @@ def take_in(
     *,
     future: Any,
     origin: Any = None,
+    cut: pd.DataFrame | None = None,
 ) -> tuple[Panel, pd.DataFrame | None]:
     """Return the history, under roles with frequency and zone, and the future rows, if any.
 
     Rows from a time on, `origin` or else `future`, are future rows, of which nothing else is read
-    or checked. Those before it are history, whatever they lack.
+    or checked. Those before it are history, whatever they lack, as all rows are where the future
+    rows are those of `cut`, of which there may be none.
     """
     start, future = (future, None) if is_time(future) else (None, future)
     start, name = (start, "future") if origin is None else (origin, "origin")
-    rows, parts = read_rows(frame, roles, roles.columns, "frame"), []
+    rows, parts = read_rows(frame, roles, roles.columns, "frame"), list[pd.DataFrame]()
+    if cut is not None:
+        parts.append(with_stamps(cut, roles, "future")[0] if len(cut) else cut)
     checks.check_holiday_column(rows, roles)
     if roles.zone is None:
         roles = dataclasses.replace(roles, zone=zone_of(rows.times))
     if start is not None:
         is_late = from_origin(Panel(rows, roles), start, name)
-        rows, parts = rows.marked(~is_late), [rows.frame[is_late]]
+        rows, parts = rows.marked(~is_late), [*parts, rows.frame[is_late]]
     checks.check_dtypes(rows, roles)
     checks.check_unique(rows, roles)
-    history, tail = observed_rows(rows, roles, is_cut=start is not None)
+    history, tail = observed_rows(rows, roles, is_cut=start is not None or cut is not None)
     checks.check_values(history, roles)
     history = with_constants(history, roles)
     checks.check_static(history, roles)
@@ -116,8 +120,8 @@ def observed_rows(
 ) -> tuple[Rows, pd.DataFrame | None]:
     """Return the rows from the first target of their series on, and the future ones among them.
 
-    These are, unless the frame is cut at a time, the rows after the last target of a series that
-    has known covariates there. Others are rows whose target is missing.
+    These are, unless the frame is cut at a time, the rows after the last target of their series,
+    where some of them have a known covariate. If not, they are rows whose target is missing.
     """
     is_observed = ~np.isnan(as_numbers(rows[roles.target]))
     if is_observed.all():
@@ -131,8 +135,7 @@ def observed_rows(
     is_named = np.zeros(len(place), dtype=bool)
     for name in () if is_cut else roles.known:
         is_named |= is_late & rows[name].notna().to_numpy()
-    has_future = np.bincount(rows.codes, weights=is_named, minlength=len(rows.names)) > 0
-    is_future = is_late & has_future[rows.codes]
+    is_future = is_late & is_named.any()
     is_past = ~is_future
     if roles.missing != "error":
         is_past &= place >= first[rows.codes]
@@ -164,20 +167,26 @@ def future_rows(
 ) -> pd.DataFrame | None:
     """Return the rows after the history: keys and known covariates, all else empty.
 
-    Those of `cut` are of a user's history, in which a known covariate may be missing.
+    Those of `cut` are of a history, in which a known covariate may be missing.
     """
     columns = [*roles.keys, *roles.known]
     given = [] if tail is None else [tail[columns]]
     if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
         given.append(read_future(future, history, roles)[columns])
+    if given:
+        checks.check_future_values(joined_rows(given, roles), roles)
     parts = [*given, *(part[columns] for part in cut if len(part))]
     if not parts:
         return None
-    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    rows = Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
+    rows = joined_rows(parts, roles)
     checks.check_unique(rows, roles)
-    checks.check_future_values(rows, roles, is_given=bool(given))
     return rows.frame.reindex(columns=history.frame.columns)
+
+
+def joined_rows(parts: list[pd.DataFrame], roles: Roles) -> Rows:
+    """Return the sorted rows of some frames."""
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    return Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
 
 
 def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
