@@ -1,5 +1,6 @@
 from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
 from .batching.gaps import (
+    between as between,
     interpolated as interpolated,
     known_neighbours as known_neighbours,
 )

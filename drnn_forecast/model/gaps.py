@@ -9,31 +9,50 @@ import torch
 from pytorch_forecasting.data import TimeSeriesDataSet
 from torch import Tensor
 
-from drnn_forecast.data import interpolated, known_neighbours
+from drnn_forecast.data import between
+
+
+POWER = 2.0
+"""By which its error counts against what could stand in a gap."""
+
+EXACT = 1e-3
+"""Is added to errors, in units of the normalised target."""
 
 
 def anchored(history: Tensor, known: Tensor, seasons: Sequence[int]) -> Tensor:
-    """Return a history whose missing values are those of a season before and after, `(batch, time)`.
+    """Return a history with something in the place of its missing values, `(batch, time)`.
 
-    On the line between the two, as far as both are known, and moved by what the same misses of the
-    known values about the gap. The longest season comes first. Where no season says anything, a gap
-    is a line itself, and a row without any known value is zero, the centre of the normalised target.
+    A mix of the line through each gap and, for every season, of what lies between the values of a
+    season before and after, as it is and moved by what it misses of the known values about the gap.
+    Each weighs by how little it errs on the known values, were they missing, and those that hold on
+    to the edges of a gap by how far these are. Without seasons a gap is a line; a row without any
+    known value is zero, the centre of the normalised target.
 
     Args:
         history: Past target, normalised, `(batch, time)`.
         known: Where it is neither missing nor padding, `(batch, time)`.
         seasons: Time steps.
     """
-    line = interpolated(history, known)
+    history = torch.where(known, history, 0.0)
+    line, is_there, distance = between(history, known, 1)
+    found = [(line, _usual_error(history - line, known & is_there, distance) * distance, is_there)]
     drift = _drift(history, known)
-    level = history - drift
-    usual, has_usual = torch.zeros_like(history), torch.zeros_like(known)
-    for season in sorted((own for own in seasons if own > 1), reverse=True):
-        value, is_there = _beside(level, known, season)
-        usual = torch.where(has_usual, usual, value)
-        has_usual = has_usual | is_there
-    rest = interpolated(level - usual, known & has_usual)
-    return torch.where(known, history, torch.where(has_usual, drift + usual + rest, line))
+    for season in (own for own in seasons if own > 1):
+        usual, has_usual, _ = between(history - drift, known, season)
+        usual, counts = drift + usual, known & has_usual
+        missed, has_missed, far = between(history - usual, counts, 1)
+        moved = usual + missed
+        one = torch.ones_like(far)
+        error = _usual_error(history - usual, counts, one).expand_as(far)
+        found.append((usual, error, has_usual))
+        error = _usual_error(history - moved, counts & has_missed, far) * far
+        found.append((moved, error, has_usual & has_missed))
+    weights = [
+        torch.where(is_valid, (error + EXACT) ** -POWER, 0.0) for _, error, is_valid in found
+    ]
+    total = torch.stack(weights).sum(0)
+    mixed = torch.stack([w * each[0] for w, each in zip(weights, found, strict=True)]).sum(0)
+    return torch.where(known, history, mixed / torch.where(total > 0, total, 1.0))
 
 
 def known_steps(missing: Tensor, lengths: Tensor) -> Tensor:
@@ -61,13 +80,8 @@ def _drift(history: Tensor, known: Tensor) -> Tensor:
     return moment / (known * step.square()).sum(1, keepdim=True).clamp(min=1) * step
 
 
-def _beside(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor]:
-    """Return what lies between the known values seasons before and after each step, if any does."""
-    steps = values.shape[1]
-    before, after = known_neighbours(known, season)
-    has_before, has_after = before >= 0, after < steps
-    low, high = (values.gather(1, place.clamp(0, max(steps - 1, 0))) for place in (before, after))
-    step = torch.arange(steps, device=values.device)
-    share = ((step - before) / (after - before).clamp(min=1)).to(values.dtype)
-    share = torch.where(has_before & has_after, share, has_after.to(values.dtype))
-    return (1 - share) * low + share * high, has_before | has_after
+def _usual_error(errors: Tensor, counts: Tensor, distance: Tensor) -> Tensor:
+    """Return the mean absolute error of each row per distance, `(batch, 1)`; 1 without any."""
+    total = torch.where(counts, errors.abs(), 0.0).sum(1, keepdim=True)
+    whole = torch.where(counts, distance, 0.0).sum(1, keepdim=True)
+    return torch.where(whole > 0, total / torch.where(whole > 0, whole, 1.0), 1.0)

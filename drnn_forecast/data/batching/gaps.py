@@ -171,7 +171,7 @@ def _before(data: pd.DataFrame, arguments: Mapping[str, Any], target: str) -> ND
 
 
 def interpolated(values: Tensor, known: Tensor) -> Tensor:
-    """Return values on the line between the known ones about them, `(batch, time)`.
+    """Return values whose gaps lie on the line between the known ones about them, `(batch, time)`.
 
     Before the first and after the last known one of a row, that one; 0 in a row without any.
 
@@ -179,16 +179,29 @@ def interpolated(values: Tensor, known: Tensor) -> Tensor:
         values: `(batch, time)`.
         known: Which of them are kept, and read for the others.
     """
-    before, after = known_neighbours(known, 1)
-    has_before, has_after = before >= 0, after < values.shape[1]
-    low, high = (
-        values.gather(1, place.clamp(0, max(values.shape[1] - 1, 0))) for place in (before, after)
-    )
-    step = torch.arange(values.shape[1], device=values.device)
-    share = (step - before) / (after - before).clamp(min=1)
-    between = torch.where(has_before & has_after, low + share.to(values.dtype) * (high - low), low)
-    between = torch.where(has_before, between, torch.where(has_after, high, 0.0))
-    return torch.where(known, values, between)
+    line, is_there, _ = between(values, known, 1)
+    return torch.where(known, values, torch.where(is_there, line, 0.0))
+
+
+def between(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what the known values whole seasons before and after each step say, but for itself.
+
+    Returns:
+        A point on the line between them, of one of them where there is no other, where there is
+        any, and how far they are: the harmonic mean of both distances, twice that of a single one,
+        in time steps. Each `(batch, time)`.
+    """
+    steps = values.shape[1]
+    before, after = known_neighbours(known, season)
+    has_before, has_after = before >= 0, after < steps
+    low, high = (values.gather(1, place.clamp(0, max(steps - 1, 0))) for place in (before, after))
+    step = torch.arange(steps, device=values.device)
+    back, ahead = (step - before).to(values.dtype), (after - step).to(values.dtype)
+    share = torch.where(has_before, back / (back + ahead), 1.0)
+    share = torch.where(has_after, share, 0.0)
+    distance = 2 * back * ahead / (back + ahead)
+    distance = torch.where(has_before & has_after, distance, 2 * torch.where(has_before, back, ahead))
+    return low + share * (high - low), has_before | has_after, distance
 
 
 def known_neighbours(known: Tensor, season: int) -> tuple[Tensor, Tensor]:
