@@ -37,7 +37,8 @@ class Table:
             UTC offsets are its local time. By default that of the column.
         holidays: Country whose public holidays are features, such as DE or DE-BY, or a column of
             such codes; needs the extra `holidays`.
-        fill_gaps: Whether to fill missing time steps.
+        missing: What is done about missing values and time steps: mask, error, zero, previous or
+            linear.
         drop_short: Whether to leave out series that are too short.
         context_length: Time steps to look back; by default the longest season of at most 2,000, or
             twice the horizon where that is longer.
@@ -60,7 +61,7 @@ class Table:
     calendar: bool = True
     zone: str | None = None
     holidays: str | None = None
-    fill_gaps: bool = False
+    missing: str = "mask"
     drop_short: bool = False
     context_length: int | None = None
     min_context_length: int | None = None
@@ -83,7 +84,7 @@ class Table:
             calendar=self.calendar,
             zone=self.zone,
             holidays=self.holidays,
-            fill_gaps=self.fill_gaps,
+            missing=self.missing,
         )
 
     @property

@@ -1,4 +1,9 @@
 from .batching.dataset import BatchedTimeSeriesDataSet as BatchedTimeSeriesDataSet
+from .batching.gaps import (
+    between as between,
+    interpolated as interpolated,
+    known_neighbours as known_neighbours,
+)
 from .batching.renewal import renewable as renewable
 from .datasets.codes import other_codes as other_codes
 from .datasets.continuation import (

@@ -32,7 +32,8 @@ def evaluate(
 
     Raises:
         TypeError: `windows` or `scale_season` is no whole number.
-        ValueError: The data are refused or too short, or the model lacks a quantile.
+        ValueError: The data are refused or too short, no target of the windows is known, or the
+            model lacks a quantile.
     """
     count = checked_integer("windows", windows, minimum=1)
     roles = Roles.from_dict(model.hparams["roles"])
@@ -59,6 +60,12 @@ def evaluate(
             )
         parts.append(forecast.merge(actual.dropna(), on=["series", "time"]))
     rows = pd.concat(parts, ignore_index=True)
+    if rows.empty:
+        raise ValueError(
+            f"The last {count} windows must have a target that is not missing to be scored, but "
+            f"have none in their {count * horizon} time steps. Give more `windows`, or data that "
+            "end with known targets."
+        )
     scores = scores_by_series(
         rows,
         QUANTILE_LEVELS,

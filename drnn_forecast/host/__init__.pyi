@@ -32,6 +32,7 @@ from .normalizers import (
     quantile_fractions as quantile_fractions,
     reach as reach,
     scales_by_series as scales_by_series,
+    without_empty_scales as without_empty_scales,
 )
 from .optuna import (
     lock_from_the_start as lock_from_the_start,

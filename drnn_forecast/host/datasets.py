@@ -13,6 +13,8 @@ import torch
 from pytorch_forecasting import TimeSeriesDataSet
 from pytorch_forecasting.data.encoders import EncoderNormalizer, GroupNormalizer, TorchNormalizer
 
+from drnn_forecast.host.normalizers import fit_on_known
+
 Columns: TypeAlias = Mapping[str, npt.NDArray[Any]]
 Tensors: TypeAlias = dict[str, Any]
 D = TypeVar("D", bound="HostDataset")
@@ -38,6 +40,10 @@ class HostDataset(TimeSeriesDataSet):
         `data` are the encoded rows, sorted; `series_columns` and `TIME_COLUMN` tell them apart.
         """
         return super()._construct_index(data, is_predicting)
+
+    def completed(self, tensors: Tensors, columns: Any) -> Tensors:
+        """Return the data, made of columns by name, as they are to be kept; here as they are."""
+        return tensors
 
     @staticmethod
     def collate(samples: Any) -> Any:
@@ -112,6 +118,7 @@ class HostDataset(TimeSeriesDataSet):
             "weight": None,
             "time": torch.tensor(columns[self.time_idx], dtype=torch.int64),
         }
+        tensors = self.completed(tensors, columns)
         self._check_tensors(tensors)
         return tensors
 
@@ -143,7 +150,22 @@ class HostDataset(TimeSeriesDataSet):
         tensors: Tensors = super()._data_to_tensors(data)
         for name in ("reals", "categoricals", "groups"):
             tensors[name] = tensors[name].contiguous()
-        return tensors
+        return self.completed(tensors, data)
+
+    def _preprocess_data(self, data: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame encoded and scaled, by what is known."""
+        if not self.multi_target and data[self.target].hasnans:
+            fit_on_known(self.target_normalizer, data[self.target])
+        return super()._preprocess_data(data)
+
+    def _check_tensors(self, tensors: Tensors) -> None:
+        """Check what pytorch-forecasting knows of."""
+        super()._check_tensors({name: own for name, own in tensors.items() if name != "missing"})
+
+    def _data_properties(self, data: pd.DataFrame) -> Any:
+        """Return what the targets are like, as far as they are known."""
+        empty = data[self.target_names].isna().any(axis=1)
+        return super()._data_properties(data[~empty] if empty.any() else data)
 
     @staticmethod
     def _collate_fn(batches: Any) -> Any:

@@ -27,6 +27,35 @@ def added_to_scales(normalizer: TorchNormalizer) -> float:
     return float(torch.finfo(torch.float32).eps if is_tensor else np.finfo(np.float16).eps)
 
 
+def fit_on_known(normalizer: Any, values: pd.Series) -> None:
+    """Fit a normaliser without groups, unless it is fitted, on values that are numbers.
+
+    It reads all of them, which gives no number where one is none. With groups, or for each window,
+    that is no matter.
+    """
+    is_one = type(normalizer) in (TorchNormalizer, GroupNormalizer) and not groups_of(normalizer)
+    if not is_one or any(name.endswith("_") and name[0] != "_" for name in vars(normalizer)):
+        return
+    known = values.dropna()
+    if isinstance(normalizer, GroupNormalizer):
+        normalizer.fit(known, None)
+    else:
+        normalizer.fit(known)
+
+
+def without_empty_scales(normalizer: Any) -> None:
+    """Give series of which a normaliser with groups has seen too little what it gives new ones."""
+    if not groups_of(normalizer):
+        return
+    if normalizer.scale_by_group:
+        normalizer.norm_ = {
+            group: table.fillna(normalizer.missing_[group])
+            for group, table in normalizer.norm_.items()
+        }
+    else:
+        normalizer.norm_ = normalizer.norm_.fillna(normalizer.missing_)
+
+
 IntArray = npt.NDArray[np.int64]
 
 

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 
 from drnn_forecast.host import PreciseLoss, keep_inputs
+from drnn_forecast.layers import checked_seasons
 from drnn_forecast.model.collection import (
     WindowCollector,
     WindowData,
@@ -19,6 +20,7 @@ from drnn_forecast.model.collection import (
     collect,
     windows_of,
 )
+from drnn_forecast.model.gaps import anchored, known_steps
 from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
     bounds_of,
@@ -148,6 +150,8 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any
     ) -> tuple[dict[str, Any], Any]:
         """Return log and output of a batch, its loss relative to each window's scale if asked."""
+        if "encoder_missing" in x and y[1] is not None:
+            y = y[0], _of_known_steps(y[1], x["decoder_lengths"])
         if self.hparams.get("relative_loss"):
             y = y[0], _relative_weight(self.usual_error(x), y[1])
         try:
@@ -174,14 +178,38 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         """Return the `seasonal_moves` of each window, in target units, `(batch, 1)`."""
         scaled = self.scaled_batch(x)
         history = scaled["encoder_cont"][..., self.target_positions[0]]
-        moves = seasonal_moves(history, x["encoder_lengths"], self.hparams.get("season_length"))
+        known = self.known_histories(x)
+        moves = seasonal_moves(
+            history,
+            x["encoder_lengths"],
+            self.hparams.get("season_length"),
+            None if known is None else known[0],
+        )
         scale: Tensor = to_list(scaled["target_scale"])[0]
         return moves.unsqueeze(1) * scale[:, 1:2].abs()
 
     def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
         """Return a batch whose targets are in units that their series justify: `Magnitudes`."""
         columns = columns_of_targets(self.target_names, self.hparams.x_reals)
-        return self.magnitudes.scaled(x, columns)
+        scaled = self.magnitudes.scaled(x, columns)
+        known = self.known_histories(x)
+        if known is not None:
+            past, length = scaled["encoder_cont"].clone(), self.hparams.get("season_length")
+            seasons = () if length is None else checked_seasons(length)
+            places = {name: place for place, name in enumerate(self.hparams.x_reals)}
+            for name, own in zip(self.target_names, known, strict=True):
+                if name in places:
+                    values = past[..., places[name]]
+                    past[..., places[name]] = anchored(values, own, seasons)
+            scaled["encoder_cont"] = past
+        return scaled
+
+    def known_histories(self, x: Mapping[str, Any]) -> list[Tensor] | None:
+        """Return where each past target is known, `(batch, time)`; None where all of them are."""
+        missing = x.get("encoder_missing")
+        if missing is None:
+            return None
+        return [known_steps(part, x["encoder_lengths"]) for part in to_list(missing)]
 
     def as_weights(self, values: Tensor) -> Tensor:
         """Return values in the precision of the weights."""
@@ -315,6 +343,12 @@ def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
 
     targets = [packed(part) for part in y[0]] if isinstance(y[0], list | tuple) else packed(y[0])
     return targets, y[1]
+
+
+def _of_known_steps(weight: Tensor, lengths: Tensor) -> Tensor:
+    """Return weights under which the mean over all steps is that over those with a weight."""
+    total, known = lengths.sum(), (weight != 0).sum()
+    return weight * (total / known.clamp(min=1))
 
 
 def _relative_weight(error: Tensor, weight: Tensor | None) -> Tensor:

@@ -280,8 +280,13 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         # A level and what moves about it do not fit into half precision together.
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
-        triples = zip(self.target_heads, parts, self.histories(x), strict=True)
-        predictions = [head(part, past, x["encoder_lengths"]) for head, part, past in triples]
+        known = self.known_histories(x) or [None] * self.n_targets
+        predictions = [
+            head(part, past, x["encoder_lengths"], own)
+            for head, part, past, own in zip(
+                self.target_heads, parts, self.histories(x), known, strict=True
+            )
+        ]
         prediction = self.transform_output(
             predictions if self.n_targets > 1 else predictions[0], x["target_scale"]
         )

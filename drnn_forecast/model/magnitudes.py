@@ -15,6 +15,7 @@ from pytorch_forecasting.utils import to_list
 from torch import Tensor, nn
 
 from drnn_forecast.host import added_to_scales
+from drnn_forecast.model.gaps import known_targets
 
 FLOOR_SHARE: Final = 0.5
 """The least scale of a window, as a share of the mean scale of its series' windows."""
@@ -63,7 +64,7 @@ class Magnitudes(nn.Module):
         keys, order = np.unique(_keys(groups).numpy(), return_index=True)
         floors = np.zeros((len(keys), len(dataset.target_names)))
         added = np.zeros((1, len(dataset.target_names)))
-        pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
+        pairs = zip(dataset.target_normalizers, known_targets(dataset), strict=True)
         for number, (normalizer, values) in enumerate(pairs):
             if _has_scale(normalizer):
                 moves = _moves(normalizer.preprocess(values), starts, _width(normalizer, dataset))
@@ -135,7 +136,7 @@ def usual_moves(dataset: TimeSeriesDataSet) -> list[float]:
     1 for a target that never moves.
     """
     starts, sizes = series_starts(dataset.data["groups"]), []
-    pairs = zip(dataset.target_normalizers, dataset.data["target"], strict=True)
+    pairs = zip(dataset.target_normalizers, known_targets(dataset), strict=True)
     for normalizer, values in pairs:
         moves = _moves(values, starts, _width(normalizer, dataset))
         sizes.append(float(np.median(moves[moves > 0])) if (moves > 0).any() else 1.0)
@@ -168,23 +169,31 @@ def _moves(values: Tensor, starts: NDArray[np.int64], width: int) -> NDArray[np.
     """Return the mean standard deviation of the windows of each series, `(series,)`."""
     y = values.double().numpy()
     counts = np.diff(np.append(starts, len(y)))
+    is_known = ~np.isnan(y)
+    known = np.maximum(np.add.reduceat(is_known.astype(float), starts), 1.0)
+    y = np.where(is_known, y, 0.0)
 
     def by_row(numbers: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(numbers, counts)
 
-    centred = y - by_row(np.add.reduceat(y, starts) / counts)
-    deviation = np.sqrt(np.add.reduceat(centred**2, starts) / counts)
+    centred = np.where(is_known, y - by_row(np.add.reduceat(y, starts) / known), 0.0)
+    deviation = np.sqrt(np.add.reduceat(centred**2, starts) / known)
     # In units of each series, so that running sums over all of them keep the small ones.
     unit = centred / by_row(np.where(deviation > 0, deviation, 1.0))
-    sums, squares = (np.append(0.0, np.cumsum(part)) for part in (unit, unit**2))
+    sums, squares, numbers = (
+        np.append(0.0, np.cumsum(part)) for part in (unit, unit**2, is_known.astype(float))
+    )
     widths = by_row(np.minimum(counts, width))
     row = np.arange(len(y))
     is_window = row - by_row(starts) + 1 >= widths
     first = np.where(is_window, row + 1 - widths, row)
     total, square = sums[row + 1] - sums[first], squares[row + 1] - squares[first]
-    variance = (square - total**2 / widths) / np.maximum(widths - 1, 1)
+    found = numbers[row + 1] - numbers[first]
+    is_window &= found >= np.minimum(widths, 2)
+    variance = (square - total**2 / np.maximum(found, 1)) / np.maximum(found - 1, 1)
     spreads = np.where(is_window, np.sqrt(variance.clip(0.0)), 0.0)
-    means = np.add.reduceat(spreads, starts) / np.add.reduceat(is_window.astype(float), starts)
+    windows = np.maximum(np.add.reduceat(is_window.astype(float), starts), 1.0)
+    means = np.add.reduceat(spreads, starts) / windows
     # The mean of equal numbers differs from them by rounding.
     is_still = deviation <= 1e-12 * np.maximum.reduceat(np.abs(y), starts)
     return np.where(is_still, 0.0, means * deviation)

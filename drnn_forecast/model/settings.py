@@ -23,6 +23,7 @@ from drnn_forecast.layers import (
     recommend_dilations,
     resolve_dilations,
 )
+from drnn_forecast.model.gaps import known_targets
 from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
 from drnn_forecast.model.magnitudes import count_series, series_starts
 from drnn_forecast.model.recipe import Recipe
@@ -131,7 +132,7 @@ def has_anchors(loss: Metric, dataset: TimeSeriesDataSet) -> bool:
 
 def facts_of(dataset: TimeSeriesDataSet) -> Facts:
     """Return what the targets of a dataset show; of several the first one, and all its signs."""
-    first, *others = (values.double().numpy() for values in dataset.data["target"])
+    first, *others = (values.double().numpy() for values in known_targets(dataset))
     starts = series_starts(dataset.data["groups"])
     sizes = np.diff(np.append(starts, len(first)))
     facts = Facts.of(first, sizes, dataset.max_prediction_length)

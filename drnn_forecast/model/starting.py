@@ -20,8 +20,9 @@ def start(model: Any, dataset: TimeSeriesDataSet) -> None:
         values = dataset.max_prediction_length * model.target_heads[0].anchor.num_weights
         count = max(1, min(MOST_WINDOWS, MOST_VALUES // values))
         x = model.scaled_batch(some_windows(dataset, count))
-        for head, history in zip(model.target_heads, model.histories(x), strict=True):
-            head.anchor.start(history, x["encoder_lengths"])
+        known = model.known_histories(x) or [None] * len(model.target_heads)
+        for head, history, own in zip(model.target_heads, model.histories(x), known, strict=True):
+            head.anchor.start(history, x["encoder_lengths"], own)
 
 
 def some_windows(dataset: TimeSeriesDataSet, count: int) -> dict[str, Any]:

@@ -202,12 +202,12 @@ def test_unsorted_rows_are_sorted_and_said_once(here, caplog):
     torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_gaps_are_filled_and_short_series_dropped_when_asked(here, caplog):
+def test_gaps_are_taken_and_short_series_dropped_when_asked(here, caplog):
     frame = table(num_series=3)
     frame = frame.drop(index=[50, 51]).drop(index=frame[frame.unique_id == "s2"].index[30:])
     data = write(frame, here / "data.csv")
 
-    assert run("fit", data, *FIT, *SMALL, "--fill_gaps", "true", "--drop_short", "true") == 0
+    assert run("fit", data, *FIT, *SMALL, "--missing", "previous", "--drop_short", "true") == 0
     assert any("Left out 1 series" in record.message for record in caplog.records)
 
 

@@ -225,9 +225,13 @@ def sample_rows(dataset):
     }
 
 
-def test_the_signature_is_that_of_pytorch_forecasting_and_a_device():
+def test_the_signature_is_that_of_pytorch_forecasting_and_two_more():
     expected = list(inspect.signature(TimeSeriesDataSet).parameters)
-    assert list(inspect.signature(BatchedTimeSeriesDataSet).parameters) == [*expected, "device"]
+    assert list(inspect.signature(BatchedTimeSeriesDataSet).parameters) == [
+        *expected,
+        "device",
+        "allow_missing_targets",
+    ]
 
 
 def test_a_named_device_follows_to_derived_datasets(frame):

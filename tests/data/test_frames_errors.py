@@ -213,8 +213,17 @@ def hours_of_local_time(start: str, end: str) -> pd.DataFrame:
     ],
 )
 def test_local_time_across_a_change_of_clocks_gets_a_hint(start, end, found):
+    frame = hours_of_local_time(start, end)
     with pytest.raises(ValueError, match=says(found, "clocks change", "tz_localize")):
-        ForecastData.from_frame(hours_of_local_time(start, end), time="t", target="y")
+        ForecastData.from_frame(frame, time="t", target="y", missing="error")
+
+
+def test_a_step_that_is_missing_as_clocks_change_is_told_with_the_hint(caplog):
+    frame = hours_of_local_time("2024-03-20", "2024-04-02")
+    ForecastData.from_frame(frame, time="t", target="y")
+    (record,) = caplog.records
+    assert "1 step is missing in 1 gap" in record.getMessage()
+    assert "tz_localize" in record.getMessage()
 
 
 def test_other_duplicates_get_no_hint_of_clocks():
@@ -231,19 +240,41 @@ def test_other_duplicates_get_no_hint_of_clocks():
 def test_an_empty_or_infinite_value_is_counted_and_placed(column, what, value):
     frame = with_value(column, 35, value)
     frame.loc[38, column] = value
-    parts = [
-        f"{what} column {column!r}",
-        "2 values are",
-        "series 'b' at 2024-01-06",
-        "fill_gaps=True",
-    ]
-    with pytest.raises(ValueError, match=says(*parts)):
-        take(frame)
+    parts = [f"{what} column {column!r}", "2 values are", "series 'b' at 2024-01-06"]
+    with pytest.raises(ValueError, match=says(*parts, "missing='mask'")):
+        take(frame, missing="error")
+    if np.isnan(value):
+        assert take(frame).history[column].isna().sum() == 2
+    else:
+        with pytest.raises(ValueError, match=says(*parts, "leave them empty")):
+            take(frame)
 
 
 def test_an_empty_category_is_placed():
+    frame = with_value("city", 7, None)
     with pytest.raises(ValueError, match=says("'city'", "1 value is", "series 'a' at 2024-01-08")):
-        take(with_value("city", 7, None))
+        take(frame, missing="error")
+    assert take(frame).history["city"].tolist() == two_series()["city"].tolist()
+
+
+@pytest.mark.parametrize("column", ["price", "footfall", "city"])
+def test_a_covariate_without_any_value_is_named(column):
+    frame = two_series().assign(**{column: np.nan})
+    with pytest.raises(ValueError, match=says(repr(column), "in some row", "leave it out")):
+        take(frame)
+
+
+@pytest.mark.parametrize("missing", ["interpolate", None, True])
+def test_another_way_with_missing_values_is_refused(missing):
+    with pytest.raises(ValueError, match=says("`missing`", "'mask'", "'linear'", repr(missing))):
+        take(two_series(), missing=missing)
+
+
+def test_a_stamp_far_from_the_others_is_no_gap():
+    frame = two_series()
+    frame.loc[59, "day"] = pd.Timestamp("2242-01-30")
+    with pytest.raises(ValueError, match=says("one in 21", "'b' at 2024-01-30", "correct stamps")):
+        take(frame, freq="D")
 
 
 def test_a_series_without_any_target_is_named():
@@ -262,8 +293,8 @@ def test_a_static_covariate_that_varies_is_named():
 def test_missing_steps_are_counted_and_placed():
     frame = two_series().drop(index=[3, 4, 50])
     parts = ["'day'", "'D'", "3 steps are missing in 2 gaps", "2 steps in series 'a'", "2024-01-04"]
-    with pytest.raises(ValueError, match=says(*parts, "fill_gaps=True")):
-        take(frame)
+    with pytest.raises(ValueError, match=says(*parts, "missing='mask'")):
+        take(frame, missing="error")
 
 
 @pytest.mark.parametrize("alias", ["W-SUN", "MS", "2D", "B", "12h"])

@@ -33,14 +33,14 @@ def test_a_regular_frequency_is_inferred(alias):
 def test_a_frequency_is_inferred_across_gaps(alias, dropped):
     times = pd.date_range("2024-01-01", periods=40, freq=alias)
     gappy = times.delete(dropped)
-    data = take(gappy, fill_gaps=True)
+    data = take(gappy)
     assert data.history["t"].tolist() == times.tolist()
 
 
 @pytest.mark.parametrize("alias", ["D", "h", "MS", "B"])
 def test_every_third_step_may_be_missing(alias):
     times = pd.date_range("2024-01-01", periods=40, freq=alias)
-    data = take(times[np.arange(40) % 3 != 2], fill_gaps=True)
+    data = take(times[np.arange(40) % 3 != 2])
     assert data.history["t"].tolist() == times[:40].tolist()
 
 
@@ -62,7 +62,7 @@ def test_a_working_week_may_stand_beside_months_of_business_days():
 def test_a_given_frequency_is_kept_where_another_would_be_inferred():
     times = pd.date_range("2024-01-01", periods=10, freq="2h")
     assert take(times).freq == "2h"
-    assert take(times, freq="h", fill_gaps=True).freq == "h"
+    assert take(times, freq="h").freq == "h"
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Sydney"])
@@ -99,7 +99,7 @@ def test_steps_of_24_hours_are_not_days_where_clocks_change():
 def test_a_gap_at_a_change_of_clocks_is_filled_in_its_zone(alias, day):
     times = pd.date_range("2024-01-01", "2024-12-31", freq=alias, tz="Europe/Berlin")
     gap = times.normalize() == pd.Timestamp(day, tz="Europe/Berlin")
-    data = take(times[~gap], fill_gaps=True)
+    data = take(times[~gap])
     assert pd.DatetimeIndex(data.history["t"]).equals(times)
 
 
@@ -283,7 +283,7 @@ def test_the_position_in_the_year_is_a_point_on_the_unit_circle():
     np.testing.assert_allclose([sine[0], sine[92]], [0, 1], atol=1e-3)
 
 
-def test_filling_a_gap_repeats_the_row_before_it_and_marks_the_rows():
+def test_a_missing_step_is_a_row_that_is_empty_but_for_what_is_constant():
     frame = pd.DataFrame(
         {
             "s": [7] * 3 + [8] * 3,
@@ -295,19 +295,18 @@ def test_filling_a_gap_repeats_the_row_before_it_and_marks_the_rows():
         }
     )
     data = ForecastData.from_frame(
-        frame, time="t", target="y", series="s", known=["n", "c"], static="f", fill_gaps=True
+        frame, time="t", target="y", series="s", known=["n", "c"], static="f"
     )
-    assert data.history["y"].tolist() == [0, 1, 1, 1, 4, 10, 20, 20, 20, 50]
-    assert data.history["n"].tolist() == [0, 1, 1, 1, 2, 0, 3, 3, 3, 6]
-    assert data.history["__filled"].tolist() == [False, False, True, True, False] * 2
-    assert "".join(data.history["c"]) == "abbbcabbbc"
+    is_there = [True, True, False, False, True] * 2
+    for column in ("y", "n", "c"):
+        assert data.history[column].notna().tolist() == is_there
+        assert data.history[column].dropna().tolist() == frame[column].tolist()
     assert data.history["s"].tolist() == [7] * 5 + [8] * 5
-    assert data.history[frame.columns].dtypes.tolist() == frame.dtypes.tolist()
+    assert data.history["f"].tolist() == [1] * 5 + [2] * 5
+    assert data.history["y"].dtype == np.float32
+    assert data.history["t"].dtype == frame["t"].dtype
 
 
-def test_filling_nothing_changes_nothing():
-    times = pd.date_range("2024-01-01", periods=10, freq="D")
-    pd.testing.assert_frame_equal(take(times, fill_gaps=True).history, take(times).history)
 
 
 def test_unsorted_rows_are_sorted_and_that_is_said_once(caplog):

@@ -57,7 +57,7 @@ def test_what_is_not_finite_once_scaled_is_refused_the_second_time_too(column, v
     assert str(second.value) == str(first.value)
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
 @pytest.mark.parametrize("column", ["target", "known", "observed"])
 def test_what_is_not_finite_is_refused_before_any_dataset(column, value):
     with pytest.raises(ValueError, match="must have a finite value"):

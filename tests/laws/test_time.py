@@ -61,7 +61,7 @@ def changed(frame, origin):
 
 
 def take(frame, **roles):
-    return ForecastData.from_frame(frame, **{**ROLES, **roles}, fill_gaps=True)
+    return ForecastData.from_frame(frame, **{**ROLES, **roles})
 
 
 @law
@@ -71,28 +71,35 @@ def take(frame, **roles):
         {name: st.sets(st.integers(1, LENGTH - 2), max_size=25) for name in ("a", "b")}
     ),
 )
-def test_no_filled_value_depends_on_what_comes_after_it(origin, gaps):
+def test_what_is_missing_stays_empty_and_depends_on_nothing_after_it(origin, gaps):
     honest, leaked = (take(gappy(f, gaps)).history for f in (whole(), changed(whole(), origin)))
     before = honest["day"] < pd.Timestamp("2024-01-01") + pd.Timedelta(days=origin)
     pd.testing.assert_frame_equal(honest[before], leaked[before])
     steps = pd.Timestamp("2024-01-01") + pd.to_timedelta(sorted(gaps["a"]), unit="D")
-    marked = honest.get("__filled", pd.Series(False, index=honest.index))
-    assert honest["day"][marked & (honest["id"] == "a")].tolist() == steps.tolist()
+    for column in ("y", "price", "visits", "count", "mood"):
+        marked = honest[column].isna() & (honest["id"] == "a")
+        assert honest["day"][marked].tolist() == steps.tolist()
 
 
 OPTIONS = {
-    "default": {},
-    "lags": {"lags": {"y": [7], "visits": [1]}, "target_normalizer": GroupNormalizer()},
-    "by series": {"target_normalizer": GroupNormalizer(groups=["id"]), "add_target_scales": True},
-    "one scale": {"target_normalizer": TorchNormalizer()},
+    "mask": ("mask", {}),
+    "zero": ("zero", {}),
+    "previous": ("previous", {}),
+    "linear": ("linear", {}),
+    "lags": ("mask", {"lags": {"y": [7], "visits": [1]}, "target_normalizer": GroupNormalizer()}),
+    "by series": (
+        "linear",
+        {"target_normalizer": GroupNormalizer(groups=["id"]), "add_target_scales": True},
+    ),
+    "one scale": ("linear", {"target_normalizer": TorchNormalizer()}),
 }
 
 
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize(("missing", "options"), OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("origin", [LENGTH - 3 * HORIZON, LENGTH - HORIZON])
-def test_windows_before_an_origin_depend_on_nothing_after_it(origin, options):
+def test_windows_before_an_origin_depend_on_nothing_after_it(origin, missing, options):
     splits = [
-        take(gappy(frame)).split(**WINDOWS, test_windows=1, **options)
+        take(gappy(frame), missing=missing).split(**WINDOWS, test_windows=1, **options)
         for frame in (whole(), changed(whole(), origin))
     ]
     parts = ["training"] if origin == LENGTH - 3 * HORIZON else ["training", "validation"]
@@ -140,9 +147,10 @@ def test_no_fold_depends_on_what_comes_after_its_origin(calibrated):
         np.testing.assert_allclose(one["MAE"] / one["MASE"], other["MAE"] / other["MASE"])
 
 
-def test_what_filled_a_gap_is_no_score_and_no_part_of_one():
+@pytest.mark.parametrize("missing", ["mask", "zero", "previous", "linear"])
+def test_what_is_missing_is_no_score_and_no_part_of_one(missing):
     comparison = compare(
-        take(gappy(whole())),
+        take(gappy(whole()), missing=missing),
         models=[SeasonalNaive(7)],
         seeds=[0],
         test_windows=2,
@@ -174,19 +182,20 @@ def test_only_observed_pairs_scale_an_error():
     np.testing.assert_allclose(table["MAE"] / table["MASE"], past.diff(7).abs().mean(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("missing", ["mask", "zero", "previous", "linear"])
 @pytest.mark.parametrize("weight", [None, "price"])
-def test_a_filled_step_weighs_nothing(weight):
+def test_a_missing_step_weighs_nothing(weight, missing):
     frame = gappy(whole()).assign(price=lambda rows: rows["price"].abs())
-    data = take(frame)
+    data = take(frame, missing=missing)
     splits = data.split(**WINDOWS, test_windows=1, **({"weight": weight} if weight else {}))
     for part in (splits.training, splits.validation, splits.test):
         _, (_, weights) = next(iter(part.to_dataloader(train=False, batch_size=500)))
         rows = data.target_rows(part).merge(data.history, on=["id", "day"])
-        expected = np.where(rows["__filled"], 0.0, rows[weight] if weight else 1.0)
+        expected = np.where(rows["y"].isna(), 0.0, rows[weight] if weight else 1.0)
         np.testing.assert_allclose(weights.numpy().ravel(), expected, rtol=1e-6)
 
 
-def test_a_filled_target_changes_no_loss():
+def test_what_stands_for_a_missing_target_changes_no_loss():
     splits = take(gappy(whole())).split(**WINDOWS)
     torch.manual_seed(0)
     model = DilatedRNNForecaster.from_dataset(
@@ -202,22 +211,26 @@ def test_a_filled_target_changes_no_loss():
     torch.testing.assert_close(one, other)
 
 
-def test_a_loss_without_weights_is_refused_where_gaps_are_filled():
+def test_a_loss_without_weights_is_refused_where_targets_are_missing():
     splits = take(gappy(whole())).split(**WINDOWS)
-    with pytest.raises(ValueError, match="the steps that `fill_gaps` filled are left out"):
+    with pytest.raises(ValueError, match="by which missing targets are left out"):
         DilatedRNNForecaster.from_dataset(splits.training, hidden_size=4, num_layers=2, loss=MASE())
     DilatedRNNForecaster.from_dataset(
         take(whole()).split(**WINDOWS).training, hidden_size=4, num_layers=2, loss=MASE()
     )
 
 
-def test_there_is_no_weight_and_no_mark_where_nothing_was_filled():
-    data = take(whole())
-    assert "__filled" not in data.history
-    assert data.split(**WINDOWS).training.weight is None
+@pytest.mark.parametrize("missing", ["mask", "error", "zero", "previous", "linear"])
+def test_nothing_is_added_where_nothing_is_missing(missing):
+    training = take(whole(), missing=missing).split(**WINDOWS).training
+    assert training.weight is None
+    assert not [name for name in training.reals if name.startswith("__")]
+    assert "allow_missing_targets" not in training.get_parameters()
+    x, _ = next(iter(training.to_dataloader(train=False, batch_size=2)))
+    assert "encoder_missing" not in x
 
 
-def test_marks_travel_with_every_part_of_the_data():
+def test_what_is_missing_travels_with_every_part_of_the_data():
     data = take(gappy(whole()))
     parts = {
         "before": data.before(6),
@@ -227,13 +240,14 @@ def test_marks_travel_with_every_part_of_the_data():
             .tail(2)[["id", "day", "price"]]
             .assign(day=lambda rows: rows["day"] + pd.Timedelta(days=5))
         ),
-        "again": ForecastData.from_roles(data.history, data.roles, fill_gaps=True),
+        "again": ForecastData.from_roles(data.history, data.roles),
     }
-    marked = data.history.set_index(["id", "day"])["__filled"]
+    columns = ["y", "price", "visits", "mood"]
+    whole_history = data.history.set_index(["id", "day"])[columns]
     for name, part in parts.items():
-        found = part.history.set_index(["id", "day"])["__filled"]
-        pd.testing.assert_series_equal(found, marked.loc[found.index], obj=name)
-        assert np.isnan(part.observed_target).sum() == found.sum()
+        found = part.history.set_index(["id", "day"])[columns]
+        pd.testing.assert_frame_equal(found, whole_history.loc[found.index], obj=name)
+        assert np.isnan(part.observed_target).sum() == found["y"].isna().sum() > 0
 
 
 @pytest.mark.parametrize("is_gappy", [False, True])
@@ -248,4 +262,4 @@ def test_a_model_reads_data_with_and_without_gaps(is_gappy):
     assert len(model.forecast(other.before(HORIZON))) == 2 * HORIZON
     again = other.split(like=model, validation_windows=1)
     _, (_, weights) = next(iter(again.training.to_dataloader(train=False, batch_size=500)))
-    assert (weights is None) == (not is_gappy and other.history.get("__filled") is None)
+    assert weights is not None

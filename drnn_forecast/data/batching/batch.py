@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError
+from drnn_forecast.data.batching.gaps import interpolated
 from drnn_forecast.data.batching.layout import Layout, TargetColumns
 from drnn_forecast.data.batching.scales import WindowScale, fit_windows
 from drnn_forecast.data.batching.sides import Side, open_sides, take
@@ -57,6 +58,8 @@ def gather_batch(
     if dataset.randomize_length is not None:
         _drop_categories(dataset, spans, layout, sides)
     _write_positions(dataset, layout, encoder, decoder)
+    if "missing" in tensors:
+        encoder.missing = _missing(dataset, layout, tensors, encoder)
     scales = _scale(dataset, layout, encoder, decoder, scales)
     if dataset.overwritten is not None:
         _overwrite(dataset.overwritten, layout, encoder, decoder)
@@ -106,6 +109,30 @@ def _running_time(spans: Spans, column: Tensor, offset: Tensor) -> Tensor:
     )
 
 
+def _missing(
+    dataset: Any, layout: Layout, tensors: Mapping[str, Any], encoder: Side
+) -> list[Tensor]:
+    """Return which targets of the encoder are missing, once lines are drawn through such gaps.
+
+    Nothing of the decoder is read for them.
+    """
+    is_padding = torch.zeros_like(encoder.rows, dtype=torch.bool)
+    is_padding = is_padding if encoder.is_padding is None else encoder.is_padding
+    missing = [take(part, encoder.rows) & ~is_padding for part in tensors["missing"]]
+    if dataset.allow_missing_targets != "linear":
+        return missing
+    for number, (name, lacks) in enumerate(zip(dataset.target_names, missing, strict=True)):
+        known = ~(lacks | is_padding)
+        is_drawn = lacks & known.any(1, keepdim=True)
+        values = encoder.targets[number]
+        encoder.targets[number] = torch.where(is_drawn, interpolated(values, known), values)
+        if name in layout.real:
+            scaled = encoder.reals[..., layout.real[name]]
+            drawn = torch.where(is_drawn, interpolated(scaled, known), scaled)
+            encoder.reals[..., layout.real[name]] = drawn
+    return []
+
+
 def _drop_categories(dataset: Any, spans: Spans, layout: Layout, sides: tuple[Side, Side]) -> None:
     """Set the categories that may be unknown to 0, their code, in windows without an encoder."""
     is_empty = spans.encoder_length == 0
@@ -150,7 +177,9 @@ def _scale(
     fits: dict[int, WindowScale] = {}
     sides = (encoder, decoder)
     for target in layout.targets:
-        fit = fit_windows(target.normalizer, encoder.targets[target.number], encoder.lengths)
+        lacks = encoder.missing[target.number] if encoder.missing else None
+        values = encoder.targets[target.number]
+        fit = fit_windows(target.normalizer, values, encoder.lengths, lacks)
         fits[id(target.normalizer)] = fit
         scales[target.number] = torch.stack([fit.center, fit.scale], dim=-1)
         for side in sides:
@@ -258,4 +287,32 @@ def _assemble(
         "groups": tensors["groups"][torch.from_numpy(spans.first_row).to(device)],
         "target_scale": scales if is_multi else scales[0],
     }
+    if encoder.missing:
+        x["encoder_missing"] = encoder.missing if is_multi else encoder.missing[0]
     return x, (target, weight)
+
+
+def only_sample(
+    x: Mapping[str, Any], y: tuple[Any, Tensor | None]
+) -> tuple[dict[str, Any], tuple[Any, Tensor | None]]:
+    """Return the one window of a batch as pytorch-forecasting's dataset returns it."""
+
+    def first(part: Any) -> Any:
+        return [own[0] for own in part] if isinstance(part, list) else part[0]
+
+    scales = x["target_scale"]
+    lengths = {side: int(x[f"{side}_lengths"][0]) for side in ("encoder", "decoder")}
+    sample = {
+        **{
+            f"x_{kind}": torch.cat([x[f"encoder_{kind}"][0], x[f"decoder_{kind}"][0]])
+            for kind in ("cat", "cont")
+        },
+        **{f"{side}_length": length for side, length in lengths.items()},
+        "encoder_target": first(x["encoder_target"]),
+        "encoder_time_idx_start": x["decoder_time_idx"][0, 0] - lengths["encoder"],
+        "groups": x["groups"][0],
+        "target_scale": [own[0].numpy() for own in scales]
+        if isinstance(scales, list)
+        else scales[0].numpy(),
+    }
+    return sample, (first(y[0]), None if y[1] is None else y[1][0])

@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from drnn_forecast.data.batching import build_checks, use_checks
-from drnn_forecast.data.batching.batch import WindowBatch, gather_batch
+from drnn_forecast.data.batching.batch import WindowBatch, gather_batch, only_sample
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
+from drnn_forecast.data.batching.gaps import MARKED, GappyDataset, checked_method, with_marks
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
 from drnn_forecast.data.batching.scales import (
@@ -34,12 +35,12 @@ from drnn_forecast.data.batching.window_index import (
     find_windows,
     step_lengths,
 )
-from drnn_forecast.host import TIME_COLUMN, HostDataset, Tensors
+from drnn_forecast.host import TIME_COLUMN, Tensors
 
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
 
 
-class BatchedTimeSeriesDataSet(HostDataset):
+class BatchedTimeSeriesDataSet(GappyDataset):
     """A `TimeSeriesDataSet` whose loaders gather a batch with tensor indexing in one step.
 
     The arguments, methods and batches are those of pytorch-forecasting, with one difference: where
@@ -50,6 +51,9 @@ class BatchedTimeSeriesDataSet(HostDataset):
         device: Where the batches are made: a torch device or its name, None being the CPU. The
             data are kept there as well, so that batches never cross the bus; loaders must then
             have no workers and not pin memory.
+        allow_missing_targets: Whether targets, and real covariates, may be empty. Such a value is
+            masked: it counts in no scale and, by the weights, in no loss, and a variable
+            `__missing__<column>` marks it. Or a method of `Roles.missing`.
 
     Attributes:
         num_fallback_batches: Batches made one window after another by pytorch-forecasting's own
@@ -71,24 +75,31 @@ class BatchedTimeSeriesDataSet(HostDataset):
         data: pd.DataFrame,
         *args: Any,
         device: str | torch.device | None = None,
+        allow_missing_targets: bool | str = False,
         **kwargs: Any,
     ) -> None:
         build_checks.check_dataset_frame(data)
+        method = checked_method(allow_missing_targets)
+        self.allow_missing_targets = MARKED if method == "mask" else method
         self.num_fallback_batches = 0
         self._derived: dict[str, Any] = {}
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
         self.device = use_checks.check_device(device)
-        build_checks.check_dataset_columns(
-            data, _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
-        )
+        given = _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
+        data, given = with_marks(data, given, method)
+        build_checks.check_dataset_columns(data, given)
+        options = {name: own for name, own in given.items() if name not in ("self", "data")}
         with as_dataset_errors():
-            super().__init__(data, *args, **kwargs)
+            super().__init__(data, **options)
 
     __init__.__signature__ = _UPSTREAM_SIGNATURE.replace(  # type: ignore[attr-defined]
         parameters=[
             *_UPSTREAM_SIGNATURE.parameters.values(),
-            inspect.Parameter("device", inspect.Parameter.KEYWORD_ONLY, default=None),
+            *(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=usual)
+                for name, usual in (("device", None), ("allow_missing_targets", False))
+            ),
         ]
     )
 
@@ -123,12 +134,6 @@ class BatchedTimeSeriesDataSet(HostDataset):
                 f"Build one with {cls.__name__}.from_dataset."
             )
         return loaded
-
-    def get_parameters(self) -> dict[str, Any]:
-        """Return the arguments that build an equal `TimeSeriesDataSet`, all but data and device."""
-        parameters: dict[str, Any] = super().get_parameters()
-        del parameters["device"]
-        return parameters
 
     @property
     def device(self) -> torch.device:
@@ -186,6 +191,8 @@ class BatchedTimeSeriesDataSet(HostDataset):
             IndexError: There is no such window.
         """
         use_checks.check_window_numbers(np.asarray([idx]), len(self))
+        if "missing" in self.data:
+            return only_sample(*self._gather(np.asarray([idx])))
         with as_dataset_errors():
             sample: tuple[dict[str, Any], Any] = super().__getitem__(idx)
         first_row = self._windows.first_row[[idx]]
@@ -334,6 +341,7 @@ class BatchedTimeSeriesDataSet(HostDataset):
     def _is_vectorised(self) -> bool:
         is_own_path = type(self).__getitem__ is BatchedTimeSeriesDataSet.__getitem__
         is_known = all(is_elementwise(normalizer) for normalizer in self.layout.normalizers)
+        use_checks.check_missing(self, is_known and not self._has_repeated_steps)
         return is_own_path and is_known and not self._has_repeated_steps
 
     def _gather(self, chosen: IntArray) -> Any:

@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pytorch_forecasting.data.encoders import (
     EncoderNormalizer,
     GroupNormalizer,
@@ -16,6 +17,7 @@ from pytorch_forecasting.data.encoders import (
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.errors import as_dataset_errors
+from drnn_forecast.data.batching.gaps import with_marks
 from drnn_forecast.data.batching.window_index import SeriesRows
 from drnn_forecast.host import Columns
 
@@ -46,6 +48,10 @@ def renewed(
 
     Its batches are the same to the bit.
     """
+    method = parameters.get("allow_missing_targets")
+    if method:
+        frame, _ = with_marks(pd.DataFrame(columns), parameters, method)
+        columns = {str(name): own.to_numpy() for name, own in frame.items()}
     group = dataset.group_ids[0]
     labels = columns[group]
     first = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
@@ -54,6 +60,7 @@ def renewed(
         # As in training, the new series come behind those that are known.
         encoder = deepcopy(encoder or NaNLabelEncoder()).fit(labels[first], overwrite=False)
     new = dataset.with_series_encoders({group: encoder})
+    new.allow_missing_targets = method or False
     order = np.asarray(new.transform_values(group, labels[first], group_id=True)).argsort()
     series = SeriesRows(
         first=first, last=np.append(first[1:], len(labels)) - 1, sequence_id=order.argsort()

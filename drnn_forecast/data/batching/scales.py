@@ -21,6 +21,10 @@ from drnn_forecast.data.batching.errors import DatasetError
 from drnn_forecast.host import groups_of, quantile_fractions, scales_by_series
 
 
+FEWEST = 2
+"""Values of which there is a deviation."""
+
+
 def series_scales(dataset: Any, groups: Tensor) -> list[Tensor | None]:
     """Return a table of center and scale per series for each target, `(series, 2)`.
 
@@ -119,13 +123,16 @@ def is_elementwise(normalizer: Any) -> bool:
     )
 
 
-def fit_windows(normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor) -> WindowScale:
+def fit_windows(
+    normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor, missing: Tensor | None = None
+) -> WindowScale:
     """Return the normaliser fitted on each row of a batch.
 
     Sums are in double precision, so that center and scale are those of pytorch-forecasting, which
     sums float32 in an order of its own, but for that order's rounding.
 
-    `encoder` is `(batch, time)`, padded on the right, `lengths` `(batch,)` in time steps.
+    `encoder` is `(batch, time)`, padded on the right, `lengths` `(batch,)` in time steps. What is
+    `missing`, `(batch, time)`, is not read, but in rows in which next to nothing else is there.
     """
     values = normalizer.preprocess(encoder)
     if not values.is_floating_point():
@@ -136,7 +143,7 @@ def fit_windows(normalizer: EncoderNormalizer, encoder: Tensor, lengths: Tensor)
     if normalizer.method == "identity":
         return WindowScale(normalizer, values.new_zeros(len(values)), values.new_ones(len(values)))
     center_of, scale_of = (
-        _is_read(values, lengths, limit) for limit in _fitted_lengths(normalizer)
+        _known(_is_read(values, lengths, limit), missing) for limit in _fitted_lengths(normalizer)
     )
     if normalizer.method == "standard":
         center, scale = _mean(values.double(), center_of), _deviation(values.double(), scale_of)
@@ -166,6 +173,14 @@ def _is_read(values: Tensor, lengths: Tensor, limit: int | None) -> Tensor:
     """Return which steps are among the last `limit` of their row, `(batch, time)`."""
     step, end = torch.arange(values.size(1), device=values.device), lengths[:, None]
     return step < end if limit is None else (step < end) & (step >= end - limit)
+
+
+def _known(is_read: Tensor, missing: Tensor | None) -> Tensor:
+    """Return which steps are read and not missing; all that are read where fewer than two are."""
+    if missing is None:
+        return is_read
+    known = is_read & ~missing
+    return torch.where(known.sum(1, keepdim=True) < FEWEST, is_read, known)
 
 
 def _mean(values: Tensor, is_read: Tensor) -> Tensor:
@@ -201,7 +216,7 @@ def _quantiles(
 
 
 def _quantile(values: Tensor, is_read: Tensor, fraction: float) -> Tensor:
-    """Return a quantile of each row over the steps that are read, which are neighbours, `(batch,)`.
+    """Return a quantile of each row over the steps that are read, `(batch,)`.
 
     Rows of as many steps go through `torch.quantile` together, as pytorch-forecasting's windows go
     through it one by one: how its ranks are rounded differs between versions of torch.

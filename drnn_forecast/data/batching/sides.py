@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ class Side:
     reals: Tensor  # (batch, time, reals)
     categoricals: Tensor  # (batch, time, categoricals)
     targets: list[Tensor]  # one for each target
+    missing: list[Tensor] = field(default_factory=list)  # of each target, where some is masked
 
 
 def open_sides(spans: Spans, tensors: Mapping[str, Any]) -> tuple[Side, Side]:

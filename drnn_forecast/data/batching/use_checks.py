@@ -65,6 +65,16 @@ def check_window_numbers(chosen: npt.NDArray[Any], num_windows: int) -> None:
         )
 
 
+def check_missing(dataset: HostDataset, is_known: bool) -> None:
+    """Refuse windows that lack targets where not every step of a window is treated alike."""
+    require(
+        is_known or "missing" not in dataset.data,
+        "Missing targets need a `target_normalizer` and `scalers` of pytorch-forecasting's own "
+        f"classes and transformations, and no repeated time steps, got {dataset.target_normalizer}."
+        " Fill the targets before, or use another normaliser.",
+    )
+
+
 def check_loader(device: torch.device, batch_sampler: Any, arguments: Mapping[str, Any]) -> None:
     """Refuse an unknown sampler, and workers or pinned memory where batches are on a device."""
     require(

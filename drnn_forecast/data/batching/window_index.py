@@ -73,6 +73,10 @@ class WindowIndex:
         is_first = np.append(True, last[1:] != last[:-1])[: len(last)]
         return WindowIndex(first_row=first[is_first], last_row=last[is_first])
 
+    def marked(self, mask: BoolArray) -> WindowIndex:
+        """Return the windows where `mask` is true."""
+        return WindowIndex(first_row=self.first_row[mask], last_row=self.last_row[mask])
+
     def to_frame(self, time: IntArray, series: SeriesRows) -> pd.DataFrame:
         """Return pytorch-forecasting's index: a row per window, every column an int32."""
         start_time = time[self.first_row]

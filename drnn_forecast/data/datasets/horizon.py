@@ -6,6 +6,7 @@ import pandas as pd
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
+from drnn_forecast.data.datasets.gaps import allowing, is_lacking, mention_unmarked
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
@@ -34,7 +35,7 @@ def past_the_end(
         data = data if origin is None else data.until(origin)
         panel, later = data.panel, data.future
     else:
-        panel, later = take_in(data, roles, fill_gaps=False, future=future, origin=origin)
+        panel, later = take_in(data, roles, future=future, origin=origin)
     dataset = make_forecast_dataset(panel, later, parameters, like)
     return dataset, target_columns(panel, dataset)
 
@@ -60,7 +61,11 @@ def make_forecast_dataset(
         context=parameters["max_encoder_length"] + lag,
         horizon=parameters["max_prediction_length"],
     )
-    parameters = with_known_labels({**parameters, "weight": None}, columns)
+    parameters = {**parameters, "weight": None}
+    if is_lacking(columns):
+        parameters = allowing(panel, parameters)
+        mention_unmarked(columns, parameters)
+    parameters = with_known_labels(parameters, columns)
     if like is not None:
         dataset = renewed(like, columns, parameters)
     else:

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, some
 
@@ -20,16 +21,19 @@ def check_precision(panel: Panel) -> None:
     Numbers that float32 holds exactly, such as whole ones up to 16 million, lose nothing.
     """
     codes, target = panel.rows.codes, panel.roles.target
-    values = panel.rows[target].to_numpy(np.float64)
+    values = as_numbers(panel.rows[target])
+    if panel.is_missing.any():
+        codes, values = codes[~panel.is_missing], values[~panel.is_missing]
+    sizes = np.bincount(codes, minlength=len(panel.sizes))
     with np.errstate(over="ignore"):
         lost = np.abs(values.astype(np.float32) - values)
     if not lost.any():
         return
     is_within = codes[1:] == codes[:-1]
-    moves = np.bincount(codes[1:], np.abs(np.diff(values)) * is_within, len(panel.sizes))
-    change = moves / np.maximum(panel.sizes - 1, 1)
-    level = np.bincount(codes, np.abs(values)) / panel.sizes
-    rounding = np.bincount(codes, lost) / panel.sizes
+    moves = np.bincount(codes[1:], np.abs(np.diff(values)) * is_within, len(sizes))
+    change = moves / np.maximum(sizes - 1, 1)
+    level = np.bincount(codes, np.abs(values), len(sizes)) / sizes
+    rounding = np.bincount(codes, lost, len(sizes)) / sizes
     is_lost = (rounding > MOST_LOST * change) & (change > STILL * level)
     if is_lost.any():
         worst = int(np.argmax(np.where(is_lost, rounding / np.maximum(change, 1e-300), 0.0)))

@@ -14,6 +14,7 @@ from pytorch_forecasting import EncoderNormalizer
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.window_index import WindowIndex
+from drnn_forecast.data.datasets.gaps import allowing, teaches
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.precision import check_precision
 from drnn_forecast.data.datasets.targets import target_rows
@@ -44,6 +45,7 @@ OWN_OPTIONS = {
     "time_varying_unknown_categoricals": "`observed`",
     "time_varying_unknown_reals": "`observed`",
     "predict_mode": "`forecast_dataset`",
+    "allow_missing_targets": "`missing` of `ForecastData`",
 }
 
 
@@ -104,7 +106,7 @@ def make_splits(
     "keep" the windows that they have. `parameters` are the arguments of a dataset, all but frame
     and lengths.
     """
-    parameters, weights = with_weight(parameters, panel)
+    weights = weights_of(parameters, panel)
     check_normalizer(parameters["target_normalizer"], windows)
     check_precision(panel)
     if short == "keep":
@@ -150,10 +152,15 @@ def as_windows(
     dataset: BatchedTimeSeriesDataSet, panel: Panel, windows: WindowPlan
 ) -> BatchedTimeSeriesDataSet:
     """Return a dataset to learn from, in which each target is once, with its longest history."""
+    index = WindowIndex(*dataset.window_rows)
     if windows.min_context_length < windows.context_length:
         # pytorch-forecasting lists windows that differ in nothing but how late they begin.
+        index = index.longest
+    if panel.lacks_values:
+        index = index.marked(teaches(dataset, index))
+    if len(index) < len(dataset):
         dataset = copy(dataset)
-        dataset.index = WindowIndex(*dataset.window_rows).longest
+        dataset.index = index
     dataset.roles = panel.roles.to_dict()
     return dataset
 
@@ -180,6 +187,7 @@ def new_parameters(
         "group_ids": [panel.roles.group],
         "target_normalizer": normalizer,
         **with_transformers(listed, options),
+        **(allowing(panel, {}, is_new=True) if panel.lacks_values else {}),
     }
 
 
@@ -299,24 +307,21 @@ def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
         )
 
 
-def with_weight(
-    parameters: dict[str, Any], panel: Panel
-) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
-    """Return the arguments of a dataset, and its weights, if any: 0 where a gap was filled.
+def weights_of(parameters: Mapping[str, Any], panel: Panel) -> dict[str, NDArray[np.float64]]:
+    """Return the user's column of weights, by name, if there is one.
 
     Raises:
-        ValueError: The frame lacks the user's column of weights.
+        ValueError: The frame lacks it.
     """
     name = parameters.get("weight")
-    if name is None and not panel.is_filled.any():
-        return parameters, {}
-    is_own = name not in (None, OBSERVED)
-    if is_own and name not in panel.rows.frame.columns:
+    if name in (None, OBSERVED):
+        return {}
+    if name not in panel.rows.frame.columns:
         raise ValueError(
             f"The `weight` column {name!r} is not in the frame"
             f"{closest(str(name), list(panel.rows.frame.columns))}; its columns are "
             f"{some(panel.rows.frame.columns, limit=20)}."
         )
-    weight = as_numbers(panel.rows[str(name)]) if is_own else np.ones(len(panel.rows.codes))
-    name = str(name) if is_own else OBSERVED
-    return {**parameters, "weight": name}, {name: np.where(panel.is_filled, 0.0, weight)}
+    weight = as_numbers(panel.rows[str(name)])
+    # A row that the frame lacks has no weight either.
+    return {str(name): np.where(panel.is_missing, 0.0, weight)}

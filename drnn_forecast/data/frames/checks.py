@@ -1,5 +1,6 @@
 """What a frame must be like, and what is said when it is not."""
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,10 +22,15 @@ from drnn_forecast.data.frames.places import (
 from drnn_forecast.data.frames.roles import COUNTRY, Roles
 from drnn_forecast.data.frames.rows import Names, Rows
 
+logger = logging.getLogger("drnn_forecast.data")
+
 SUMMER_TIME_HINT = (
     " This is how local time looks where clocks change: use UTC, or time stamps with their zone"
     " (`Series.dt.tz_localize`)."
 )
+
+MOST_MISSING = 20
+"""Missing time steps for each that is there, at most: with more, a stamp is likelier to be wrong."""
 
 CONVERSIONS = ("to_pandas", "toPandas", "df", "compute", "to_frame")
 """How frames of other libraries become those of pandas."""
@@ -197,16 +203,21 @@ def check_observed(rows: Rows, roles: Roles, is_observed: NDArray[np.bool_]) -> 
 
 
 def check_values(rows: Rows, roles: Roles) -> None:
-    """Raise where a target or covariate of the history is empty or infinite."""
-    remedy = "fill them, or drop their rows and give `fill_gaps=True`"
-    where = "row of a series, up to its last observation"
-    check_finite(rows, roles, roles.target, f"Target column {roles.target!r}", where, remedy)
-    for column in roles.covariates:
-        what = f"Covariate column {column!r}"
-        check_finite(rows, roles, column, what, "row of a series", remedy)
+    """Raise where a target or covariate of the history is infinite, or empty and may not be."""
+    may_be_empty = roles.missing != "error"
+    if may_be_empty:
+        remedy = "correct them, or leave them empty"
+    else:
+        remedy = "fill them, or give `missing='mask'`, under which they count in no loss"
+    where = "row of a series"
+    for column in (roles.target, *roles.covariates):
+        what = f"{'Target' if column == roles.target else 'Covariate'} column {column!r}"
+        check_finite(rows, roles, column, what, where, remedy, may_be_empty=may_be_empty)
+        if rows[column].isna().all():
+            raise ValueError(f"{what} must have a value in some row, but is empty; leave it out.")
     if roles.holiday_column is not None:
         what = f"`holidays` column {roles.holiday_column!r}"
-        check_finite(rows, roles, roles.holiday_column, what, "row of a series", remedy)
+        check_finite(rows, roles, roles.holiday_column, what, where, "fill them")
 
 
 def check_future_values(rows: Rows, roles: Roles) -> None:
@@ -217,13 +228,25 @@ def check_future_values(rows: Rows, roles: Roles) -> None:
         check_finite(rows, roles, column, f"Known covariate {column!r}", where, remedy)
 
 
-def check_finite(rows: Rows, roles: Roles, column: str, what: str, where: str, remedy: str) -> None:
+def check_finite(
+    rows: Rows,
+    roles: Roles,
+    column: str,
+    what: str,
+    where: str,
+    remedy: str,
+    *,
+    may_be_empty: bool = False,
+) -> None:
     """Raise where a value of a column is none that a dataset can hold."""
     wrong = not_finite(rows[column])
+    if may_be_empty:
+        wrong = wrong & rows[column].notna().to_numpy()
     if wrong.any():
+        empty = "" if may_be_empty else "empty, "
         raise ValueError(
             f"{what} must have a finite value in every {where}, but "
-            f"{counted(wrong.sum(), 'value')} {'is' if wrong.sum() == 1 else 'are'} empty, "
+            f"{counted(wrong.sum(), 'value')} {'is' if wrong.sum() == 1 else 'are'} {empty}"
             f"infinite or beyond float32, first {first_place(rows, roles, wrong)}; {remedy}."
         )
 
@@ -242,7 +265,10 @@ def check_static(rows: Rows, roles: Roles) -> None:
     """Raise where a static covariate or a country changes within a series; rows are sorted."""
     codes, country = rows.codes, roles.holiday_column
     for column in (*roles.static, *([] if country is None else [country])):
+        # An empty value, which equals nothing, is the same in every row here.
         values = rows[column].to_numpy()
+        if rows[column].hasnans:
+            values = pd.factorize(rows[column])[0]
         changed = np.append(False, (values[1:] != values[:-1]) & (codes[1:] == codes[:-1]))
         if changed.any():
             row = int(changed.argmax())
@@ -273,18 +299,35 @@ def check_on_grid(
 def check_gap_free(
     rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
 ) -> None:
-    """Raise where `missing` steps lie before a row, each gap from a `first_missing` stamp on."""
+    """Refuse or tell of `missing` steps before rows, each gap from a `first_missing` stamp on."""
     gaps = np.flatnonzero(missing)
-    if len(gaps) == 0:
-        return
     name = None if roles.series is None else rows[roles.series].iloc[gaps[0]]
     stamps = pd.Series(first_missing)
     spring = is_clock_change(stamps, months={3, 4, 9, 10}) and (missing[gaps] == 1).all()
-    raise ValueError(
-        f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
+    hint = SUMMER_TIME_HINT if spring else ""
+    found = (
         f"{counted(missing.sum(), 'step')} {'is' if missing.sum() == 1 else 'are'} missing in "
         f"{counted(len(gaps), 'gap')}, the first of {counted(missing[gaps[0]], 'step')}"
-        f"{in_series(name)} at {stamps.iloc[0]}; fill them with `fill_gaps=True` (each "
-        "with the last values before it), or give another `freq`."
-        f"{SUMMER_TIME_HINT if spring else ''}"
+        f"{in_series(name)} at {stamps.iloc[0]}"
+    )
+    if missing.sum() > MOST_MISSING * len(missing):
+        raise ValueError(
+            f"Time column {roles.time!r} must have at least one in {MOST_MISSING + 1} steps of "
+            f"frequency {roles.freq!r}, but {found}; correct stamps that are far from the others, "
+            f"or give another `freq`.{hint}"
+        )
+    if roles.missing == "error":
+        raise ValueError(
+            f"Time column {roles.time!r} must have every step of frequency {roles.freq!r}, but "
+            f"{found}; give `missing='mask'`, under which such steps count in no loss, or another "
+            f"`freq`.{hint}"
+        )
+    logger.log(
+        logging.WARNING if spring else logging.INFO,
+        "Of time column %r at frequency %r, %s: missing values (`missing=%r`).%s",
+        roles.time,
+        roles.freq,
+        found,
+        roles.missing,
+        hint,
     )

@@ -14,9 +14,9 @@ from drnn_forecast.data.frames.calendar import (
     local_stamps,
 )
 from drnn_forecast.data.frames.holidays import holiday_features, holiday_reals
-from drnn_forecast.data.frames.kinds import Column, as_text
+from drnn_forecast.data.frames.kinds import Column, as_numbers, as_text
 from drnn_forecast.data.frames.panel import Panel
-from drnn_forecast.data.frames.roles import ONLY_SERIES, TIME_INDEX
+from drnn_forecast.data.frames.roles import BEFORE, ONLY_SERIES, TIME_INDEX
 
 
 def variables(panel: Panel) -> dict[str, list[str]]:
@@ -53,6 +53,8 @@ def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) 
     group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
     columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel.rows.codes, panel)
     columns = {TIME_INDEX: positions, roles.group: group, **columns}
+    if panel.lacks_values:
+        columns[f"{BEFORE}{roles.target}"] = panel.before
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
 
 
@@ -64,10 +66,10 @@ def model_columns(
 ) -> dict[str, Any]:
     """Return target, covariates, calendar and holidays of rows, by name; codes are of series."""
     roles = panel.roles
-    columns: dict[str, Any] = {roles.target: rows[roles.target].to_numpy(np.float32)}
+    columns: dict[str, Any] = {roles.target: as_numbers(rows[roles.target]).astype(np.float32)}
     for name in roles.covariates:
         values = rows[name]
-        columns[name] = values.to_numpy(np.float64) if panel.is_real(name) else as_text(values)
+        columns[name] = as_numbers(values) if panel.is_real(name) else as_text(values)
     if roles.calendar:
         columns |= calendar_features(times, panel.grid.freq)
     if roles.holidays is not None:

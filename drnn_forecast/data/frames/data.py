@@ -23,7 +23,7 @@ from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
 from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
-from drnn_forecast.data.frames.roles import Roles, column_tuple
+from drnn_forecast.data.frames.roles import MISSING, Roles, column_tuple
 from drnn_forecast.data.frames.rows import Rows
 from drnn_forecast.data.frames.windows import plan_windows
 from drnn_forecast.layers import checked_integer
@@ -38,8 +38,9 @@ class ForecastData:
     """A frame whose columns have roles, checked; made by `from_frame` or `from_roles`.
 
     Attributes:
-        history: The rows up to each series' last target, with the columns and dtypes of the user's
-            frame, sorted by series and time, without gaps or empty values.
+        history: The rows from each series' first target on, with the columns and dtypes of the
+            user's frame, sorted by series and time, one for every time step. What is missing is
+            empty, whatever `roles.missing` says is done about it.
         future: The rows after it: series, time and known covariates, every other column empty.
             May have no rows.
         roles: What the columns are; `freq` and `zone` are given.
@@ -64,8 +65,8 @@ class ForecastData:
         calendar: bool = True,
         zone: str | None = None,
         holidays: str | None = None,
-        fill_gaps: bool = False,
-        future: pd.DataFrame | None = None,
+        missing: str = MISSING[0],
+        future: pd.DataFrame | pd.Timestamp | str | None = None,
     ) -> ForecastData:
         """Return the data of a frame, as `from_roles` does; the roles are those of `Roles`.
 
@@ -86,8 +87,9 @@ class ForecastData:
             calendar=calendar,
             zone=zone,
             holidays=holidays,
+            missing=missing,
         )
-        data = cls.from_roles(frame, roles, fill_gaps=fill_gaps, future=future)
+        data = cls.from_roles(frame, roles, future=future)
         mention_holidays(data.roles, data.history.columns)
         return data
 
@@ -97,32 +99,33 @@ class ForecastData:
         frame: pd.DataFrame,
         roles: Roles,
         *,
-        fill_gaps: bool = False,
-        future: pd.DataFrame | None = None,
+        missing: str | None = None,
+        future: pd.DataFrame | pd.Timestamp | str | None = None,
     ) -> ForecastData:
         """Return the data of a frame, after every check; the frame itself is left as it is.
 
         Rows that are not in order of time are sorted, which the logger `drnn_forecast.data` says
-        once. Rows with an empty target after their series' last target are future rows.
+        once. Rows after a series' last target are future rows where they have a known covariate;
+        otherwise their target is missing.
 
         Args:
             frame: One row per series and time stamp. Stamps may be ISO 8601 text.
             roles: What its columns are.
-            fill_gaps: Whether missing time steps become rows, which repeat the row before them. The
-                column `__filled` of the history marks them; no loss and no score counts them.
-            future: More future rows: series, time and known covariates.
+            missing: What is done about missing values; None: what `roles.missing` says.
+            future: More future rows: series, time and known covariates. Or the time from which on
+                the rows of `frame` are future rows; all before it are then history.
 
         Raises:
             TypeError: An argument or a column has the wrong type.
-            ValueError: A column is missing or has an empty or infinite value, a stamp is missing,
-                repeated or off the grid, the frequency cannot be inferred or differs between
+            ValueError: A column is missing or has an infinite value, or an empty one where these
+                are refused, a series has no target at all, a stamp is repeated or off the grid, the frequency cannot be inferred or differs between
                 series, a static covariate varies, a known covariate is not known ahead, or there
                 is no calendar of a country.
             ImportError: `holidays` are asked for and the package of that name is not installed.
         """
-        panel, later = take_in(frame, roles, fill_gaps=fill_gaps, future=future)
-        history = panel.rows.frame.reset_index(drop=True)
-        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
+        if missing is not None:
+            roles = dataclasses.replace(roles, missing=missing)
+        return cls._of(*take_in(frame, roles, future=future))
 
     @property
     def series_names(self) -> tuple[Hashable, ...]:
@@ -131,9 +134,8 @@ class ForecastData:
 
     @property
     def observed_target(self) -> NDArray[np.float64]:
-        """The target of every row of the history, not a number where a gap was filled."""
-        values = as_numbers(self.history[self.roles.target])
-        return np.where(self.panel.is_filled, np.nan, values)
+        """The target of every row of the history, not a number where it is missing."""
+        return as_numbers(self.history[self.roles.target])
 
     @property
     def freq(self) -> str:
@@ -186,8 +188,8 @@ class ForecastData:
         check_frame(future, "future")
         check_columns(future, (*self.roles.keys, *self.roles.known), "future")
         given, _ = with_stamps(future, self.roles, "future")
-        later = [named_alike(part, self.panel) for part in (self.future, given) if len(part)]
-        return self.from_roles(self.history, self.roles, future=pd.concat(later))
+        given = named_alike(given, self.panel)
+        return self._of(*take_in(self.history, self.roles, future=given, cut=self.future))
 
     def in_zone(self, zone: str | None) -> ForecastData:
         """Return the data with the same instants in another time zone (`Roles.zone`); None: as is.
@@ -199,8 +201,13 @@ class ForecastData:
         roles = dataclasses.replace(self.roles, zone=zone or self.roles.zone)
         if roles == self.roles:
             return self
-        future = self.future if len(self.future) else None
-        return self.from_roles(self.history, roles, future=future)
+        return self._of(*take_in(self.history, roles, future=None, cut=self.future))
+
+    @classmethod
+    def _of(cls, panel: Panel, later: pd.DataFrame | None) -> ForecastData:
+        """Return the data of a history and future rows that have passed every check."""
+        history = panel.rows.frame.reset_index(drop=True)
+        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
 
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
         """Return the data whose marked rows of the history are future rows."""
@@ -263,6 +270,7 @@ class ForecastData:
                 is lacking.
         """
         from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
+        from drnn_forecast.data.datasets.gaps import allowing
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
         if drop_short and keep_short:
@@ -280,6 +288,8 @@ class ForecastData:
         else:
             options = {"target_normalizer": target_normalizer, **dataset_options}
             parameters = parameters_like(like, options)
+            if panel.lacks_values:
+                parameters = allowing(panel, parameters)
             panel = as_trained(panel, parameters)
             lengths = lengths_like(parameters, **lengths)
         windows = plan_windows(

@@ -42,7 +42,7 @@ class Facts:
         """Return the facts of series that follow each other.
 
         Args:
-            values: Targets of all series, `(rows,)`, without empty ones.
+            values: Targets of all series, `(rows,)`, not a number where one is missing.
             sizes: Rows of each series, `(series,)`.
             horizon: Time steps to forecast.
         """

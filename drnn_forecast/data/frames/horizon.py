@@ -12,7 +12,7 @@ from drnn_forecast.data.frames.columns import model_columns, variables
 from drnn_forecast.data.frames.kinds import is_real
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, series_place
-from drnn_forecast.data.frames.roles import KINDS, TIME_INDEX
+from drnn_forecast.data.frames.roles import BEFORE, KINDS, MARK, TIME_INDEX
 
 
 def window_columns(
@@ -38,9 +38,11 @@ def window_columns(
         for name in roles.known:
             parts = [history[name].iloc[recent], future[name].iloc[found]]
             values[name] = pd.concat(parts).array[order]
+    before = {f"{BEFORE}{roles.target}": panel.before[rows]} if panel.lacks_values else {}
     return {
         TIME_INDEX: positions,
         roles.group: panel.labels[panel.rows.codes[rows]],
+        **before,
         **model_columns(values, panel.grid.column(positions), panel.rows.codes[rows], panel),
     }
 
@@ -116,7 +118,7 @@ def check_trained_variables(panel: Panel, parameters: Mapping[str, Any]) -> None
     for kind in KINDS:
         for name in parameters.get(kind) or []:
             found = part_here.get(name)
-            if found != kind:
+            if found != kind and not name.startswith(MARK):
                 raise ValueError(
                     f"The variable {name!r} was {readable(kind)} in training, but "
                     f"{'is lacking here' if found is None else 'is ' + readable(found) + ' here'}; "

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from drnn_forecast.data.frames.kinds import as_numbers, is_real, with_numbers
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
-from drnn_forecast.data.frames.roles import FILLED, Roles
+from drnn_forecast.data.frames.roles import Roles
 from drnn_forecast.data.frames.rows import Names, Rows, factorized
 from drnn_forecast.data.frames.times import parse_times, zone_of
 
@@ -27,28 +28,35 @@ def take_in(
     frame: pd.DataFrame,
     roles: Roles,
     *,
-    fill_gaps: bool,
-    future: pd.DataFrame | None,
+    future: Any,
     origin: Any = None,
+    cut: pd.DataFrame | None = None,
 ) -> tuple[Panel, pd.DataFrame | None]:
     """Return the history, under roles with frequency and zone, and the future rows, if any.
 
-    Rows from `origin` on, a time, are future rows, of which nothing else is read or checked.
+    Rows from a time on, `origin` or else `future`, are future rows, of which nothing else is read
+    or checked. Those before it are history, whatever they lack, as all rows are where the future
+    rows are those of `cut`, of which there may be none.
     """
-    rows, parts = read_rows(frame, roles, roles.columns, "frame"), []
+    start, future = (future, None) if is_time(future) else (None, future)
+    start, name = (start, "future") if origin is None else (origin, "origin")
+    rows, parts = read_rows(frame, roles, roles.columns, "frame"), list[pd.DataFrame]()
+    if cut is not None:
+        parts.append(with_stamps(cut, roles, "future")[0] if len(cut) else cut)
     checks.check_holiday_column(rows, roles)
     if roles.zone is None:
         roles = dataclasses.replace(roles, zone=zone_of(rows.times))
-    if origin is not None:
-        is_late = from_origin(Panel(rows, roles), origin)
-        rows, parts = rows.marked(~is_late), [rows.frame[is_late]]
+    if start is not None:
+        is_late = from_origin(Panel(rows, roles), start, name)
+        rows, parts = rows.marked(~is_late), [*parts, rows.frame[is_late]]
     checks.check_dtypes(rows, roles)
     checks.check_unique(rows, roles)
-    history, tail = up_to_last_targets(rows, roles)
+    history, tail = observed_rows(rows, roles, is_cut=start is not None or cut is not None)
     checks.check_values(history, roles)
+    history = with_constants(history, roles)
     checks.check_static(history, roles)
-    later = future_rows(history, parts if tail is None else [tail, *parts], future, roles)
-    panel = on_grid(history, later, roles, fill_gaps=fill_gaps)
+    later = future_rows(history, parts, tail, future, roles)
+    panel = on_grid(history, later, roles)
     check_calendars(panel)
     if origin is not None:
         check_end(panel, origin)
@@ -107,36 +115,78 @@ def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
-def up_to_last_targets(rows: Rows, roles: Roles) -> tuple[Rows, pd.DataFrame | None]:
-    """Return the rows up to the last target of their series, and those after it, if any."""
+def observed_rows(
+    rows: Rows, roles: Roles, *, is_cut: bool
+) -> tuple[Rows, pd.DataFrame | None]:
+    """Return the rows from the first target of their series on, and the future ones among them.
+
+    These are, unless the frame is cut at a time, the rows after the last target of their series,
+    where some of them have a known covariate. If not, they are rows whose target is missing.
+    """
     is_observed = ~np.isnan(as_numbers(rows[roles.target]))
     if is_observed.all():
         return rows, None
     checks.check_observed(rows, roles, is_observed)
-    observed = np.flatnonzero(is_observed)
-    last = np.zeros(len(rows.names), dtype=np.int64)
+    observed, place = np.flatnonzero(is_observed), np.arange(len(rows.codes))
+    first, last = np.full(len(rows.names), len(place)), np.zeros(len(rows.names), dtype=np.int64)
+    np.minimum.at(first, rows.codes[observed], observed)
     np.maximum.at(last, rows.codes[observed], observed)
-    is_past = np.arange(len(rows.codes)) <= last[rows.codes]
+    is_late = place > last[rows.codes]
+    is_named = np.zeros(len(place), dtype=bool)
+    for name in () if is_cut else roles.known:
+        is_named |= is_late & rows[name].notna().to_numpy()
+    is_future = is_late & is_named.any()
+    is_past = ~is_future
+    if roles.missing != "error":
+        is_past &= place >= first[rows.codes]
     if is_past.all():
         return rows, None
-    return rows.marked(is_past), rows.frame[~is_past]
+    return rows.marked(is_past), rows.frame[is_future] if is_future.any() else None
+
+
+def with_constants(rows: Rows, roles: Roles) -> Rows:
+    """Return rows in which what is constant within a series stands in each of its rows."""
+    empty = [name for name in roles.static if rows[name].hasnans]
+    if not empty:
+        return rows
+    first = rows.frame.groupby(rows.codes, sort=False)[empty].transform("first")
+    return dataclasses.replace(rows, frame=rows.frame.assign(**rows.frame[empty].fillna(first)))
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value is a time stamp, as text too."""
+    return isinstance(value, str | date | np.datetime64)
 
 
 def future_rows(
-    history: Rows, tails: list[pd.DataFrame], future: pd.DataFrame | None, roles: Roles
+    history: Rows,
+    cut: list[pd.DataFrame],
+    tail: pd.DataFrame | None,
+    future: pd.DataFrame | None,
+    roles: Roles,
 ) -> pd.DataFrame | None:
-    """Return the rows after the last targets: keys and known covariates, all else empty."""
+    """Return the rows after the history: keys and known covariates, all else empty.
+
+    Those of `cut` are of a history, in which a known covariate may be missing.
+    """
     columns = [*roles.keys, *roles.known]
-    parts = [tail[columns] for tail in tails if len(tail)]
+    given = [] if tail is None else [tail[columns]]
     if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
-        parts.append(read_future(future, history, roles)[columns])
+        given.append(read_future(future, history, roles)[columns])
+    if given:
+        checks.check_future_values(joined_rows(given, roles), roles)
+    parts = [*given, *(part[columns] for part in cut if len(part))]
     if not parts:
         return None
-    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    rows = Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
+    rows = joined_rows(parts, roles)
     checks.check_unique(rows, roles)
-    checks.check_future_values(rows, roles)
     return rows.frame.reindex(columns=history.frame.columns)
+
+
+def joined_rows(parts: list[pd.DataFrame], roles: Roles) -> Rows:
+    """Return the sorted rows of some frames."""
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    return Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
 
 
 def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
@@ -197,8 +247,8 @@ def check_after_history(rows: Rows, panel: Panel) -> None:
         )
 
 
-def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gaps: bool) -> Panel:
-    """Return the history without gaps, on a grid that the future rows share."""
+def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles) -> Panel:
+    """Return the history with a row for every step, on a grid that the future rows share."""
     times, codes = history.times, history.codes
     names = [None] if roles.series is None else history.names.tolist()
     freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
@@ -213,18 +263,14 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles, *, fill_gap
     missing = np.append(0, steps - 1)
     if not missing.any():
         return panel
-    if fill_gaps:
-        return Panel(Rows.of(fill(panel, missing), roles), given)
     gaps = missing > 0
-    checks.check_gap_free(history, given, missing, grid.stamps(positions[gaps] - missing[gaps]))
-    return panel
+    first = grid.stamps(positions[gaps] - missing[gaps])
+    checks.check_gap_free(history, given, missing, first)
+    return Panel(Rows.of(with_every_step(panel, missing), roles), given)
 
 
-def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
-    """Return the history with the missing rows, which repeat the row before, and a mark of them.
-
-    A value from after a gap would tell a forecast from within it what comes.
-    """
+def with_every_step(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
+    """Return the history with rows for the missing steps, empty but for what is constant."""
     history, roles = panel.rows.frame, panel.roles
     present = np.arange(len(history)) + np.cumsum(missing)
     source = np.zeros(present[-1] + 1, dtype=np.int64)
@@ -232,9 +278,8 @@ def fill(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
     source = np.maximum.accumulate(source)
     steps_later = np.arange(len(source)) - present[source]
     stamps = panel.grid.stamps(panel.positions[source] + steps_later)
-    logger.info("Filled %s of time column %r.", counted(missing.sum(), "step"), roles.time)
-    columns = {
-        roles.time: stamps.astype(history[roles.time].dtype),
-        FILLED: (steps_later > 0) | panel.is_filled[source],
-    }
-    return history.iloc[source].reset_index(drop=True).assign(**columns)
+    frame = history.iloc[source].reset_index(drop=True)
+    kept = {roles.series, roles.time, roles.holiday_column, *roles.static}
+    others = [name for name in frame.columns if name not in kept]
+    empty = {name: frame[name].mask(steps_later > 0) for name in others}
+    return frame.assign(**{**empty, roles.time: stamps.astype(history[roles.time].dtype)})

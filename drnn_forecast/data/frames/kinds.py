@@ -59,7 +59,7 @@ def _unboxed(values: pd.Series) -> pd.Series:
         ) from None
 
 
-def as_numbers(values: pd.Series) -> NDArray[np.float64]:
+def as_numbers(values: Column) -> NDArray[np.float64]:
     """Return numbers, not a number where a value is missing."""
     numbers: NDArray[np.float64] = values.to_numpy(np.float64, na_value=np.nan)
     return numbers

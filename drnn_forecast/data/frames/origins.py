@@ -12,21 +12,22 @@ from numpy.typing import NDArray
 from drnn_forecast.data.frames.panel import Panel
 
 
-def from_origin(panel: Panel, origin: Any) -> NDArray[np.bool_]:
+def from_origin(panel: Panel, origin: Any, name: str = "origin") -> NDArray[np.bool_]:
     """Return which rows are at the origin or later; every series has some before it.
 
     Args:
         panel: Rows with their series and stamps.
         origin: A time stamp, as text too; without a zone it is local time where the rows have one.
+        name: Of the argument that says it.
 
     Raises:
         ValueError: It is no time stamp, or leaves no row of a series.
     """
-    late = np.asarray(panel.rows.times >= time_stamp(origin, panel.rows.times.tz))
+    late = np.asarray(panel.rows.times >= time_stamp(origin, panel.rows.times.tz, name))
     kept = np.bincount(panel.rows.codes[~late], minlength=len(panel.names))
     if (kept == 0).any():
         raise ValueError(
-            f"`origin` must leave rows in every series, got {origin!r} with "
+            f"`{name}` must leave rows in every series, got {origin!r} with "
             f"{panel.describe_sizes(kept == 0)}. Choose a later time, or leave these series out."
         )
     return late
@@ -42,7 +43,7 @@ def check_end(panel: Panel, origin: Any) -> None:
         )
 
 
-def time_stamp(origin: Any, zone: tzinfo | None) -> pd.Timestamp:
+def time_stamp(origin: Any, zone: tzinfo | None, name: str = "origin") -> pd.Timestamp:
     """Return a time as a stamp in a zone, or without one where the zone is None."""
     try:
         stamp = pd.Timestamp(origin) if isinstance(origin, str | date | np.datetime64) else pd.NaT
@@ -50,11 +51,11 @@ def time_stamp(origin: Any, zone: tzinfo | None) -> pd.Timestamp:
         stamp = pd.NaT
     if pd.isna(stamp):
         raise ValueError(
-            f"`origin` must be a time stamp such as '2024-03-31 13:00', got {origin!r}."
+            f"`{name}` must be a time stamp such as '2024-03-31 13:00', got {origin!r}."
         )
     if zone is None and stamp.tz is not None:
         raise ValueError(
-            f"`origin` must have no zone, as the time column has none, got {origin!r}."
+            f"`{name}` must have no zone, as the time column has none, got {origin!r}."
         )
     if zone is None:
         return stamp
@@ -63,7 +64,7 @@ def time_stamp(origin: Any, zone: tzinfo | None) -> pd.Timestamp:
     local = stamp.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if pd.isna(local):
         raise ValueError(
-            f"`origin` must be a time that {zone} has once, got {origin!r}. "
+            f"`{name}` must be a time that {zone} has once, got {origin!r}. "
             "As the clocks change, give its offset too, such as '2024-10-27 02:30+01:00'."
         )
     return local

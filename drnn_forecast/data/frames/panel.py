@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.frequency import Grid
-from drnn_forecast.data.frames.kinds import as_text, is_real, labels_of
+from drnn_forecast.data.frames.kinds import as_numbers, as_text, is_real, labels_of
 from drnn_forecast.data.frames.places import shown
-from drnn_forecast.data.frames.roles import FILLED, Roles
-from drnn_forecast.data.frames.rows import Rows
+from drnn_forecast.data.frames.roles import Roles
+from drnn_forecast.data.frames.rows import Rows, carried
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +69,22 @@ class Panel:
         return labels_of(self.rows.names)
 
     @cached_property
-    def is_filled(self) -> NDArray[np.bool_]:
-        """Which rows were missing: their values are no observations."""
-        if FILLED not in self.rows.frame:
-            return np.zeros(len(self.rows.codes), dtype=bool)
-        marks: NDArray[np.bool_]
-        marks = self.rows[FILLED].eq(True).to_numpy(dtype=bool, na_value=False)
-        return marks
+    def lacks_values(self) -> bool:
+        """Whether the target or a covariate of numbers is empty in some row."""
+        reals = [name for name in self.roles.covariates if self.is_real(name)]
+        return any(bool(self.rows[name].hasnans) for name in (self.roles.target, *reals))
+
+    @cached_property
+    def is_missing(self) -> NDArray[np.bool_]:
+        """In which rows the target is missing."""
+        return np.isnan(as_numbers(self.rows[self.roles.target]))
+
+    @cached_property
+    def before(self) -> NDArray[np.float64]:
+        """The last known target of each row's series up to the row; before any, the first one."""
+        codes, values = self.rows.codes, as_numbers(self.rows[self.roles.target])
+        known = carried(values, codes)
+        return np.where(np.isnan(known), carried(values[::-1], codes[::-1])[::-1], known)
 
     def is_real(self, covariate: str) -> bool:
         """Whether the values of a covariate are numbers."""

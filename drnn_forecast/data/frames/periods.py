@@ -151,35 +151,46 @@ def mean_autocorrelation(
     """Return the autocorrelation at lags from 0, and the pairs of values behind it, `(lags,)`.
 
     Of the changes from step to step, or of the values less a line, without their outermost
-    hundredths. Lags of which no series holds two have none: not a number.
+    hundredths and without what is missing, which is not a number. Lags of which no series holds two have none: not a number.
     """
     total, count = np.zeros(longest + 1), np.zeros(longest + 1)
     for own in series:
         moves = np.diff(own[-LATEST:]) if is_of_changes else without_line(own[-LATEST:])
-        if len(moves) < 6:
+        known = ~np.isnan(moves)
+        if known.sum() < 6:
             continue
-        moves = np.clip(moves, *np.quantile(moves, (0.01, 0.99)))
-        moves = moves - moves.mean()
+        moves = np.clip(moves, *np.quantile(moves[known], (0.01, 0.99)))
+        moves = moves - moves[known].mean()
         # In units of the series, so that squares of any unit are numbers.
-        largest = np.abs(moves).max()
+        largest = np.abs(moves[known]).max()
         if not largest > 0:
             continue
         moves = moves / largest
-        size = 1 << (2 * len(moves) - 1).bit_length()
-        spectrum = np.abs(np.fft.rfft(moves, size)) ** 2
-        products = np.fft.irfft(spectrum, size)[: min(len(moves), longest + 1)]
-        lags = np.arange(len(products))
-        pairs = len(moves) - lags
-        kept = np.where(pairs >= np.maximum(lags, 4), pairs, 0)
-        total[: len(lags)] += kept * products / pairs / np.mean(moves**2)
+        lags = np.arange(min(len(moves), longest + 1))
+        products, pairs = lagged_sums(np.where(known, moves, 0.0), len(lags)), len(moves) - lags
+        if not known.all():
+            pairs = np.rint(lagged_sums(known.astype(float), len(lags))).astype(int)
+        share = pairs * len(moves) / known.sum()
+        kept = np.where(share >= np.maximum(lags, 4), pairs, 0)
+        total[: len(lags)] += kept * products / np.maximum(pairs, 1) / np.mean(moves[known] ** 2)
         count[: len(lags)] += kept
     return np.where(count > 0, total / np.maximum(count, 1), np.nan), count
 
 
+def lagged_sums(values: Numbers, lags: int) -> Numbers:
+    """Return the sum of the products of values with those so many steps later, by lag from 0."""
+    size = 1 << (2 * len(values) - 1).bit_length()
+    spectrum = np.abs(np.fft.rfft(values, size)) ** 2
+    return np.fft.irfft(spectrum, size)[:lags]
+
+
 def without_line(values: Numbers) -> Numbers:
-    """Return values less a straight line through them."""
-    step = np.arange(len(values)) - (len(values) - 1) / 2
-    spread = float((step**2).sum())
-    slope = float((step * (values - values.mean())).sum()) / spread if spread else 0.0
-    rest: Numbers = values - values.mean() - slope * step
+    """Return values less a straight line through those that are not missing."""
+    step, known = np.arange(len(values)) - (len(values) - 1) / 2, ~np.isnan(values)
+    if not known.any():
+        return values
+    step = step - step[known].mean()
+    mean, spread = values[known].mean(), float((step[known] ** 2).sum())
+    slope = float((step * (values - mean))[known].sum()) / spread if spread else 0.0
+    rest: Numbers = values - mean - slope * step
     return rest

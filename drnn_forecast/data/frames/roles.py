@@ -12,10 +12,15 @@ CALENDAR_PREFIX = "calendar_"
 TIME_INDEX = "time_idx"
 ONLY_SERIES = "series"
 ONLY_SERIES_COLUMN = "single_series_id"
-FILLED = "__filled"
-"""The column of a history that marks rows that were missing; only there where some were."""
 OBSERVED = "__observed"
-"""The weight of a dataset with such rows, where the user has none: 0 there, and 1 elsewhere."""
+"""The weight of a dataset that lacks targets, where the user has none: 0 there, and 1 elsewhere."""
+BEFORE = "__before__"
+"""Before the name of a target: the last one known up to each row, where a frame says it."""
+MARK = "__missing__"
+"""Before the name of a column: the real variable that is 1 where the column is empty, 0 elsewhere.
+"""
+MISSING = ("mask", "error", "zero", "previous", "linear")
+"""What may be done about missing values, the default first."""
 KINDS = (
     "static_categoricals",
     "static_reals",
@@ -53,6 +58,13 @@ class Roles:
             with a subdivision, `"DE-BY"`; other text names a column of such codes, constant within
             a series, which may have another role too. Needs the extra `holidays`. None: of no
             country.
+        missing: What is done about empty values and missing time steps. `"mask"`: the model reads
+            what its anchors say there, and that it is missing. `"error"`: they are refused. Others
+            give the model a value as if it were there: `"zero"`, `"previous"`, the last one before,
+            or `"linear"`, on the line between the target before and the one after, where both lie
+            before what is forecast, and else the last one. In any case they count in no loss and
+            no score, and nothing looks ahead. A missing covariate is the last one before it, beside
+            a mark that says so with `"mask"`; with `"zero"` a missing number is 0.
 
     Raises:
         TypeError: An attribute has the wrong type.
@@ -74,6 +86,7 @@ class Roles:
     calendar: bool = True
     zone: str | None = None
     holidays: str | None = None
+    missing: str = MISSING[0]
 
     def __post_init__(self) -> None:
         for role in ("known", "observed", "static"):
@@ -171,6 +184,10 @@ def check_types(roles: Roles) -> None:
         )
     if not isinstance(roles.calendar, bool):
         raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
+    if not isinstance(roles.missing, str) or roles.missing not in MISSING:
+        raise ValueError(
+            f"`missing` must be one of {', '.join(map(repr, MISSING))}, got {roles.missing!r}."
+        )
 
 
 def several_columns(role: str, columns: Sequence[Any]) -> str:

@@ -56,3 +56,16 @@ def factorized(frame: pd.DataFrame, roles: Roles) -> tuple[NDArray[np.int64], Na
             "what is a list or a record."
         ) from error
     return codes.astype(np.int64), names
+
+
+def carried(values: NDArray[np.float64], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the last known value of each row's series up to the row; not a number before any.
+
+    Args:
+        values: `(rows,)`, not a number where one is missing.
+        codes: Of the series of each row, which lie together, `(rows,)`.
+    """
+    is_first = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
+    places = np.where(is_first | ~np.isnan(values), np.arange(len(values)), 0)
+    result: NDArray[np.float64] = values[np.maximum.accumulate(places)]
+    return result

@@ -165,6 +165,12 @@ def calibrating_windows(plan: Plan, validation_windows: int, series: int) -> int
 
 def check_block(plan: Plan, block: Block) -> None:
     """Refuse what cannot be scored, and announce what cannot be scored in part."""
+    if block.targets["test"]["actual"].isna().all():
+        raise ValueError(
+            f"The held-out windows must have a target that is not missing to be scored, but have "
+            f"none in the last {block.steps_tested} time steps of every series. Hold out more "
+            "windows, or give data that end with known targets."
+        )
     past = observed((block.whole or block.data).before(block.steps_tested))
     season, names = plan.scale_season, past.groupby("series", observed=True)
     sizes = names.size()

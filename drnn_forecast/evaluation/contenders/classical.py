@@ -78,7 +78,7 @@ class ClassicalModel:
         self.check(data, dataset)
         by_series, starts = {}, {}
         for series, past in _pasts(data, dataset).items():
-            read = past[-self.history_length :]
+            read = _without_gaps(past, data)[-self.history_length :]
             with _library_alone():
                 by_series[series] = self.estimate(read.to_numpy())
             starts[series] = read.index[0]
@@ -111,7 +111,8 @@ class FittedClassical:
         for series, origin in _origins(data, dataset):
             if series not in self.by_series:
                 raise ValueError(f"{self.name} was not fitted to series {series!r}; fit it first.")
-            read = _before(values[series][self.starts[series] :], origin).to_numpy()
+            past = _before(values[series], origin)
+            read = _without_gaps(past, data)[self.starts[series] :].to_numpy()
             parts.append(
                 _quantiles(
                     self.by_series[series], read, dataset.max_prediction_length, tuple(quantiles)
@@ -243,6 +244,20 @@ def _values_by_series(data: ForecastData) -> dict[Hashable, pd.Series]:
 def _before(values: pd.Series, origin: pd.Timestamp) -> pd.Series:
     """Return the values before a time, that time left out."""
     return values[values.index < origin]
+
+
+def _without_gaps(past: pd.Series, data: ForecastData) -> pd.Series:
+    """Return values before a time with something in place of missing ones, as the roles say.
+
+    No model here may lack a value: where the roles mask it, it is on the line between the values
+    about it.
+    """
+    if not past.hasnans:
+        return past
+    if data.roles.missing == "zero":
+        return past.fillna(0.0)
+    drawn = past if data.roles.missing == "previous" else past.reset_index(drop=True).interpolate()
+    return pd.Series(drawn.to_numpy(), past.index).ffill().bfill()
 
 
 def _origins(data: ForecastData, dataset: TimeSeriesDataSet) -> list[tuple[Hashable, pd.Timestamp]]:

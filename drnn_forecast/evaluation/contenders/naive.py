@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 
-from drnn_forecast.model import seasonal_values
+from drnn_forecast.model import anchored, known_steps, seasonal_values
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,10 @@ class SeasonalNaive:
         parts = []
         for x, _ in dataset.to_dataloader(train=False, batch_size=1024, num_workers=0):
             steps = x["decoder_target"].shape[1]
-            values, valid = seasonal_values(
-                x["encoder_target"], x["encoder_lengths"], [self.season_length], steps
-            )
+            history, lengths, lacks = x["encoder_target"], x["encoder_lengths"], "encoder_missing"
+            if lacks in x:
+                history = anchored(history, known_steps(x[lacks], lengths), [self.season_length])
+            values, valid = seasonal_values(history, lengths, [self.season_length], steps)
             if not valid.all():
                 raise ValueError(
                     f"`season_length` must fit into every window, got {self.season_length} with "

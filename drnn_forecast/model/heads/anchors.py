@@ -112,7 +112,10 @@ def mean_values(history: Tensor, lengths: Tensor) -> Tensor:
 
 
 def seasonal_moves(
-    history: Tensor, lengths: Tensor, season_length: int | Sequence[int] | None
+    history: Tensor,
+    lengths: Tensor,
+    season_length: int | Sequence[int] | None,
+    known: Tensor | None = None,
 ) -> Tensor:
     """Return the mean absolute change from one season to the next, `(batch,)`.
 
@@ -124,25 +127,32 @@ def seasonal_moves(
         history: Past target, normalised, padded on the right, `(batch, time)`.
         lengths: Valid time steps of each row, `(batch,)`.
         season_length: One or several seasons, time steps; None: none.
+        known: Which values count, `(batch, time)`; None: all that are valid.
     """
     seasons = (1,) if season_length is None else checked_seasons(season_length)
     season = min(seasons)
     moved = (history[:, season:] - history[:, :-season]).abs()
     is_valid = torch.arange(moved.shape[1], device=moved.device) < (lengths - season).unsqueeze(1)
+    if known is not None:
+        is_valid = is_valid & known[:, season:] & known[:, :-season]
     count = is_valid.sum(1)
     mean = torch.where(is_valid, moved, 0.0).sum(1) / count.clamp(min=1)
-    mean = torch.maximum(mean.clamp(LEAST_MOVE, MOST_MOVE), stillness(history, lengths).squeeze(1))
+    still = stillness(history, lengths, known).squeeze(1)
+    mean = torch.maximum(mean.clamp(LEAST_MOVE, MOST_MOVE), still)
     return torch.where(count >= ENOUGH_MOVES, mean, 1.0)
 
 
-def stillness(history: Tensor, lengths: Tensor) -> Tensor:
+def stillness(history: Tensor, lengths: Tensor, known: Tensor | None = None) -> Tensor:
     """Return the least error to expect of a window that moves less than its series, `(batch, 1)`.
 
     In the units of `history`: `STILL` for one that does not move at all, such as one in which
-    nothing was sold, and 0 from a standard deviation of `STILL` on.
+    nothing was sold, and 0 from a standard deviation of `STILL` on. Of what is `known` alone, where
+    that is given, `(batch, time)`.
     """
     is_valid = torch.arange(history.shape[1], device=history.device) < lengths.unsqueeze(1)
     count = lengths.unsqueeze(1).clamp(min=1)
+    if known is not None:
+        is_valid, count = known, known.sum(1, keepdim=True).clamp(min=1)
     mean = torch.where(is_valid, history, 0.0).sum(1, keepdim=True) / count
     squares = torch.where(is_valid, (history - mean).square(), 0.0).sum(1, keepdim=True)
     return (STILL - (squares / count).sqrt()).clamp(min=0.0)

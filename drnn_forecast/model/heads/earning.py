@@ -45,7 +45,9 @@ class EarnedAnchors(nn.Module):
         self.power = nn.Parameter(torch.tensor(OWN_POWER))
         self.bias = nn.Parameter(torch.zeros(self.num_weights))
 
-    def forward(self, history: Tensor, lengths: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, history: Tensor, lengths: Tensor, logits: Tensor, known: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the anchor of every step and its usual error, `(batch, steps)` each.
 
         In the units of `history`. The anchor is zero, the centre of the normalised target, and its
@@ -55,26 +57,29 @@ class EarnedAnchors(nn.Module):
             history: Past target, padded on the right, `(batch, time)`.
             lengths: Valid time steps of each row, `(batch,)`.
             logits: Of the head, added to those of the mix, `(batch, steps, num_weights)`.
+            known: Which values of the history an anchor is tried on, `(batch, time)`; None: all.
         """
         steps = logits.shape[1]
         if not history.shape[1]:
             return history.new_zeros(logits.shape[:2]), history.new_ones(logits.shape[:2])
         with torch.no_grad():
             values, is_valid = self.values(history, lengths, steps)
-            errors = self.errors(history, lengths)
+            errors = self.errors(history, lengths, known)
         mix = self.bias - self.power * errors.log()
         mix = (mix.unsqueeze(1) + logits).masked_fill(~is_valid.unsqueeze(1), -torch.inf)
         has_any = is_valid.any(-1)[:, None, None]
         weights = torch.where(has_any, mix, 0.0).softmax(-1)
         error = (weights * errors.unsqueeze(1)).sum(-1)
-        return (weights * values).sum(-1), torch.maximum(error, stillness(history, lengths))
+        return (weights * values).sum(-1), torch.maximum(
+            error, stillness(history, lengths, known)
+        )
 
     @torch.no_grad()
-    def start(self, history: Tensor, lengths: Tensor) -> None:
+    def start(self, history: Tensor, lengths: Tensor, known: Tensor | None = None) -> None:
         """Start the mix from the relative errors of the anchors over these windows."""
         if not history.shape[1]:
             return
-        errors = self.errors(history, lengths)
+        errors = self.errors(history, lengths, known)
         relative = (errors / errors.median(1, keepdim=True).values).clamp(max=20.0)
         self.bias.copy_(-SHARED_POWER * relative.mean(0).log())
 
@@ -87,11 +92,11 @@ class EarnedAnchors(nn.Module):
         values = torch.cat([ago, level, smoothed], dim=-1)
         return torch.where(is_valid.unsqueeze(1), values, 0.0), is_valid
 
-    def errors(self, history: Tensor, lengths: Tensor) -> Tensor:
+    def errors(self, history: Tensor, lengths: Tensor, known: Tensor | None = None) -> Tensor:
         """Return the mean absolute error of each anchor on past horizons, `(batch, anchors)`.
 
         Normalised units. An anchor that could not be tried has the median error of the others, and
-        1 where none could.
+        1 where none could. Only `known` values count, `(batch, time)`; None: all.
         """
         steps = self.horizon
         before = lengths - steps * torch.arange(1, ORIGINS + 1, device=lengths.device).unsqueeze(1)
@@ -99,9 +104,16 @@ class EarnedAnchors(nn.Module):
         repeated = history.repeat(ORIGINS, 1)
         values, is_valid = self.values(repeated, origins, steps)
         index = origins.unsqueeze(1) + torch.arange(steps, device=history.device)
-        actual = repeated.gather(1, index.clamp(max=history.shape[1] - 1))
-        error = (values - actual.unsqueeze(-1)).abs().mean(1)
+        index = index.clamp(max=history.shape[1] - 1)
+        error = (values - repeated.gather(1, index).unsqueeze(-1)).abs()
         tried = is_valid & (origins >= 2).unsqueeze(1)
+        if known is None:
+            error = error.mean(1)
+        else:
+            counts = known.repeat(ORIGINS, 1).gather(1, index)
+            tried = tried & counts.any(1, keepdim=True)
+            error = torch.where(counts.unsqueeze(-1), error, 0.0).sum(1)
+            error = error / counts.sum(1, keepdim=True).clamp(min=1)
         shape = ORIGINS, history.shape[0], self.num_weights
         count = tried.view(shape).sum(0)
         total = torch.where(tried, error, 0.0).view(shape).sum(0)

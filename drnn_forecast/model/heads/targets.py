@@ -109,7 +109,13 @@ class TargetHead(nn.Module):
         """Whether values of the past target shift the forecast."""
         return self.anchor is not None or self.linear is not None
 
-    def forward(self, raw: Tensor, history: Tensor | None, lengths: Tensor) -> Tensor:
+    def forward(
+        self,
+        raw: Tensor,
+        history: Tensor | None,
+        lengths: Tensor,
+        known: Tensor | None = None,
+    ) -> Tensor:
         """Return what the loss takes, normalised, `(batch, steps, outputs)`.
 
         Args:
@@ -117,10 +123,11 @@ class TargetHead(nn.Module):
             history: Past target, normalised, padded on the right, `(batch, time)`; None where
                 nothing reads it.
             lengths: Valid time steps of each row of the history, `(batch,)`.
+            known: Where nothing stands in for a missing value, `(batch, time)`; None: everywhere.
         """
         output, logits = raw[..., : self.output_size], raw[..., self.output_size :]
         if self.reads_history and history is not None:
-            shift, unit = self._shift(history, lengths, logits)
+            shift, unit = self._shift(history, lengths, logits, known)
             shifted = output[..., : self.num_shifted]
             if unit is not None:
                 shifted = (shifted + self.spacing.to(raw.dtype)) * unit.unsqueeze(-1)
@@ -138,13 +145,13 @@ class TargetHead(nn.Module):
         return self.anchor.num_weights if self.anchor else 0
 
     def _shift(
-        self, history: Tensor, lengths: Tensor, logits: Tensor
+        self, history: Tensor, lengths: Tensor, logits: Tensor, known: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Return what the location of every step is shifted by, and its unit, `(batch, steps)`."""
         weights, gate = logits[..., : self._num_weights], logits[..., self._num_weights :]
         shift, unit = history.new_zeros(()), None
         if isinstance(self.anchor, EarnedAnchors):
-            shift, unit = self.anchor(history, lengths, weights)
+            shift, unit = self.anchor(history, lengths, weights, known)
         elif self.anchor is not None:
             shift = self.anchor(history, lengths, weights)
         if self.linear is not None:

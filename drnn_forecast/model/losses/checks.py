@@ -163,8 +163,8 @@ def _of_dataset(loss: Metric, dataset: TimeSeriesDataSet) -> str | None:
     )
     if dataset.weight == OBSERVED and is_unweighted:
         return (
-            "knows no weights, by which the steps that `fill_gaps` filled are left out. Fill the "
-            "gaps of the frame before, or use another loss."
+            "knows no weights, by which missing targets are left out. Fill the gaps of the frame "
+            "before, or use another loss."
         )
     if dataset.weight is not None and is_unweighted:
         return (
