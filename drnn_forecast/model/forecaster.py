@@ -96,7 +96,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
             `ForecastData` made; None: frames have the dataset's own columns.
-        record: What `train` did: settings and their reasons, steps, losses and coverage.
+        record: What the model has seen, and what `train` and `update` did: settings and their
+            reasons, steps, losses and coverage.
         num_series: How many series of the training the model knows the scales of (`Magnitudes`).
         static_categoricals, ..., embedding_labels: Names and sizes of the variables, as in
             `BaseModelWithCovariates`.

@@ -202,6 +202,10 @@ class ForecastData:
         future = self.future if len(self.future) else None
         return self.from_roles(self.history, roles, future=future)
 
+    def only(self, kept: NDArray[np.bool_]) -> ForecastData:
+        """Return the data with the marked rows of the history, the last ones of each series."""
+        return dataclasses.replace(self, history=self.history[kept].reset_index(drop=True))
+
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
         """Return the data whose marked rows of the history are future rows."""
         kept = [*self.roles.keys, *self.roles.known]
