@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 import torch
@@ -70,6 +70,14 @@ class Drift:
             and then - self.coverage_now[share]
             > BEYOND * math.sqrt(share * (1 - share) / self.independent)
         ]
+
+    @property
+    def is_off(self) -> bool:
+        """Whether an interval holds more, or less, often than it promises, by more than chance."""
+        return any(
+            abs(held - share) > BEYOND * math.sqrt(share * (1 - share) / self.independent)
+            for share, held in self.coverage_now.items()
+        )
 
     def __str__(self) -> str:
         """What there is to say, in one sentence."""

@@ -41,7 +41,7 @@ from drnn_forecast.training.seeds import checked_seed
 
 logger = logging.getLogger("drnn_forecast.training")
 
-SLOWER: Final = 0.3
+SLOWER: Final = 0.1
 """The learning rate of an update, as a share of the first one: what was learned is kept."""
 
 OLDER: Final = 3
@@ -49,9 +49,6 @@ OLDER: Final = 3
 
 MOST_OLD: Final = 128
 """Older windows that the report is about, at most."""
-
-ENOUGH: Final = 24
-"""Held-out windows from which intervals are calibrated anew, even where they hold."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +108,9 @@ def update(
 
     Encoders and scalers stay the model's own; new series and categories get codes behind those that
     it has. It learns from the new windows and from some of the older ones, at a lower rate. The
-    newest windows are held out to choose the weights, and calibrate the intervals where they are
-    enough or these no longer hold. Where the update fails or is interrupted, the model is as it
-    was; of an ensemble all members change, or none.
+    newest windows are held out to choose the weights, and calibrate the intervals where these hold
+    more or less often on them than chance would have it. Where the update fails or is interrupted,
+    the model is as it was; of an ensemble all members change, or none.
 
     Args:
         model: A trained model that understands tidy frames.
@@ -171,12 +168,10 @@ def _updated(
     old = _some(splits.complete, ~_marks(splits.complete, data, is_new))
     old_before = math.nan if old is None else mean_loss(learner, old)
     found = of_windows(learner, splits.validation, loss=math.nan)
-    is_enough = len(splits.validation) >= ENOUGH or bool(found.missed)
-    is_calibrated = bool(found.coverage_now) and is_enough
     course = Course(splits.narrowed(lambda each: _learned(_marks(each, data, is_new))), **options)
     trained = course.run(
         lambda: _slowed(learner),
-        recipe | {"calibrated": is_calibrated, "trust": 1.0},
+        recipe | {"calibrated": found.is_off, "trust": 1.0},
         seed=seed,
         max_seconds=max(deadline - time.monotonic(), 0.1),
     )
@@ -192,7 +187,7 @@ def _updated(
         seconds=0.0,
         new_labels=new_labels,
         drift=replace(found, loss_now=trained.anchored_loss),
-        is_calibrated=is_calibrated,
+        is_calibrated=found.is_off,
     )
     learner.hparams.record = _record(model, splits, trained, report, int(is_new.sum()))
     return learner, report
