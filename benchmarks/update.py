@@ -23,11 +23,10 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent / "accuracy"))
 
-from machine import RESULTS, markdown, setting
-
 from data import europe
 from drnn_forecast import ForecastData, train
 from drnn_forecast.training import updating
+from machine import RESULTS, markdown, setting
 
 HORIZON, WINDOWS = 48, 14
 MONTHS = {

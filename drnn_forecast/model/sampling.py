@@ -149,8 +149,14 @@ def _drawn(
         return drawn
     size = len(losses)
     shares = [count // size + (place < count % size) for place in range(size)]
+    reaches = [reaches_of(members[0])[number]]
     draws = [
-        torch.cat([draw_samples(loss, part, share) for part in torch.split(output, BATCH_SIZE)])
+        torch.cat(
+            [
+                draw_samples(loss, part, share, reaches=reaches)
+                for part in torch.split(output, BATCH_SIZE)
+            ]
+        )
         for loss, output, share in zip(losses, outputs, shares, strict=True)
         if share
     ]
