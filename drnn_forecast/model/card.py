@@ -96,7 +96,8 @@ def card_of_several(members: Sequence[Any], average: str) -> str:
         loss = (parts.get("record") or {}).get("validation_loss")
         cells = [str(number), _shown(parts.cell_type), _shown(parts.hidden_size), _shown(loss)]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + f"\n\n#{card(members[0])}".replace("\n## ", "\n### ")
+    first = card(members[0]).replace("\n## ", "\n### ")
+    return "\n".join(lines) + f"\n\n#{first}"
 
 
 def _rows(values: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from statistics import fmean
 from typing import Any, Final
 
@@ -195,7 +194,7 @@ def _updated(
 
 def _check_seconds(max_seconds: Any) -> None:
     """Refuse what is no budget."""
-    if not isinstance(max_seconds, Real) or isinstance(max_seconds, bool):
+    if not isinstance(max_seconds, int | float) or isinstance(max_seconds, bool):
         raise TypeError(f"`max_seconds` must be a number, got {max_seconds!r}.")
     if not max_seconds > 0:
         raise ValueError(f"`max_seconds` must be above 0, got {max_seconds}.")
@@ -301,7 +300,8 @@ def _evenly(marks: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
 def _slowed(learner: DilatedRNNForecaster) -> DilatedRNNForecaster:
     """Return a network that is to learn at the rate of an update."""
     learner.hparams.learning_rate *= SLOWER
-    return learner.train()
+    learner.train()
+    return learner
 
 
 def _record(
@@ -316,7 +316,7 @@ def _record(
         if key in data:
             seen[key] = choose(data[key], seen[key], key=pd.Timestamp)
     if "end" in data:
-        seen["rows"] = data["rows"] + rows
+        seen["rows"] = data.get("rows", 0) + rows
     now = trained.record()
     kept = ["validation_loss"]
     if report.is_calibrated:
@@ -338,10 +338,12 @@ def _plain(value: float) -> float | None:
 
 def _mean(reports: Sequence[UpdateReport]) -> UpdateReport:
     """Return the means of several reports; whatever one of them has done, has been done."""
-    losses = ("before", "after", "old_before", "old_after")
     return replace(
         reports[0],
-        **{name: fmean(getattr(each, name) for each in reports) for name in losses},
+        before=fmean(each.before for each in reports),
+        after=fmean(each.after for each in reports),
+        old_before=fmean(each.old_before for each in reports),
+        old_after=fmean(each.old_after for each in reports),
         is_kept=any(each.is_kept for each in reports),
         is_calibrated=any(each.is_calibrated for each in reports),
         drift=mean_drift([each.drift for each in reports]),

@@ -12,6 +12,7 @@ from drnn_forecast.cli.outputs import check_folder, held
 
 COMMANDS = {
     "fit": ["fit", "none.csv", *FIT, *SMALL],
+    "update": ["update", "none", "none.csv"],
     "predict": ["predict", "none", "none.csv"],
     "compare": ["compare", "none.csv", *FIT],
     "backtest": ["backtest", "none.csv", *FIT],

@@ -81,7 +81,7 @@ def with_new_labels(
     grown, found = dict(parameters.get("categorical_encoders") or {}), {}
     targets = to_list(parameters["target"])
     for name, columns_of in label_columns(parameters).items():
-        encoder = grown.get(name)
+        encoder: Any = grown.get(name)
         is_own = type(encoder) is NaNLabelEncoder and hasattr(encoder, "classes_")
         if not is_own or name in targets or not is_textual(encoder):
             continue
