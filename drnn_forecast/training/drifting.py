@@ -207,9 +207,10 @@ def _coverage_now(
     model: DilatedRNNForecaster, dataset: TimeSeriesDataSet
 ) -> tuple[dict[float, float], float]:
     """Return how often the intervals of the first target hold, and how many windows count."""
-    part, head = residual_parts(model, dataset)[0], model.target_heads[0]
+    part, heads = residual_parts(model, dataset)[0], list(model.target_heads)
     if part is None:
         return {}, float(len(dataset))
-    factors = head.intervals.factors.double().cpu().numpy()
+    intervals: Any = heads[0].intervals
+    factors = intervals.factors.double().cpu().numpy()
     moved = moved_quantiles(part.quantiles, factors, part.levels)
     return coverage(moved, part.actual, part.levels), max(float(part.weight.sum()), 1.0)

@@ -97,6 +97,19 @@ def test_a_forecaster_has_paths(model, ensemble):
     assert isinstance(ensemble, Forecaster)
 
 
+def test_one_series_without_a_name_has_paths_of_its_own_seed(monkeypatch):
+    frame = hourly_frame(num_series=1).drop(columns="shop")
+    alone = ForecastData.from_frame(frame, time="when", target="sold")
+    model = made(alone)
+    # What is not written would be whatever lies in memory.
+    monkeypatch.setattr(torch, "empty", lambda *size: torch.full(size, torch.nan))
+    paths = model.paths(alone, count=7)
+
+    assert paths["sold"].notna().all()
+    pd.testing.assert_frame_equal(paths, model.paths(alone, count=7))
+    assert not paths.equals(model.paths(alone, count=7, seed=1))
+
+
 def test_paths_are_tidy(model, data):
     paths, forecast = model.paths(data, count=3), model.forecast(data)
 
