@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -27,6 +27,10 @@ test-corpus: $(VENV)/.test
 test-host: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 -m 'slow or not slow' \
 		tests/host/test_upstream_suite.py tests/model/test_host_suite.py
+
+# Every cell of docs/tutorials/, on small budgets; two minutes on one core.
+tutorials: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python docs/tutorials/run.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

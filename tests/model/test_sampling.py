@@ -101,8 +101,13 @@ def test_one_series_without_a_name_has_paths_of_its_own_seed(monkeypatch):
     frame = hourly_frame(num_series=1).drop(columns="shop")
     alone = ForecastData.from_frame(frame, time="when", target="sold")
     model = made(alone)
-    # What is not written would be whatever lies in memory.
-    monkeypatch.setattr(torch, "empty", lambda *size: torch.full(size, torch.nan))
+    empty = torch.empty
+
+    def filled(*size, **options):  # what is not written is whatever lies in memory
+        made = empty(*size, **options)
+        return made.fill_(torch.nan) if made.is_floating_point() else made
+
+    monkeypatch.setattr(torch, "empty", filled)
     paths = model.paths(alone, count=7)
 
     assert paths["sold"].notna().all()
