@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host coverage lasting lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -32,6 +32,10 @@ test-host: $(VENV)/.test
 # tests start are not seen, nor what numba compiles. At least 92 % are asked for.
 coverage: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --timeout 1800 --cov --cov-report=term
+
+# Every cell of docs/tutorials/, on small budgets; two minutes on one core.
+tutorials: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python docs/tutorials/run.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ LAZY = {
     # A model reaches what trains and scores it.
     ("model/trained.py", "evaluate"),
     ("model/trained.py", "update"),
+    ("model/trained.py", "drift"),
     # A frame needs neither torch nor pytorch-forecasting before it is asked for a dataset.
     ("data/frames/data.py", "split"),
     ("data/frames/data.py", "forecast_dataset"),

@@ -18,6 +18,7 @@ from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
+from drnn_forecast.cli.updating import update_on_table
 from drnn_forecast.host import importing_nothing
 
 COMMANDS: dict[str, Any] = {
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Any] = {
     "memory": show_memory,
     "predict": predict_table,
     "tune": tune_on_table,
+    "update": update_on_table,
     "compare": compare_on_table,
     "backtest": backtest_on_table,
 }

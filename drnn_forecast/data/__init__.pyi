@@ -12,7 +12,9 @@ from .datasets.continuation import (
     last_windows as last_windows,
 )
 from .datasets.horizon import past_the_end as past_the_end
+from .datasets.labels import with_new_labels as with_new_labels
 from .datasets.splits import Splits as Splits
+from .datasets.targets import target_spans as target_spans
 from .frames.data import ForecastData as ForecastData
 from .frames.facts import Facts as Facts
 from .frames.files import (

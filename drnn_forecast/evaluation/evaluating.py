@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from drnn_forecast.data import ForecastData, Roles, default_seasons
 from drnn_forecast.evaluation.comparison.blocks import observed, plainly_named
 from drnn_forecast.evaluation.scores import METRICS, scores_by_series
 from drnn_forecast.layers import checked_integer
-from drnn_forecast.model import QUANTILE_LEVELS, Forecaster, quantile_columns
+from drnn_forecast.model import (
+    QUANTILE_LEVELS,
+    DilatedRNNForecaster,
+    Ensemble,
+    Forecaster,
+    quantile_columns,
+)
+from drnn_forecast.training import drift
+
+logger = logging.getLogger("drnn_forecast.evaluation")
 
 
 def evaluate(
@@ -21,7 +32,9 @@ def evaluate(
     """Return the scores of every series, one row each, over the last windows of the data.
 
     From each origin the model reads nothing after it but covariates known ahead. Columns are
-    `METRICS`; scores are in the units that `scores_by_series` says.
+    `METRICS`, as the table of `compare` has them; scores are in the units that `scores_by_series`
+    says. The log says where series are left out as too short, and where the model errs more than
+    it did in training (`model.drift`).
 
     Args:
         model: A trained model with the quantiles 0.025, 0.1, 0.25, 0.5, 0.75, 0.9 and 0.975.
@@ -43,12 +56,8 @@ def evaluate(
         data = ForecastData.from_roles(data, roles)
     if scale_season is None:
         scale_season = max(default_seasons(data.freq), default=1)
-    horizon, shortest = model.hparams["max_prediction_length"], int(data.panel.sizes.min())
-    if count * horizon >= shortest:
-        raise ValueError(
-            f"`windows` must leave history before the first, got {count} of {horizon} time steps "
-            f"with a series of {shortest}. Lower it, or leave out short series."
-        )
+    horizon, whole = model.hparams["max_prediction_length"], data
+    data = _long_enough(data, model, count)
     actual, parts = observed(data), []
     for window in range(count, 0, -1):
         forecast = plainly_named(model.forecast(data.before(window * horizon)), data)
@@ -75,4 +84,24 @@ def evaluate(
     table = scores.pivot_table(
         index="series", columns="metric", values="value", dropna=False, observed=True
     )
+    if isinstance(model, DilatedRNNForecaster | Ensemble):
+        found = drift(model, whole, windows=count)
+        if found.is_worse or found.missed:
+            logger.warning("%s", found)
     return table[list(METRICS)]
+
+
+def _long_enough(data: ForecastData, model: Forecaster, windows: int) -> ForecastData:
+    """Return the data of the series that have history before so many windows; at least one has."""
+    horizon, sizes = model.hparams["max_prediction_length"], data.panel.sizes
+    parameters = getattr(model, "members", [model])[0]
+    least = getattr(parameters, "dataset_parameters", {}).get("min_encoder_length", 1)
+    is_short = sizes < windows * horizon + max(least, 1)
+    if is_short.all():
+        raise ValueError(
+            f"`windows` must leave history before the first, got {windows} of {horizon} time steps "
+            f"with a longest series of {sizes.max()}. Lower it, or give longer series."
+        )
+    if is_short.any():
+        logger.warning("Not scored, since too short: %s.", data.panel.describe_sizes(is_short))
+    return data.only(~is_short[data.panel.rows.codes])

@@ -1,8 +1,10 @@
 from .calibration import calibrate as calibrate, misses_needed as misses_needed
 from .collection import QUIET_TRAINER as QUIET_TRAINER
+from .coverage import coverage as coverage, moved_quantiles as moved_quantiles
 from .ensemble import Ensemble as Ensemble
 from .forecaster import DilatedRNNForecaster as DilatedRNNForecaster
 from .gaps import anchored as anchored, known_steps as known_steps
+from .growing import grow as grow
 from .heads.anchors import seasonal_values as seasonal_values
 from .loading import load as load
 from .losses.bounds import warn_beyond as warn_beyond

@@ -23,6 +23,7 @@ from drnn_forecast.model.collection import (
 from drnn_forecast.model.gaps import anchored, known_steps
 from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
+    bounded,
     bounds_of,
     draw_samples,
     point_forecast,
@@ -126,13 +127,15 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         """
         if not use_metric:
             return super().to_prediction(out, use_metric=False, **kwargs)
-        return point_forecast(self.loss, out["prediction"], **kwargs)
+        points = point_forecast(self.loss, out["prediction"], **kwargs)
+        return bounded(self.loss, points, bounds_of(self))
 
     def to_quantiles(self, out: Mapping[str, Any], use_metric: bool = True, **kwargs: Any) -> Any:
         """Return the quantiles, `(batch, steps, quantiles)`, with options as `to_prediction`."""
         if not use_metric:
             return super().to_quantiles(out, use_metric=False, **kwargs)
-        return quantile_forecast(self.loss, out["prediction"], **kwargs)
+        quantiles = quantile_forecast(self.loss, out["prediction"], **kwargs)
+        return bounded(self.loss, quantiles, bounds_of(self))
 
     def to_samples(self, out: Mapping[str, Any], n_samples: int = 100) -> Any:
         """Return random draws, `(batch, steps, samples)`, by `losses.draw_samples`."""

@@ -17,11 +17,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
 from drnn_forecast.data import ForecastData
+from drnn_forecast.model.card import card_of_several
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
 from drnn_forecast.model.prediction import forecast_columns
-from drnn_forecast.model.saving.folder import CONFIGURATION as MEMBER, OWN, content_of, write_model
+from drnn_forecast.model.saving.folder import (
+    CONFIGURATION as MEMBER,
+    content_of,
+    own_place,
+    write_model,
+)
 from drnn_forecast.model.saving.seal import (
     REMEDY,
     check_part,
@@ -29,7 +35,7 @@ from drnn_forecast.model.saving.seal import (
     read_configuration,
     write_configuration,
 )
-from drnn_forecast.model.saving.swap import read_whole, swapped
+from drnn_forecast.model.saving.swap import read_whole
 from drnn_forecast.model.trained import AskedModel, Origin
 
 CONFIGURATION = "ensemble.json"
@@ -114,17 +120,9 @@ class Ensemble(AskedModel):
         values = self._averaged([part[columns].to_numpy() for part in frames])
         return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
 
-    def update(
-        self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
-    ) -> tuple[Any, ...]:
-        """Go on training every member with newer data, in place, and return their reports."""
-        share = max_seconds / len(self.members)
-        return tuple(member.update(data, max_seconds=share, **options) for member in self.members)
-
     def card(self) -> str:
-        """Return a page of Markdown on the first member, and how many there are."""
-        count = len(self.members)
-        return f"The {self.average} of {count} models; the first:\n\n{self.members[0].card()}"
+        """Return a page of Markdown on all members, the first of them in full."""
+        return card_of_several(self.members, self.average)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the ensemble as `save_pretrained` does."""
@@ -141,7 +139,7 @@ class Ensemble(AskedModel):
             FileNotFoundError: The parent of the folder does not exist.
         """
         contents = [content_of(member) for member in self.members]
-        with swapped(folder, OWN) as place:
+        with own_place(folder, self.card()) as place:
             written: dict[str, bytes] = {}
             for number, (member, content) in enumerate(zip(self.members, contents, strict=True)):
                 own = place / _member_folder(number)

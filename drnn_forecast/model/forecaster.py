@@ -32,6 +32,7 @@ from drnn_forecast.model.heads import MultiHorizonHead, target_heads
 from drnn_forecast.model.interpretation import InterpretableModel
 from drnn_forecast.model.losses import checked_bounds, losses_of_targets, quantile_loss
 from drnn_forecast.model.recipe import Recipe
+from drnn_forecast.model.resting import at_rest
 from drnn_forecast.model.settings import fitted_hyperparameters, importable_cell, is_none
 from drnn_forecast.model.starting import start
 from drnn_forecast.model.trained import TrainedModel
@@ -96,7 +97,8 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
             `ForecastData` made; None: frames have the dataset's own columns.
-        record: What `train` did: settings and their reasons, steps, losses and coverage.
+        record: What the model has seen, and what `train` and `update` did: settings and their
+            reasons, steps, losses and coverage.
         num_series: How many series of the training the model knows the scales of (`Magnitudes`).
         static_categoricals, ..., embedding_labels: Names and sizes of the variables, as in
             `BaseModelWithCovariates`.
@@ -290,7 +292,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         prediction = self.transform_output(
             predictions if self.n_targets > 1 else predictions[0], x["target_scale"]
         )
-        return self.to_network_output(prediction=prediction, encoder_state=state)
+        return self.to_network_output(prediction=at_rest(self, prediction, x), encoder_state=state)
 
     def encode(self, x: dict[str, Tensor]) -> Tensor:
         """Return the encoder's state after each window's last valid step, `(batch, hidden)`.

@@ -75,6 +75,22 @@ class Magnitudes(nn.Module):
         for own, table in ((self.floors, floors), (self.added, added), (self.sizes, sizes)):
             own.copy_(_as_bits(torch.from_numpy(np.asarray(table, np.float32))))
 
+    def learn_new(self, dataset: TimeSeriesDataSet) -> int:
+        """Take the floors of series that are not known yet, and return how many series there are.
+
+        Those of the others, and the size of losses, stay as the training has them.
+        """
+        if not len(self.keys):
+            return 0
+        given = Magnitudes(count_series(dataset), self.floors.shape[1])
+        given.learn(dataset)
+        is_new = ~torch.isin(given.keys, self.keys.cpu())
+        keys = torch.cat([self.keys, given.keys[is_new].to(self.keys.device)])
+        floors = torch.cat([self.floors, given.floors[is_new].to(self.floors.device)])
+        order = keys.argsort()
+        self.keys, self.floors = keys[order], floors[order]
+        return len(keys)
+
     @property
     def typical(self) -> list[float]:
         """What `usual_moves` returned for the training."""

@@ -30,6 +30,8 @@ from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluated
 from drnn_forecast.model.losses import (
     DRAWS,
+    bounded,
+    bounds_of,
     leading,
     levels_of,
     losses_of_targets,
@@ -211,9 +213,11 @@ def _columns(model: BaseModel, outputs: Sequence[Tensor]) -> dict[str, NDArray[A
         elif (levels := levels_of(loss)) is not None:
             # In parts, since some distributions have samples behind their quantiles.
             parts = [quantile_forecast(loss, part) for part in torch.split(output, BATCH_SIZE)]
-            named = _quantile_values(torch.cat(parts).cpu().numpy(), levels)
+            values = bounded(loss, torch.cat(parts), bounds_of(model))
+            named = _quantile_values(values.cpu().numpy(), levels)
         else:
-            named = {"prediction": point_forecast(loss, output).cpu().numpy().reshape(-1)}
+            points = bounded(loss, point_forecast(loss, output), bounds_of(model))
+            named = {"prediction": points.cpu().numpy().reshape(-1)}
         columns |= {f"{prefix}{name}": values for name, values in named.items()}
     return columns
 

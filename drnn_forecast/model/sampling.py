@@ -109,7 +109,9 @@ def _scores(series: pd.DataFrame, model: Any, number: int, count: int, seed: int
     """
     horizon = model.hparams.max_prediction_length
     scores = torch.empty(len(series), count, horizon)
-    for place, names in enumerate(series.itertuples(index=False, name=None)):
+    # A frame of one series has no column that names it, and then no tuples either.
+    rows = list(series.itertuples(index=False, name=None)) or [()] * len(series)
+    for place, names in enumerate(rows):
         key = repr((seed, number, *map(str, names)))
         digest = hashlib.blake2b(key.encode(), digest_size=7).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "big"))
@@ -149,8 +151,14 @@ def _drawn(
         return drawn
     size = len(losses)
     shares = [count // size + (place < count % size) for place in range(size)]
+    reaches = [reaches_of(members[0])[number]]
     draws = [
-        torch.cat([draw_samples(loss, part, share) for part in torch.split(output, BATCH_SIZE)])
+        torch.cat(
+            [
+                draw_samples(loss, part, share, reaches=reaches)
+                for part in torch.split(output, BATCH_SIZE)
+            ]
+        )
         for loss, output, share in zip(losses, outputs, shares, strict=True)
         if share
     ]

@@ -23,6 +23,7 @@ from drnn_forecast.layers import (
     recommend_dilations,
     resolve_dilations,
 )
+from drnn_forecast.model.card import first_record
 from drnn_forecast.model.gaps import known_targets
 from drnn_forecast.model.losses import complete_loss, has_location, losses_of_targets, output_size
 from drnn_forecast.model.magnitudes import count_series, series_starts
@@ -47,6 +48,8 @@ def fitted_hyperparameters(
     options = dict(options)
     if options.get("roles") is None:
         options["roles"] = getattr(dataset, "roles", None)
+    if options.get("record") is None:
+        options["record"] = first_record(dataset)
     check_transformations(dataset)
     check_learning_rate(options.get("learning_rate"))
     options["loss"] = loss = complete_loss(options["loss"], dataset)

@@ -62,8 +62,13 @@ class Forecaster(Protocol):
     def evaluate(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> pd.DataFrame:
         """Return scores of forecasts of the last windows of every series."""
 
-    def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
+    def update(
+        self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
+    ) -> Any:
         """Go on training with newer data, and return how the loss changed."""
+
+    def drift(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> Any:
+        """Return loss and coverage on the newest windows, beside those of the training."""
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model into a folder without pickle, and return the folder."""
@@ -115,6 +120,20 @@ class AskedModel:
 
         return evaluate(cast("Forecaster", self), data, windows=windows)
 
+    def update(
+        self, data: pd.DataFrame | ForecastData, *, max_seconds: float = 60, **options: Any
+    ) -> Any:
+        """Go on training with newer data, in place: see `training.update`."""
+        from drnn_forecast.training import update
+
+        return update(cast(Any, self), data, max_seconds=max_seconds, **options)
+
+    def drift(self, data: pd.DataFrame | ForecastData, *, windows: int = 1) -> Any:
+        """Return how the newest windows differ from those of the training: see `training.drift`."""
+        from drnn_forecast.training import drift
+
+        return drift(cast(Any, self), data, windows=windows)
+
     def plot(
         self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
     ) -> Figure:
@@ -141,12 +160,6 @@ class TrainedModel(AskedModel):
     ) -> pd.DataFrame:
         """Return the forecast of every series: see `prediction.forecast`."""
         return forecast(self, data, future=future, horizon=horizon, origin=origin)
-
-    def update(self, data: pd.DataFrame | ForecastData, **options: Any) -> Any:
-        """Go on training with newer data, in place: see `training.update`."""
-        from drnn_forecast.training import update
-
-        return update(cast(Any, self), data, **options)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model into a folder without pickle: see `saving.save_pretrained`."""

@@ -1,3 +1,4 @@
+from .drifting import Drift as Drift, drift as drift
 from .fitting import FitResult as FitResult, check_settings as check_settings, fit as fit
 from .running import train as train
 from .seeds import checked_seeds as checked_seeds

@@ -131,7 +131,7 @@ def train(
                 found = course.run(build, recipe, seed=seed, max_seconds=seconds, name=name)
             found.tell()
             record = {"recipe": recipe.explain().splitlines(), "seed": seed, **found.record()}
-            found.model.hparams["record"] = record
+            found.model.hparams["record"] = {**found.model.hparams["record"], **record}
             return found
 
         if preset == "best":

@@ -14,6 +14,7 @@ from drnn_forecast.data import held
 
 COMMANDS = {
     "fit": ["fit", "none.csv", *FIT, *SMALL],
+    "update": ["update", "none", "none.csv"],
     "predict": ["predict", "none", "none.csv"],
     "compare": ["compare", "none.csv", *FIT],
     "backtest": ["backtest", "none.csv", *FIT],

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, strategies as st
 from pytorch_forecasting.metrics import MAE, MultiLoss, NormalDistributionLoss, QuantileLoss
 
-from drnn_forecast import DilatedRNNForecaster, ForecastData, load, train
+from drnn_forecast import DilatedRNNForecaster, Ensemble, ForecastData, load, train
+from drnn_forecast.model.resting import rests
+from laws.drawing import law
 from series import make_dataset, planted_frame
 
 QUICK = {"hidden_size": 4, "max_steps": 3, "progress": False}
@@ -131,3 +134,131 @@ def test_a_loss_pulls_at_outputs_that_are_out_of_bounds():
     model.loss(model(x)["prediction"], y).backward()
 
     assert model.head.output[-1].bias.grad.abs().sum() > 0
+
+
+def hours(days=20, peak=100.0):
+    """Return the power of a plant, which is zero at night."""
+    hour = np.arange(24 * days) % 24
+    sun = np.sin((hour - 5) / 14 * np.pi).clip(0) * ((hour > 5) & (hour < 19))
+    cloud = np.random.default_rng(0).uniform(0.3, 1, len(hour))
+    at = pd.date_range("2024-05-01", periods=len(hour), freq="h")
+    return pd.DataFrame({"at": at, "power": (peak * sun * cloud).round(3)})
+
+
+LOSSES = {
+    "quantiles": QuantileLoss([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]),
+    "points": MAE(),
+    "a distribution": NormalDistributionLoss(),
+}
+
+
+@pytest.fixture(scope="module", params=LOSSES)
+def bounded_model(request):
+    return train(roles(counts()), 7, upper=2.0, loss=LOSSES[request.param], **QUICK)
+
+
+@pytest.mark.filterwarnings("ignore:The target 'sold' has values")
+def test_no_way_of_asking_gives_a_value_out_of_bounds(bounded_model):
+    data = roles(counts())
+    dataset = data.split(like=bounded_model, validation_windows=3).validation
+    found = [
+        bounded_model.predict(dataset, "prediction"),
+        bounded_model.predict(dataset, "quantiles"),
+    ]
+    if not isinstance(bounded_model.loss, MAE):
+        found.append(bounded_model.predict(dataset, "samples", n_samples=50))
+        found.append(torch.tensor(bounded_model.paths(data)["sold"].to_numpy()))
+    table = bounded_model.forecast(data).drop(columns=["shop", "day"])
+    found.append(torch.tensor(table.to_numpy()))
+
+    assert all(bool(((part >= 0) & (part <= 2)).all()) for part in found)
+    assert all(bool((part > 0).any()) for part in found)
+
+
+@pytest.mark.filterwarnings("ignore:The target 'sold' has values")
+def test_an_ensemble_keeps_to_the_bounds_of_its_members(bounded_model):
+    both = Ensemble([bounded_model, copy.deepcopy(bounded_model)])
+    data = roles(counts())
+    table = both.forecast(data).drop(columns=["shop", "day"])
+
+    assert ((table >= 0) & (table <= 2)).all().all()
+
+
+def test_shares_stay_between_zero_and_one():
+    table = counts(length=150)
+    table["sold"] = np.random.default_rng(1).beta(0.2, 0.2, len(table))
+    model = train(roles(table), 7, upper=1.0, **QUICK)
+    forecast = model.forecast(roles(table)).filter(like="q0")
+
+    assert ((forecast >= 0) & (forecast <= 1)).all().all()
+    assert model.paths(roles(table))["sold"].between(0, 1).all()
+
+
+def test_zeros_at_night_stay_zero_and_days_keep_their_intervals():
+    model = train(hours(), 24, time="at", target="power", **QUICK)
+    forecast = model.forecast(hours())
+    hour = forecast["at"].dt.hour
+    is_night, is_day = (hour < 5) | (hour > 19), hour.between(8, 16)
+
+    assert (forecast[is_night].filter(like="q0") == 0).all().all()
+    assert (forecast[is_day]["q0.975"] > forecast[is_day]["q0.025"]).all()
+    paths = model.paths(hours())
+    pd.testing.assert_frame_equal(paths, model.paths(hours()))
+    at_night = paths.loc[paths["at"].dt.hour < 5, "power"]
+    assert at_night[at_night != 0].tolist() == []
+    dataset = ForecastData.from_frame(hours(), time="at", target="power").split(
+        like=model, validation_windows=2
+    )
+    raw = model.predict(dataset.validation, "raw")["prediction"]
+    assert (raw[:, (hour < 5).to_numpy()] == 0).all()
+
+
+def test_a_day_on_which_a_shop_is_closed_stays_zero():
+    table = counts(rate=20)
+    table.loc[table["day"].dt.weekday == 6, "sold"] = 0
+    model = train(roles(table), 14, **QUICK)
+    forecast = model.forecast(roles(table))
+    is_closed = forecast["day"].dt.weekday == 6
+
+    assert (forecast[is_closed].filter(like="q0") == 0).all().all()
+    assert (forecast[~is_closed]["q0.9"] > 0).all()
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.1, 0.5])
+def test_demand_that_is_rare_at_all_times_has_an_interval(rate):
+    table = counts(rate=rate, length=250)
+    model = train(roles(table), 7, season_length=7, **QUICK)
+
+    assert (model.forecast(roles(table))["q0.975"] > 0).all()
+
+
+def resting_by_hand(history, lengths, bound, season, steps):
+    """Return what `rests` does, place by place."""
+    found = np.zeros((len(history), steps), dtype=bool)
+    for row, (values, length) in enumerate(zip(history.numpy(), lengths.tolist(), strict=True)):
+        whole = values.shape[0] // season * season
+        valid = values[max(0, length - whole) : length]
+        is_off = np.abs(valid - bound[row].item()) > 1e-4
+        back = (len(valid) - 1 - np.arange(len(valid))) % season
+        off, known = (np.bincount(back, w, minlength=season) for w in (is_off, np.ones(len(valid))))
+        share = off.sum() / max(known[off > 0].sum(), 1)
+        rest = (off == 0) & (known >= 3) & ((1 - share) ** known < 1e-3)
+        if season >= 12:
+            rest = rest & np.roll(rest, 1) & np.roll(rest, -1)
+        found[row] = [rest[season - 1 - step % season] for step in range(steps)]
+    return found
+
+
+@law
+@given(
+    st.integers(2, 15), st.integers(1, 60), st.integers(1, 20), st.floats(0, 1), st.integers(0, 99)
+)
+def test_places_at_rest_are_those_found_one_by_one(season, time, steps, share, seed):
+    rng = np.random.default_rng(seed)
+    place = np.arange(time) % season
+    history = np.where(place < share * season, 0.0, rng.random((3, time)) + 0.5) - 0.25
+    lengths = torch.from_numpy(rng.integers(0, time + 1, 3))
+    arguments = torch.from_numpy(history).float(), lengths, torch.full((3,), -0.25)
+    found = rests(*arguments, season=season, steps=steps)
+
+    np.testing.assert_array_equal(found, resting_by_hand(*arguments, season, steps))

@@ -125,7 +125,8 @@ def test_a_network_takes_the_place_of_an_ensemble_and_back(model, tmp_path):
     for saved in (Ensemble([model, network(1)]), model, Ensemble([model])):
         kept = saved.save(tmp_path / "model")
         assert type(drnn.load(kept)) is type(saved)
-    assert sorted(path.name for path in kept.iterdir()) == ["ensemble.json", "member-0"]
+    names = ["README.md", "ensemble.json", "member-0"]
+    assert sorted(path.name for path in kept.iterdir()) == names
 
 
 def test_what_cannot_be_written_leaves_the_old_model(folder, monkeypatch, model):

@@ -97,6 +97,24 @@ def test_a_forecaster_has_paths(model, ensemble):
     assert isinstance(ensemble, Forecaster)
 
 
+def test_one_series_without_a_name_has_paths_of_its_own_seed(monkeypatch):
+    frame = hourly_frame(num_series=1).drop(columns="shop")
+    alone = ForecastData.from_frame(frame, time="when", target="sold")
+    model = made(alone)
+    empty = torch.empty
+
+    def filled(*size, **options):  # what is not written is whatever lies in memory
+        made = empty(*size, **options)
+        return made.fill_(torch.nan) if made.is_floating_point() else made
+
+    monkeypatch.setattr(torch, "empty", filled)
+    paths = model.paths(alone, count=7)
+
+    assert paths["sold"].notna().all()
+    pd.testing.assert_frame_equal(paths, model.paths(alone, count=7))
+    assert not paths.equals(model.paths(alone, count=7, seed=1))
+
+
 def test_paths_are_tidy(model, data):
     paths, forecast = model.paths(data, count=3), model.forecast(data)
 

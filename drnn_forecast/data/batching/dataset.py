@@ -60,8 +60,8 @@ class BatchedTimeSeriesDataSet(GappyDataset):
             code, because the vectorised path does not hold: series with repeated time steps, an
             `EncoderNormalizer` of the user's own class or transformation, or a subclass with its
             own `__getitem__`. Each worker of a loader counts its own.
-        roles: `Roles.to_dict()` of the frame, where `ForecastData` made the dataset; kept by
-            filters, copies, files and `from_dataset`.
+        roles, seen: `Roles.to_dict()` and `seen_rows` of the frame, where `ForecastData` made the
+            dataset; kept by filters, copies and files, and `from_dataset` keeps the roles.
 
     Raises:
         DatasetError: pytorch-forecasting refuses the arguments or the data, or `device` is not
@@ -69,6 +69,7 @@ class BatchedTimeSeriesDataSet(GappyDataset):
     """
 
     roles: dict[str, Any] | None = None
+    seen: dict[str, Any] | None = None
 
     def __init__(
         self,

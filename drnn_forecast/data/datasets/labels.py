@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from pytorch_forecasting import NaNLabelEncoder
+from pytorch_forecasting.utils import to_list
 
 from drnn_forecast.data.frames.kinds import label, labels_of
 from drnn_forecast.data.frames.places import counted, some
@@ -56,6 +59,39 @@ def with_known_labels(parameters: Mapping[str, Any], columns: Mapping[str, Any])
     return {**parameters, "categorical_encoders": silent}
 
 
+def with_new_labels(
+    parameters: Mapping[str, Any], columns: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Return the arguments of a dataset that knows new series and labels too, and these.
+
+    They get codes behind those of the training, which stay. What is no text gets none, and the
+    classes of a target stay.
+
+    Args:
+        parameters: `get_parameters()` of the training dataset.
+        columns: What is to be known, by name, at least the columns that hold labels.
+
+    Raises:
+        ValueError: The model knows no series, or no label of a column: they are others, or the
+            same under other names.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        with_known_labels(parameters, columns)
+    grown, found = dict(parameters.get("categorical_encoders") or {}), {}
+    targets = to_list(parameters["target"])
+    for name, columns_of in label_columns(parameters).items():
+        encoder: Any = grown.get(name)
+        is_own = type(encoder) is NaNLabelEncoder and hasattr(encoder, "classes_")
+        if not is_own or name in targets or not is_textual(encoder):
+            continue
+        new = [each for each in _asked(columns, columns_of) if each not in encoder.classes_]
+        if new:
+            grown[name] = _with_classes(encoder, new)
+            found[name] = new
+    return {**parameters, "categorical_encoders": grown}, found
+
+
 def label_columns(parameters: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the columns of every encoder by which a model tells series or categories apart."""
     normalizer = parameters.get("target_normalizer")
@@ -70,6 +106,15 @@ def label_columns(parameters: Mapping[str, Any]) -> dict[str, list[str]]:
 def is_textual(encoder: Any) -> bool:
     """Whether an encoder was fitted on text."""
     return all(isinstance(own, str) for own in getattr(encoder, "classes_", (None,)))
+
+
+def _with_classes(encoder: NaNLabelEncoder, labels: Sequence[str]) -> NaNLabelEncoder:
+    """Return an encoder that knows more labels; its own `fit` leaves a code out for each call."""
+    grown = copy(encoder)
+    codes = {each: len(encoder.classes_) + number for number, each in enumerate(labels)}
+    grown.classes_ = {**encoder.classes_, **codes}
+    grown.classes_vector_ = np.array(list(grown.classes_))
+    return grown
 
 
 def _asked(columns: Mapping[str, Any], names: Sequence[str]) -> list[str]:

@@ -24,6 +24,7 @@ from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import closest, counted, some
 from drnn_forecast.data.frames.roles import OBSERVED, TIME_INDEX
+from drnn_forecast.data.frames.seen import seen_rows
 from drnn_forecast.data.frames.windows import WindowPlan
 
 logger = logging.getLogger("drnn_forecast.data")
@@ -91,6 +92,15 @@ class Splits:
     def complete(self) -> BatchedTimeSeriesDataSet:
         """All windows of the history, held-out ones included, as `training` scales and encodes."""
         return self._complete()
+
+    def narrowed(self, choose: Callable[[BatchedTimeSeriesDataSet], NDArray[np.bool_]]) -> "Splits":
+        """Return the same with some of the windows to learn from, as `choose` marks them."""
+
+        def some(dataset: BatchedTimeSeriesDataSet) -> BatchedTimeSeriesDataSet:
+            is_chosen = choose(dataset)
+            return dataset.filter(lambda _: is_chosen)
+
+        return replace(self, training=some(self.training), _complete=lambda: some(self.complete))
 
 
 def make_splits(
@@ -161,7 +171,7 @@ def as_windows(
     if len(index) < len(dataset):
         dataset = copy(dataset)
         dataset.index = index
-    dataset.roles = panel.roles.to_dict()
+    dataset.roles, dataset.seen = panel.roles.to_dict(), seen_rows(panel)
     return dataset
 
 

@@ -209,6 +209,10 @@ class ForecastData:
         history = panel.rows.frame.reset_index(drop=True)
         return cls(history, history.iloc[:0] if later is None else later, panel.roles)
 
+    def only(self, kept: NDArray[np.bool_]) -> ForecastData:
+        """Return the data with the marked rows of the history, the last ones of each series."""
+        return dataclasses.replace(self, history=self.history[kept].reset_index(drop=True))
+
     def _cut(self, cut: NDArray[np.bool_]) -> ForecastData:
         """Return the data whose marked rows of the history are future rows."""
         kept = [*self.roles.keys, *self.roles.known]

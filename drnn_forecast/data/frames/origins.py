@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.panel import Panel
+from drnn_forecast.data.frames.places import some
 
 
 def from_origin(panel: Panel, origin: Any, name: str = "origin") -> NDArray[np.bool_]:
@@ -36,10 +37,13 @@ def from_origin(panel: Panel, origin: Any, name: str = "origin") -> NDArray[np.b
 def check_end(panel: Panel, origin: Any) -> None:
     """Raise where the history before an origin does not reach up to it."""
     following = pd.DatetimeIndex(panel.grid.column(panel.positions[panel.last_rows] + 1))
-    if (following < time_stamp(origin, panel.rows.times.tz)).any():
+    is_early = np.asarray(following < time_stamp(origin, panel.rows.times.tz))
+    if is_early.any():
+        ended = "" if is_early.all() else f" ({some(panel.labels[is_early])})"
         raise ValueError(
             f"`origin` must be at most one time step after the end of every series, got "
-            f"{origin!r}, but a series could be forecast from {following.min()} on."
+            f"{origin!r}, but a series could be forecast from {following.min()} on. Choose that "
+            f"time, or leave out the series that have ended{ended}."
         )
 
 

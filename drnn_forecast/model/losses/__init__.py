@@ -1,8 +1,10 @@
 """The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
 
 from drnn_forecast.model.losses.bounds import (
+    bounded,
     bounds_of,
     checked_bounds,
+    has_values,
     reaches_of,
     warn_beyond,
     within,
@@ -38,6 +40,7 @@ from drnn_forecast.model.losses.reading import (
 __all__ = [
     "DRAWS",
     "QUANTILE_LEVELS",
+    "bounded",
     "bounds_of",
     "check_has_samples",
     "check_loss",
@@ -46,6 +49,7 @@ __all__ = [
     "complete_loss",
     "draw_samples",
     "has_location",
+    "has_values",
     "leading",
     "levels_of",
     "losses_of_targets",

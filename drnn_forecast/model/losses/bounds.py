@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from pytorch_forecasting.metrics import DistributionLoss, MultiLoss
+from pytorch_forecasting.metrics import CrossEntropy, DistributionLoss, MultiLoss
 from torch import Tensor
 from torchmetrics import Metric
 
@@ -94,6 +94,22 @@ def within(
     parts = prediction if isinstance(prediction, list) else [prediction]
     found = [
         part.clamp(*bounds) if has_values(each) else part
+        for each, part in zip(losses_of_targets(loss), parts, strict=True)
+    ]
+    return found if isinstance(loss, MultiLoss) else found[0]
+
+
+def bounded(loss: Metric, values: Any, bounds: tuple[float, float]) -> Any:
+    """Return values of the targets, such as quantiles, of which none lies out of bounds.
+
+    Classes stay as they are. Arguments are those of `within`, but for the values, whatever they
+    have been made of.
+    """
+    if not any(map(math.isfinite, bounds)):
+        return values
+    parts = values if isinstance(loss, MultiLoss) else [values]
+    found = [
+        part if isinstance(leading(each), CrossEntropy) else part.clamp(*bounds)
         for each, part in zip(losses_of_targets(loss), parts, strict=True)
     ]
     return found if isinstance(loss, MultiLoss) else found[0]

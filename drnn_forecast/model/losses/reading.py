@@ -149,7 +149,8 @@ def draw_samples(
             drawn = _quantile_draws(output, metric.quantiles, num_samples, factor, scores)
             samples.append(drawn.clamp(*ends))
         else:
-            samples.append(_other_draws(metric, output, num_samples))
+            drawn = _other_draws(metric, output, num_samples)
+            samples.append(drawn if isinstance(metric, CrossEntropy) else drawn.clamp(*ends))
     return samples if isinstance(loss, MultiLoss) else samples[0]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -13,6 +15,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from drnn_forecast.host import special_hyperparameters
+from drnn_forecast.model.card import ENDING, card
 from drnn_forecast.model.magnitudes import precision_of
 from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plain
 from drnn_forecast.model.saving.plain import from_plain, to_plain
@@ -35,7 +38,7 @@ from drnn_forecast.model.saving.swap import read_whole, swapped, write_file
 if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
-WEIGHTS, CONFIGURATION = "model.safetensors", "config.json"
+WEIGHTS, CONFIGURATION, PAGE = "model.safetensors", "config.json", "README.md"
 OWN = r"((member-\d+/)?(config\.json|model\.safetensors))|ensemble\.json|member-\d+"
 """The names of what models and ensembles write into their folders."""
 
@@ -53,7 +56,8 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
 
     Written are the weights, the hyperparameters, the losses, and the parameters of the training
     dataset: encoders, scalers, groups and lags. The folder is replaced as a whole, by one rename:
-    whenever the writing ends, it holds the old model or the new one. Other files in it stay.
+    whenever the writing ends, it holds the old model or the new one. Other files in it stay. Its
+    `README.md` is the model's card, unless there is one that we did not write.
 
     Args:
         model: A model made with `from_dataset`.
@@ -64,9 +68,29 @@ def save_pretrained(model: BaseModel, folder: str | PathLike[str]) -> Path:
         FileNotFoundError: The parent of the folder does not exist.
     """
     content = content_of(model)
-    with swapped(folder, OWN) as place:
+    with own_place(folder, card(model)) as place:
         write_model(model, content, place)
     return Path(folder)
+
+
+@contextmanager
+def own_place(folder: str | PathLike[str], page: str) -> Iterator[Path]:
+    """Give an empty folder to fill, as `swapped` does, and write a page into it.
+
+    A page of the user's stays in its place.
+    """
+    there = Path(folder) / PAGE
+    is_ours = not os.path.lexists(there) or (there.is_file() and is_own_page(there))
+    own = rf"{OWN}|{re.escape(PAGE)}" if is_ours else OWN
+    with swapped(folder, own) as place:
+        yield place
+        if is_ours:
+            write_file(place / PAGE, page.encode())
+
+
+def is_own_page(path: Path) -> bool:
+    """Return whether a page is one that this package wrote."""
+    return path.read_text(encoding="utf-8", errors="replace").rstrip().endswith(ENDING)
 
 
 def content_of(model: BaseModel) -> dict[str, Any]:
