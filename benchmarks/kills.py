@@ -43,7 +43,7 @@ from drnn_forecast.training import restoring
 from drnn_forecast.training.tuning import worker
 from machine import RESULTS, markdown, setting
 
-TABLE = "data.csv"
+TABLE, NEWER = "data.csv", "newer.csv"
 ROLES = ["--time", "ds", "--target", "y", "--series", "unique_id", "--horizon", "12"]
 WINDOWS = ["--context_length", "24", "--validation_windows", "2"]
 QUICK = ["--batch_size", "16", "--progress", "false"]
@@ -156,14 +156,18 @@ WORK = {
         digests("forecast.csv"), digests("forecast.csv"), r"model|forecast\.csv",
         prepared=tuple(FIT),
     ),
+    "update": Work(
+        ["update", "model", NEWER, "--out", "new", "--max_steps", "40", "--progress", "false"],
+        digests("new/*"), digests("new/*"), r"model|new", prepared=tuple(FIT), is_done="exists",
+    ),
     "demo": Work(DEMO, digests("out/*"), lambda _: {}, r"out", is_done="exists"),
 }  # fmt: skip
 
 
 def table() -> pd.DataFrame:
     """Return two series of noise around a day."""
-    rng, day = np.random.default_rng(0), pd.date_range("2024-01-01", periods=200, freq="h")
-    values = 10 + np.sin(np.arange(200) * 2 * np.pi / 24) + 0.3 * rng.normal(size=(2, 200))
+    rng, day = np.random.default_rng(0), pd.date_range("2024-01-01", periods=260, freq="h")
+    values = 10 + np.sin(np.arange(260) * 2 * np.pi / 24) + 0.3 * rng.normal(size=(2, 260))
     parts = [pd.DataFrame({"unique_id": f"s{n}", "ds": day, "y": values[n]}) for n in range(2)]
     return pd.concat(parts, ignore_index=True)
 
@@ -216,7 +220,8 @@ def prepared(work: Work, place: Path) -> Path:
     """Return a new folder with a table, and what else a command reads."""
     folder = place / "folder"
     folder.mkdir()
-    table().to_csv(folder / TABLE, index=False)
+    table().groupby("unique_id").head(200).to_csv(folder / TABLE, index=False)
+    table().to_csv(folder / NEWER, index=False)
     if work.prepared and MODEL.exists():
         shutil.copytree(MODEL, folder / "model")
     elif work.prepared:
@@ -264,7 +269,7 @@ def killed(work: Work, expected: Parts, moment: float) -> dict[str, Any]:
         if is_search and not kept_models(folder):
             again = 98
         names = expected.keys() & found.keys() if is_search else expected.keys() | found.keys()
-        own = rf"{re.escape(TABLE)}|{work.own}"
+        own = rf"{re.escape(TABLE)}|{re.escape(NEWER)}|{work.own}"
         for name in found if is_search else ():
             expected.setdefault(name, found[name])
         return {

@@ -189,7 +189,10 @@ FRAME_REFUSALS = {
         lambda frame: pd.concat([frame, frame.iloc[[3]]], ignore_index=True),
         "`time` must grow by 1 from row to row of a series, got 3 after 3 in {'series': 'a'}",
     ),
-    "a missing target": (with_missing_value("y"), "The target 'y' must be a number in every row, but is empty in 1"),
+    "a missing target": (
+        with_missing_value("y"),
+        "The target 'y' must be a number in every row, but is empty in 1",
+    ),
     "a missing covariate": (
         with_missing_value("price"),
         "of price values were found to be NA or infinite",

@@ -307,8 +307,6 @@ def test_a_missing_step_is_a_row_that_is_empty_but_for_what_is_constant():
     assert data.history["t"].dtype == frame["t"].dtype
 
 
-
-
 def test_unsorted_rows_are_sorted_and_that_is_said_once(caplog):
     times = pd.date_range("2024-01-01", periods=10, freq="D")
     with caplog.at_level(logging.WARNING, logger="drnn_forecast.data"):

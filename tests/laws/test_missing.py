@@ -247,7 +247,9 @@ def test_plain_datasets_take_missing_targets_with_a_mark_beside_them():
     first = dataset.decoded_index["time_idx_first_prediction"].to_numpy()
     shops = dataset.decoded_index["shop"].to_numpy()
     known = frame.set_index(["shop", "step"])["sold"].notna()
-    expected = [[known[shop, at + n] for n in range(5)] for shop, at in zip(shops, first, strict=True)]
+    expected = [
+        [known[shop, at + n] for n in range(5)] for shop, at in zip(shops, first, strict=True)
+    ]
     assert torch.equal(weight, torch.tensor(expected, dtype=weight.dtype))
     whole = BatchedTimeSeriesDataSet.from_dataset(
         dataset, sales().assign(step=frame["step"]), stop_randomization=True
@@ -298,9 +300,11 @@ def test_a_hole_longer_than_the_context_is_forecast_from_what_was_before_it():
 @pytest.mark.parametrize("missing", ["mask", "previous"])
 def test_a_missing_covariate_is_the_last_one_before_it(missing):
     frame = without(sales(), PATTERNS["every other step"], ["price", "visits"])
-    training = take(frame, **COVARIATES, missing=missing).split(
-        horizon=HORIZON, context_length=14, validation_windows=1
-    ).training
+    training = (
+        take(frame, **COVARIATES, missing=missing)
+        .split(horizon=HORIZON, context_length=14, validation_windows=1)
+        .training
+    )
     for name in ("price", "visits"):
         values = training.data["reals"][:, training.reals.index(name)]
         assert torch.equal(values[1::2][:100], values[::2][:100])
@@ -311,7 +315,9 @@ def test_a_missing_covariate_is_the_last_one_before_it(missing):
             assert mark[:100].tolist() == [0.0, 1.0] * 50
         known = frame.dropna(subset=[name])
         last = training.data["time"].max().item()
-        known = known[known.groupby("shop")["day"].transform(lambda d: (d - d.min()).dt.days) <= last]
+        known = known[
+            known.groupby("shop")["day"].transform(lambda d: (d - d.min()).dt.days) <= last
+        ]
         assert training.get_parameters()["scalers"][name].mean_ == pytest.approx(known[name].mean())
 
 
@@ -345,9 +351,7 @@ def test_neighbours_are_the_nearest_known_steps_whole_seasons_away(season, known
 
 
 @law
-@given(
-    known=st.lists(st.booleans(), min_size=1, max_size=14).filter(any), seed=st.integers(0, 99)
-)
+@given(known=st.lists(st.booleans(), min_size=1, max_size=14).filter(any), seed=st.integers(0, 99))
 def test_lines_are_drawn_as_numpy_draws_them(known, seed):
     values = torch.randn(1, len(known), generator=torch.Generator().manual_seed(seed))
     mask = torch.tensor([known])

@@ -200,7 +200,9 @@ def between(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor,
     share = torch.where(has_before, back / (back + ahead), 1.0)
     share = torch.where(has_after, share, 0.0)
     distance = 2 * back * ahead / (back + ahead)
-    distance = torch.where(has_before & has_after, distance, 2 * torch.where(has_before, back, ahead))
+    distance = torch.where(
+        has_before & has_after, distance, 2 * torch.where(has_before, back, ahead)
+    )
     return low + share * (high - low), has_before | has_after, distance
 
 

@@ -115,9 +115,7 @@ def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
     return int(((times[1:] < times[:-1]) & (codes[1:] == codes[:-1])).sum())
 
 
-def observed_rows(
-    rows: Rows, roles: Roles, *, is_cut: bool
-) -> tuple[Rows, pd.DataFrame | None]:
+def observed_rows(rows: Rows, roles: Roles, *, is_cut: bool) -> tuple[Rows, pd.DataFrame | None]:
     """Return the rows from the first target of their series on, and the future ones among them.
 
     These are, unless the frame is cut at a time, the rows after the last target of their series,

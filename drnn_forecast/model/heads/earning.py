@@ -70,9 +70,7 @@ class EarnedAnchors(nn.Module):
         has_any = is_valid.any(-1)[:, None, None]
         weights = torch.where(has_any, mix, 0.0).softmax(-1)
         error = (weights * errors.unsqueeze(1)).sum(-1)
-        return (weights * values).sum(-1), torch.maximum(
-            error, stillness(history, lengths, known)
-        )
+        return (weights * values).sum(-1), torch.maximum(error, stillness(history, lengths, known))
 
     @torch.no_grad()
     def start(self, history: Tensor, lengths: Tensor, known: Tensor | None = None) -> None:
