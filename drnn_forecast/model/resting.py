@@ -45,10 +45,11 @@ def at_rest(
     if model.training or seasons is None or not math.isfinite(low):
         return prediction
     found = []
-    for part, loss, history, scale, normalizer in zip(
+    for part, loss, history, known, scale, normalizer in zip(
         to_list(prediction),
         losses_of_targets(model.loss),
         model.histories(x),
+        model.known_histories(x) or [None] * model.n_targets,
         to_list(x["target_scale"]),
         normalizers_of(model.output_transformer),
         strict=True,
@@ -59,12 +60,21 @@ def at_rest(
         center, spread = scale.unbind(-1)
         bound = (before_transformation(normalizer, torch.full_like(center, low)) - center) / spread
         season, steps = min(checked_seasons(seasons)), part.shape[1]
-        is_rest = rests(history, x["encoder_lengths"], bound, season=season, steps=steps)
+        lengths = x["encoder_lengths"]
+        is_rest = rests(history, lengths, bound, known=known, season=season, steps=steps)
         found.append(torch.where(is_rest.unsqueeze(-1), low, part))
     return found if isinstance(prediction, list) else found[0]
 
 
-def rests(history: Tensor, lengths: Tensor, bound: Tensor, *, season: int, steps: int) -> Tensor:
+def rests(
+    history: Tensor,
+    lengths: Tensor,
+    bound: Tensor,
+    *,
+    season: int,
+    steps: int,
+    known: Tensor | None = None,
+) -> Tensor:
     """Return which steps of the horizon lie where nothing but the bound has ever been.
 
     That is the place of the step in the season, in all seasons of the window, and not by chance
@@ -76,6 +86,7 @@ def rests(history: Tensor, lengths: Tensor, bound: Tensor, *, season: int, steps
         bound: Normalised in the same way, `(batch,)`; it may be infinite.
         season: Time steps.
         steps: Of the horizon.
+        known: Which values are known, `(batch, time)`; None: all.
 
     Returns:
         `(batch, steps)`.
@@ -85,14 +96,17 @@ def rests(history: Tensor, lengths: Tensor, bound: Tensor, *, season: int, steps
         return torch.zeros(len(history), steps, dtype=torch.bool, device=history.device)
     back = torch.arange(count * season, device=history.device)
     place = lengths.unsqueeze(1) - 1 - back
-    is_valid = (place >= 0).to(history.dtype)
-    values, bound = history.gather(1, place.clamp(min=0)), bound.to(history).unsqueeze(1)
+    is_there, place = place >= 0, place.clamp(min=0)
+    if known is not None:
+        is_there = is_there & known.gather(1, place)
+    is_valid = is_there.to(history.dtype)
+    values, bound = history.gather(1, place), bound.to(history).unsqueeze(1)
     is_off = (values - bound).abs() > ROUNDING * (1 + bound.abs())
     off = (is_off.to(history.dtype) * is_valid).view(-1, count, season)
-    known = is_valid.view(-1, count, season).sum(1)
+    seasons = is_valid.view(-1, count, season).sum(1)
     is_awake = off.sum(1) > 0
-    share = off.sum((1, 2)) / (known * is_awake).sum(1).clamp(min=1)
-    is_rest = ~is_awake & (known >= FEWEST) & ((1 - share).unsqueeze(1) ** known < CHANCE)
+    share = off.sum((1, 2)) / (seasons * is_awake).sum(1).clamp(min=1)
+    is_rest = ~is_awake & (seasons >= FEWEST) & ((1 - share).unsqueeze(1) ** seasons < CHANCE)
     if season >= MOVING:
         is_rest = is_rest & is_rest.roll(1, 1) & is_rest.roll(-1, 1)
     ahead = torch.arange(steps, device=history.device)

@@ -135,3 +135,20 @@ def test_a_model_without_the_quantiles_is_refused(history, loss):
 def test_windows_that_there_cannot_be_are_refused(model, history, windows, error, message):
     with pytest.raises(error, match=message):
         evaluate(model, history, windows=windows)
+
+
+def test_series_that_are_too_short_are_listed_and_the_others_scored(model, history, caplog):
+    short = frame(names=("a",)).tail(30).assign(id="short")
+    table = model.evaluate(pd.concat([frame(), short]), windows=2)
+
+    assert table.index.tolist() == ["a", "b", "short"]
+    table = model.evaluate(pd.concat([frame(), short.tail(24)]), windows=2)
+    assert "Not scored, since too short: 'short' (24 rows)." in caplog.text
+    pd.testing.assert_frame_equal(table, model.evaluate(history, windows=2))
+
+
+def test_a_series_with_room_for_one_window_is_scored(model):
+    least = model.dataset_parameters["min_encoder_length"]
+    table = frame(names=("a",)).tail(HORIZON + least)
+
+    assert model.evaluate(table)["MAE"].notna().all()

@@ -232,17 +232,17 @@ def test_demand_that_is_rare_at_all_times_has_an_interval(rate):
     assert (model.forecast(roles(table))["q0.975"] > 0).all()
 
 
-def resting_by_hand(history, lengths, bound, season, steps):
+def resting_by_hand(history, lengths, bound, known, season, steps):
     """Return what `rests` does, place by place."""
     found = np.zeros((len(history), steps), dtype=bool)
     for row, (values, length) in enumerate(zip(history.numpy(), lengths.tolist(), strict=True)):
-        whole = values.shape[0] // season * season
-        valid = values[max(0, length - whole) : length]
-        is_off = np.abs(valid - bound[row].item()) > 1e-4
+        first = max(0, length - values.shape[0] // season * season)
+        valid, is_known = values[first:length], known[row, first:length].numpy()
+        is_off = is_known & (np.abs(valid - bound[row].item()) > 1e-4)
         back = (len(valid) - 1 - np.arange(len(valid))) % season
-        off, known = (np.bincount(back, w, minlength=season) for w in (is_off, np.ones(len(valid))))
-        share = off.sum() / max(known[off > 0].sum(), 1)
-        rest = (off == 0) & (known >= 3) & ((1 - share) ** known < 1e-3)
+        off, seen = (np.bincount(back, part, minlength=season) for part in (is_off, is_known))
+        share = off.sum() / max(seen[off > 0].sum(), 1)
+        rest = (off == 0) & (seen >= 3) & ((1 - share) ** seen < 1e-3)
         if season >= 12:
             rest = rest & np.roll(rest, 1) & np.roll(rest, -1)
         found[row] = [rest[season - 1 - step % season] for step in range(steps)]
@@ -258,7 +258,22 @@ def test_places_at_rest_are_those_found_one_by_one(season, time, steps, share, s
     place = np.arange(time) % season
     history = np.where(place < share * season, 0.0, rng.random((3, time)) + 0.5) - 0.25
     lengths = torch.from_numpy(rng.integers(0, time + 1, 3))
+    known = torch.from_numpy(rng.random((3, time)) < rng.choice([0.7, 1.0]))
     arguments = torch.from_numpy(history).float(), lengths, torch.full((3,), -0.25)
-    found = rests(*arguments, season=season, steps=steps)
+    found = rests(*arguments, known=known, season=season, steps=steps)
 
-    np.testing.assert_array_equal(found, resting_by_hand(*arguments, season, steps))
+    expected = resting_by_hand(*arguments, known, season, steps)
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_what_is_missing_at_night_wakes_nothing(missing):
+    table = hours()
+    table.loc[np.random.default_rng(3).random(len(table)) < missing, "power"] = np.nan
+    table.loc[len(table) - 1, "power"] = 0.0
+    model = train(table, 24, time="at", target="power", **QUICK)
+    forecast = model.forecast(table)
+    hour = forecast["at"].dt.hour
+
+    assert (forecast[(hour < 4) | (hour > 20)].filter(like="q0") == 0).all().all()
+    assert (forecast[hour.between(9, 15)]["q0.975"] > 0).all()
