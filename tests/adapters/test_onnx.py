@@ -109,3 +109,25 @@ def test_torch_export_gives_the_forecasts_of_several_targets(two_targets):
         program.module()(*inputs), ForecastNetwork(model)(*inputs), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_an_onnx_file_keeps_to_the_bounds_and_to_zeros_at_night(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    frame = planted_frame()
+    hour = frame["time_idx"] % 24
+    frame["target"] = frame["target"].abs() * ((hour > 6) & (hour < 18))
+    dataset = make_dataset(frame, max_encoder_length=72, target_normalizer=EncoderNormalizer())
+    model = make_model(dataset, season_length=24, lower=0.0)
+    x, _ = first_batch(dataset, batch_size=9)
+    export_onnx(model, x, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
+    (prediction,) = session.run(None, feed(session, model, x))
+    at_night = (x["decoder_time_idx"] % 24 < 6).numpy()
+
+    assert prediction.min() == 0
+    assert at_night.any()
+    assert (prediction[at_night] == 0).all()
+    assert (prediction[~at_night] > 0).any()

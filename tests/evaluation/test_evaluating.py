@@ -137,6 +137,7 @@ def test_windows_that_there_cannot_be_are_refused(model, history, windows, error
         evaluate(model, history, windows=windows)
 
 
+@pytest.mark.filterwarnings("ignore:The model does not know 1 of 3 series")
 def test_series_that_are_too_short_are_listed_and_the_others_scored(model, history, caplog):
     short = frame(names=("a",)).tail(30).assign(id="short")
     table = model.evaluate(pd.concat([frame(), short]), windows=2)

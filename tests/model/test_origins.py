@@ -381,3 +381,40 @@ def test_a_history_without_a_known_variable_is_refused(plain, plain_frame):
     history, future = past_and_future(plain_frame, 80)
     with pytest.raises(ValueError, match=r"`frame` must have the columns .* \['lever'\] missing"):
         plain.forecast(history.drop(columns="lever"), future=future)
+
+
+def test_a_series_that_ended_is_named_and_both_remedies_work():
+    frame = hourly(ends=(20, 0))
+    network = tidy_network(hourly())
+    with pytest.raises(
+        ValueError, match=r"from 2024-03-31 18:00:00 on\. Choose that time, or leave .*\('shop 0'\)"
+    ):
+        network.forecast(frame, origin="2024-04-01 02:00")
+    others = frame[frame["shop"] != "shop 0"]
+    assert set(network.forecast(others, origin="2024-04-01 02:00")["shop"]) == {"shop 1"}
+    known = hourly()[["shop", "when", "price"]].query("shop == 'shop 0'")
+    known = known[known["when"] >= "2024-03-31 18:00"]
+    forecast = network.forecast(frame, origin="2024-03-31 18:00", future=known)
+    assert set(forecast["shop"]) == {"shop 0", "shop 1"}
+
+
+def test_a_series_that_began_later_than_the_origin_is_named_and_both_remedies_work():
+    frame, network = hourly(), tidy_network(hourly())
+    late = frame[(frame["shop"] == "shop 1") & (frame["when"] > "2024-03-30 12:00")]
+    moved = pd.concat([frame, late.assign(shop="new")])
+    with pytest.raises(ValueError, match=r"'new' \(.*Choose a later time, or leave these series"):
+        network.forecast(moved, origin="2024-03-30 06:00")
+    assert len(network.forecast(frame, origin="2024-03-30 06:00")) == 2 * HORIZON
+    with pytest.warns(UserWarning, match="does not know 1 of 3 series"):
+        assert len(network.forecast(moved, origin="2024-04-01")) == 3 * HORIZON
+
+
+def test_rows_that_came_since_the_training_are_read_and_series_that_are_gone_are_not_missed():
+    frame = hourly()
+    network = tidy_network(frame[frame["when"] < "2024-03-31"])
+    whole = network.forecast(frame, origin="2024-04-01")
+    alone = network.forecast(frame[frame["shop"] == "shop 1"], origin="2024-04-01")
+
+    expected = whole[whole["shop"] == "shop 1"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, expected, rtol=1e-5)
+    assert whole["when"].min() == pd.Timestamp("2024-04-01")
