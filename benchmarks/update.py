@@ -33,13 +33,11 @@ MONTHS = {
     "choose": pd.period_range("2018-04", "2018-06", freq="M"),
     "report": pd.period_range("2019-06", "2019-11", freq="M"),
 }
-NOTE = (
-    "Ratios are means over pairs of month and seed, by MASE and WQL, which are means over countries.",
-    "Rate and share of older windows were chosen on April to June 2018, one seed. Seconds are of one",
-    "thread beside up to twenty other processes on two cores, and so vary threefold: what is paired by",
-    "equal work is the number of steps, 20 against 200. `stale` is the first model, not updated: on",
-    "these data it forecasts nearly as well for months.",
-)
+NOTE = """Ratios are means over pairs of month and seed, by MASE and WQL, means over countries.
+Rate and share of older windows were chosen on April to June 2018, one seed. Seconds are of one
+thread beside up to twenty other processes on two cores, and so vary threefold: what is paired by
+equal work is the number of steps, 20 against 200. `stale` is the first model, not updated: on
+these data it forecasts nearly as well for months."""
 LOG = RESULTS / "update.jsonl"
 
 
@@ -162,7 +160,7 @@ def report(args: argparse.Namespace) -> None:
     if args.part == "report":
         head = ["# An update with one new month, beside a training on all months", ""]
         command = f"`python benchmarks/update.py {' '.join(sys.argv[1:])}`; {setting('lightning')}"
-        head += [command, "", *NOTE, "", *__doc__.split("\n\n")[2].splitlines(), ""]
+        head += [command, "", NOTE, "", *__doc__.split("\n\n")[2].splitlines(), ""]
         (RESULTS / "update.md").write_text("\n".join([*head, *text]) + "\n")
 
 

@@ -11,7 +11,7 @@ import torch
 
 import drnn_forecast as drnn
 from command_line import FIT, SMALL, run, table, write
-from drnn_forecast.cli.outputs import held
+from drnn_forecast.data import held
 
 NEXT = ["--max_steps", "3", "--progress", "false"]
 
