@@ -38,14 +38,16 @@ def update_on_table(
         progress: Whether to show the progress bar.
     """
     name, place = ("model", model) if out is None else ("out", out)
+    if out is not None:
+        check_folder(name, place, inputs=[data])
     if model.is_file():
         raise ValueError(
             f"`model` {str(model)!r} is a file; name the folder that `fit` wrote. A checkpoint "
             "becomes one by `drnn_forecast.load(path).save(folder)`."
         )
-    is_same = out is None or (out.exists() and model.exists() and out.samefile(model))
-    unless = None if overwrite or is_same else "choose another name, or pass `--overwrite true`"
-    check_folder(name, place, inputs=[data], unless=unless)
+    is_there = place.exists() and not (model.exists() and place.samefile(model))
+    unless = "choose another name, or pass `--overwrite true`" if is_there else None
+    check_folder(name, place, inputs=[data], unless=None if overwrite else unless)
     with tables.held(name, place):
         forecaster = drnn.load(model)
         names = [(forecaster.hparams["roles"] or {}).get("series")]

@@ -67,6 +67,7 @@ def test_the_command_does_what_the_method_does(place):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 def test_another_folder_may_be_written_and_the_model_stays(place, capsys):
     before = content(place / "model")
     assert run("update", "model", "data.csv", *NEXT, "--out", "newer") == 0
@@ -132,7 +133,9 @@ def test_a_second_run_on_one_model_is_refused(place, capsys):
     assert "Another run writes `model`" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_the_old_model(parent, place, number):
     before = content(place / "model")
     args = ["update", "model", "data.csv", "--max_seconds", "50", "--progress", "true"]

@@ -71,6 +71,7 @@ def test_drift_is_measured_on_what_an_evaluation_scores(model):
     assert found.coverage_now[0.95] == pytest.approx(scores["coverage 95 %"].mean(), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_of_an_ensemble_it_is_the_mean_over_its_members(model):
     other = train(first_days(table()), 5, seed=1, **ROLES, **SMALL)
     found = Ensemble([model, other]).drift(table(), windows=2)

@@ -162,6 +162,7 @@ def test_growing_alone_changes_no_forecast(network, monkeypatch):
     pd.testing.assert_frame_equal(found[columns], expected[columns], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_is_new_is_learned(network, monkeypatch):
     model, new = copy.deepcopy(network), shop("east", kind="C", seed=2)
     new["sold"] += 2 * new["price"]
@@ -173,6 +174,7 @@ def test_what_is_new_is_learned(network, monkeypatch):
     assert not model.embeddings.embeddings["shop"].weight[0].any()
 
 
+@pytest.mark.slow
 def test_an_update_of_an_updated_model_goes_on_at_the_same_rate(network):
     model = copy.deepcopy(network)
     model.update(shops()[lambda table: table["day"] < "2024-04-15"], **NEXT)
@@ -186,6 +188,7 @@ def test_an_update_of_an_updated_model_goes_on_at_the_same_rate(network):
     assert model.hparams.record["data"]["rows"] == 3 * (OLD + NEW)
 
 
+@pytest.mark.slow
 def test_the_steps_that_are_told_give_the_same_model_again(network):
     first, again = copy.deepcopy(network), copy.deepcopy(network)
     report = first.update(shops(), max_seconds=4, progress=False)
