@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
 from drnn_forecast.cli.outputs import check_file
+from drnn_forecast.cli.table import read_with_roles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ def predict_table(
     horizon: int | None = None,
     origin: str | None = None,
     out: Path | None = None,
+    csv: dict[str, Any] | None = None,
     unsafe: bool = False,
 ) -> None:
     """Forecasts every series of a table with a trained model.
@@ -34,9 +36,10 @@ def predict_table(
         horizon: Time steps; by default those of the training.
         origin: The time of the first forecast; by default the step after the end of every series.
         out: CSV or Parquet file to write; by default CSV to the screen.
+        csv: How CSV files are written, as in `fit`.
         unsafe: Whether a checkpoint may hold other parts: it can then run any code as you.
     """
-    asked = (model, unsafe, data, future, horizon, origin)
+    asked = (model, unsafe, data, future, horizon, origin, csv)
     if out is None:
         _forecast(*asked).to_csv(sys.stdout, index=False)
         return
@@ -53,13 +56,20 @@ def _forecast(
     future: Path | None,
     horizon: int | None,
     origin: str | None,
+    csv: dict[str, Any] | None,
 ) -> pd.DataFrame:
     """Return the forecast."""
     forecaster = drnn.load(model, unsafe=unsafe)
-    names = [(forecaster.hparams["roles"] or {}).get("series")]
+    stored = forecaster.hparams["roles"]
+
+    def read(path: Path) -> pd.DataFrame:
+        if stored is None:
+            return tables.read_table(path, csv=csv)
+        return read_with_roles(path, tables.Roles.from_dict(stored), csv)
+
     return forecaster.forecast(
-        tables.read_table(data, text=names),
-        future=None if future is None else tables.read_table(future, text=names),
+        read(data),
+        future=None if future is None else read(future),
         horizon=horizon,
         origin=origin,
     )

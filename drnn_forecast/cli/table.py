@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WINDOWS = (
     *("context_length", "min_context_length", "season_length"),
@@ -17,17 +20,22 @@ WINDOWS = (
 )
 """The flags of a table that say what a model reads."""
 
+ROLES = ("series", "target", "known", "observed", "static")
+"""The flags that name columns, but for that of the time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """A table on disk, as flags describe it: a command that takes `**table` has all of them.
 
     Attributes:
-        path: CSV or Parquet file, one row per series and time.
+        path: CSV or Parquet file, one row per series and time; a CSV file may be compressed.
         time: Column of time stamps.
-        target: Column to forecast.
+        target: Column to forecast, or [several,columns], which have columns of their own in the
+            forecast.
         horizon: Time steps to forecast.
-        series: Column that names the series; without it, the table is one series.
+        series: Column that names the series, or [several,columns] that do so together; without it,
+            the table is one series.
         known: Covariates known ahead: a column, or [several,columns].
         observed: Covariates known up to now only.
         static: Covariates constant within a series.
@@ -39,6 +47,8 @@ class Table:
             such codes; needs the extra `holidays`.
         missing: What is done about missing values and time steps: mask, error, zero, previous or
             linear.
+        wide: columns or rows, where each series has a column or a row of its own; the values are
+            then called as `target` says, and what names them as `series` or `time` do.
         drop_short: Whether to leave out series that are too short.
         context_length: Time steps to look back; by default the longest season of at most 2,000, or
             twice the horizon where that is longer.
@@ -47,13 +57,15 @@ class Table:
         season_length: Time steps, one or [several]; by default those of the frequency.
         validation_windows: Windows at the end of each series that stop the training.
         stride: Time steps between the starts of these; by default the horizon.
+        csv: How a CSV file is written, where that is not found or found wrong: options of
+            pandas.read_csv, such as '{sep: ;, decimal: ",", encoding: cp1252, dayfirst: true}'.
     """
 
     path: Path
     time: str
-    target: str
+    target: str | list[str]
     horizon: int
-    series: str | None = None
+    series: str | list[str] | None = None
     known: str | list[str] | None = None
     observed: str | list[str] | None = None
     static: str | list[str] | None = None
@@ -61,6 +73,7 @@ class Table:
     calendar: bool = True
     zone: str | None = None
     holidays: str | None = None
+    wide: str | None = None
     missing: str = "mask"
     drop_short: bool = False
     context_length: int | None = None
@@ -68,12 +81,13 @@ class Table:
     season_length: int | list[int] | None = None
     validation_windows: int | None = None
     stride: int | None = None
+    csv: dict[str, Any] | None = None
 
     @cached_property
     def data(self) -> drnn.ForecastData:
         """The rows with their roles, read and checked on first use."""
         return drnn.ForecastData.from_frame(
-            tables.read_table(self.path, text=[self.series]),
+            read_with_roles(self.path, self, self.csv),
             time=self.time,
             target=self.target,
             series=self.series,
@@ -84,6 +98,7 @@ class Table:
             calendar=self.calendar,
             zone=self.zone,
             holidays=self.holidays,
+            wide=self.wide,
             missing=self.missing,
         )
 
@@ -97,3 +112,16 @@ class Table:
         """Return those of some flags that were set, by name."""
         values = {name: getattr(self, name) for name in names}
         return {name: value for name, value in values.items() if value is not None}
+
+
+def read_with_roles(path: Path, roles: Any, csv: dict[str, Any] | None) -> pd.DataFrame:
+    """Return the rows of a file whose columns have roles, names of series as they are written."""
+    columns = {role: tables.column_tuple(role, getattr(roles, role)) for role in ROLES}
+    is_wide = roles.wide is not None
+    return tables.read_table(
+        path,
+        text=columns["series"],
+        time=roles.time,
+        needed=None if is_wide else [name for names in columns.values() for name in names],
+        csv=csv,
+    )

@@ -27,6 +27,9 @@ def fit_table(
     overwrite: bool = False,
     accelerator: str = "auto",
     weight: str | None = None,
+    keep_short: bool | None = None,
+    identity: bool | None = None,
+    target_normalizer: str | None = None,
     hidden_size: int | None = None,
     num_layers: int | None = None,
     dilation_base: int | None = None,
@@ -60,6 +63,11 @@ def fit_table(
         overwrite: Whether a model in that folder may be replaced.
         accelerator: cpu, gpu or another of Lightning's.
         weight: Column with the weight of every row in the loss.
+        keep_short: Whether series that are too short for all windows take part with those that
+            they have; by default they do, unless drop_short is given. Others are refused.
+        identity: Whether the name of the series is a covariate, where there are several.
+        target_normalizer: What scales the target: EncoderNormalizer, each window by its own
+            context, as by default; GroupNormalizer, each series; TorchNormalizer, all alike.
         hidden_size: Units per layer.
         num_layers: L; by default as deep as the context allows.
         dilation_base: M.
@@ -92,6 +100,8 @@ def fit_table(
     unfinished = out.with_name(f"{out.name}.unfinished")
     check_folder("out", unfinished)
     source = Table(path=data, **table)
+    if target_normalizer is not None:
+        overrides["target_normalizer"] = _normalizer(target_normalizer, source)
     with tables.held("out", out), _kept(unfinished):
         drnn.train(
             source.data,
@@ -111,6 +121,16 @@ def fit_table(
     print(f"Written: {out}")
 
 
+def _normalizer(name: str, source: Table) -> Any:
+    """Return one of pytorch-forecasting's normalisers of the target, by its name."""
+    from pytorch_forecasting import data
+
+    if name not in NORMALIZERS:
+        raise ValueError(f"`target_normalizer` must be one of {NORMALIZERS}, got {name!r}.")
+    options = {"groups": [source.data.roles.group]} if name == "GroupNormalizer" else {}
+    return getattr(data, name)(**options)
+
+
 @contextmanager
 def _kept(unfinished: Path) -> Iterator[None]:
     """Say where an interrupted training goes on from, if it has come so far."""
@@ -124,8 +144,11 @@ def _kept(unfinished: Path) -> Iterator[None]:
         raise
 
 
+NORMALIZERS = ("EncoderNormalizer", "GroupNormalizer", "TorchNormalizer")
+
 _OVERRIDES = {
     *("hidden_size", "num_layers", "dilation_base", "start_exponent", "dilations", "cell_type"),
     *("dropout", "residual", "level_anchor", "linear_length", "segment_length", "head_size"),
-    *("relative_loss", "learning_rate", "batch_size", "trust", "calibrated"),
+    *("relative_loss", "learning_rate", "batch_size", "trust", "calibrated", "keep_short"),
+    "identity",
 }

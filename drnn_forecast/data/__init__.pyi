@@ -11,29 +11,36 @@ from .datasets.continuation import (
     continued_rows as continued_rows,
     last_windows as last_windows,
 )
+from .datasets.forms import in_form as in_form, without_form as without_form
 from .datasets.horizon import past_the_end as past_the_end
 from .datasets.labels import with_new_labels as with_new_labels
 from .datasets.splits import Splits as Splits
 from .datasets.targets import target_spans as target_spans
 from .frames.data import ForecastData as ForecastData
 from .frames.facts import Facts as Facts
-from .frames.files import (
-    SUFFIXES as SUFFIXES,
-    read_table as read_table,
-    write_table as write_table,
-)
+from .frames.natives import as_pandas as as_pandas
 from .frames.places import closest as closest
-from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
+from .frames.roles import (
+    OBSERVED as OBSERVED,
+    Roles as Roles,
+    column_tuple as column_tuple,
+)
 from .frames.seasons import (
     default_seasons as default_seasons,
     mention_no_season as mention_no_season,
 )
+from .frames.wide import one_below_another as one_below_another
 from .frames.windows import (
     WindowPlan as WindowPlan,
     plan_windows as plan_windows,
 )
 from .holding import held as held
 from .identity import described as described, fingerprint as fingerprint
+from .reading.files import (
+    SUFFIXES as SUFFIXES,
+    read_table as read_table,
+    write_table as write_table,
+)
 from .sample import load_sample as load_sample
 from .whole import (
     filled as filled,

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pandas as pd
 
-from drnn_forecast.data import ForecastData, Roles, default_seasons
+from drnn_forecast.data import ForecastData, Roles, default_seasons, without_form
 from drnn_forecast.evaluation.comparison.blocks import observed, plainly_named
 from drnn_forecast.evaluation.scores import METRICS, scores_by_series
 from drnn_forecast.layers import checked_integer
@@ -55,6 +55,7 @@ def evaluate(
         data = data.in_zone(roles.zone)
     else:
         data = ForecastData.from_roles(data, roles)
+    data = without_form(data)
     if scale_season is None:
         scale_season = max(default_seasons(data.freq), default=1)
     horizon, whole = model.hparams["max_prediction_length"], data

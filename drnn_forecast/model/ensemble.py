@@ -16,12 +16,12 @@ from pytorch_forecasting.metrics import CrossEntropy
 from torch import Tensor
 from torch.utils.data import DataLoader, SequentialSampler
 
-from drnn_forecast.data import ForecastData
+from drnn_forecast.data import ForecastData, in_form, without_form
 from drnn_forecast.model.card import card_of_several
 from drnn_forecast.model.collection import WindowData
 from drnn_forecast.model.forecaster import DilatedRNNForecaster
 from drnn_forecast.model.losses import leading, levels_of, losses_of_targets
-from drnn_forecast.model.prediction import forecast_columns
+from drnn_forecast.model.prediction import forecast_columns, roles_of
 from drnn_forecast.model.saving.folder import (
     CONFIGURATION as MEMBER,
     content_of,
@@ -115,10 +115,14 @@ class Ensemble(AskedModel):
     ) -> pd.DataFrame:
         """Return the average forecast of every series: see `prediction.forecast`."""
         options: dict[str, Any] = {"future": future, "horizon": horizon, "origin": origin}
-        frames = [member.forecast(data, **options) for member in self.members]
-        columns = forecast_columns(self.members[0])
+        plain = without_form(data)
+        frames = [member.forecast(plain, **options) for member in self.members]
+        roles, ends = roles_of(self.members[0]), tuple(forecast_columns(self.members[0]))
+        keys = [] if roles is None else list(roles.keys)
+        columns = [name for name in frames[0] if name.endswith(ends) and name not in keys]
         values = self._averaged([part[columns].to_numpy() for part in frames])
-        return frames[0].assign(**dict(zip(columns, values.T, strict=True)))
+        averaged = frames[0].assign(**dict(zip(columns, values.T, strict=True)))
+        return in_form(averaged, data, [name for name in averaged if name not in columns], roles)
 
     def card(self) -> str:
         """Return a page of Markdown on all members, the first of them in full."""

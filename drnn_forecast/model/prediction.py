@@ -20,8 +20,10 @@ from drnn_forecast.data import (
     BatchedTimeSeriesDataSet,
     ForecastData,
     Roles,
+    as_pandas,
     continued_dataset,
     continued_rows,
+    in_form,
     past_the_end,
     renewable,
 )
@@ -61,6 +63,7 @@ def forecast(
     model's loss (`q0.1`, ...), or `prediction` for a loss without quantiles. A categorical target
     has the most likely label in `prediction`, and the probability of each label in `p(<label>)`.
     Of several targets, each has its columns with its name in front: `load_q0.1`, `sky_p(rain)`.
+    A frame of polars, Arrow or another library gives a forecast of that library.
 
     Args:
         model: A trained model. With `roles` among its hyperparameters it understands tidy frames;
@@ -78,7 +81,8 @@ def forecast(
         TypeError: A column has the wrong type.
     """
     rows, outputs = last_outputs(model, data, future, horizon, origin)
-    return pd.DataFrame({**rows, **_columns(evaluated(model), outputs)})
+    frame = pd.DataFrame({**rows, **_columns(evaluated(model), outputs)})
+    return in_form(frame, data, list(rows), roles_of(model))
 
 
 def last_outputs(
@@ -95,6 +99,12 @@ def last_outputs(
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
     warn_beyond(model, _read_targets(dataset))
     return rows, _outputs_of(evaluated(model), dataset)
+
+
+def roles_of(model: BaseModel) -> Roles | None:
+    """Return the roles of the columns that a model was trained on; None: it knows none."""
+    roles = model.hparams.get("roles")
+    return None if roles is None else Roles.from_dict(roles)
 
 
 def predict_quantiles(
@@ -249,6 +259,7 @@ def _past_the_end(
     origin: pd.Timestamp | str | int | None,
 ) -> tuple[BatchedTimeSeriesDataSet, Mapping[str, Any] | pd.DataFrame]:
     """Return the windows past the end of the data, and columns that name their targets."""
+    data, future = as_pandas(data), as_pandas(future)
     roles, trained = model.hparams.get("roles"), model.dataset_parameters
     parameters = _within(trained, horizon)
     if roles is None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytorch_forecasting.metrics import CrossEntropy, QuantileLoss
 from torch import Tensor
 
-from drnn_forecast.data import ForecastData
+from drnn_forecast.data import ForecastData, in_form
 from drnn_forecast.host import isolated_randomness, one_at_a_time, seed_draws
 from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.losses import (
@@ -24,7 +24,7 @@ from drnn_forecast.model.losses import (
     normalizers_of,
     reaches_of,
 )
-from drnn_forecast.model.prediction import BATCH_SIZE, last_outputs
+from drnn_forecast.model.prediction import BATCH_SIZE, last_outputs, roles_of
 
 PATH = "path"
 """The column with the number of a path."""
@@ -99,7 +99,7 @@ def sample_paths(
             scores = _scores(frame.iloc[::steps, :-1], first, number, count, seed)
             drawn = _drawn(members, number, of_target, count, average, scores)
             paths[name] = _values(first, number, drawn.transpose(1, 2).reshape(-1))
-    return paths
+    return in_form(paths, data, list(rows), roles_of(first))
 
 
 def _scores(series: pd.DataFrame, model: Any, number: int, count: int, seed: int) -> Tensor:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from drnn_forecast.data import ForecastData, Roles
+from drnn_forecast.data import ForecastData, Roles, one_below_another
 from drnn_forecast.model.card import card
 from drnn_forecast.model.prediction import forecast
 from drnn_forecast.model.sampling import sample_paths
@@ -188,19 +188,27 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
             shown, and values at the forecast's own times as what came.
         roles: What the columns are.
     """
-    names = {roles.time: "time", roles.target: "actual"}
-    if roles.series is not None:
-        names[roles.series] = "series"
+    columns = list(roles.series_columns)
+    if roles.targets:
+        forecast = one_below_another(forecast, roles)
+        is_frame = data is not None and not isinstance(data, ForecastData)
+        data = ForecastData.from_roles(data, roles) if is_frame else data
 
     def named(frame: pd.DataFrame) -> pd.DataFrame:
-        renamed = frame.rename(columns=names).astype({"time": forecast[roles.time].dtype})
-        return renamed if "series" in renamed else renamed.assign(series=roles.target)
+        renamed = frame.rename(columns={roles.time: "time", roles.target: "actual"})
+        if isinstance(renamed["time"].dtype, pd.PeriodDtype):
+            renamed["time"] = renamed["time"].dt.to_timestamp()
+        if len(columns) == 1:
+            return renamed.assign(series=frame[columns[0]])
+        names = frame[columns].astype(str).agg("/".join, axis=1) if columns else roles.target
+        return renamed.assign(series=names)
 
     rows = named(forecast)
     if data is None:
         history = rows.iloc[:0].assign(actual=float("nan"))
     else:
         history = named(data.history if isinstance(data, ForecastData) else data)
+        history = history.astype({"time": rows["time"].dtype})
     start, end = rows["time"].min(), rows["time"].max()
     shown = history["time"].between(start - 3 * (end - start), start, inclusive="left")
     after = history["time"].between(start, end) & history["actual"].notna()
@@ -209,5 +217,7 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         history[shown],
         history[after] if after.any() else None,
         unit=roles.target,
-        title=f"Forecast from {start:%d %B %Y, %H:%M}",
+        title=f"Forecast from {start:%d %B %Y, %H:%M}"
+        if isinstance(start, pd.Timestamp)
+        else f"Forecast from {start}",
     )

@@ -48,7 +48,7 @@ NONE_IS_A_VALUE = ("read_length", "linear_length", "segment_length")
 
 
 def train(
-    data: ForecastData | pd.DataFrame,
+    data: ForecastData | Any,
     horizon: int,
     *,
     preset: str = "medium",
@@ -191,10 +191,9 @@ def _with_roles(
             )
         return data, overrides
     others = {name: value for name, value in overrides.items() if name not in roles}
-    missing = [name for name in ("time", "target") if name not in roles]
-    if missing:
+    if "target" not in roles:
         raise ValueError(
-            f"`{missing[0]}` must name a column of the frame `data`; pass it, or a ForecastData."
+            "`target` must name a column of the frame `data`; pass it, or a ForecastData."
         )
     return ForecastData.from_frame(data, **roles), others
 

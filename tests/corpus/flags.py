@@ -102,6 +102,14 @@ def flag_cases():
         ("known", "[1,2]", 2, "is not in"),
         ("known", "[price", 2, "is not in"),
         ("overwrite", "maybe", 2, KIND),
+        ("csv", "{sep: ','}", 0, ""),
+        ("csv", "{seperator: ','}", 2, "`csv` has no option 'seperator'"),
+        ("csv", "{encoding: utf-9}", 2, "`encoding` must be one that Python knows"),
+        ("csv", ";", 2, KIND),
+        ("wide", "sideways", 2, "`wide` must be 'columns', 'rows'"),
+        ("series", "[unique_id,region]", 0, ""),
+        ("target", "[y,price]", 0, ""),
+        ("target_normalizer", "os.system", 2, "`target_normalizer` must be one of"),
         ("target", "y\udcff", 2, "is not in"),
     ]:
         shown = value if len(value) < 30 else f"{value[:12]}... of {len(value)}"

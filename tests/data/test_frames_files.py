@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from drnn_forecast.data.frames.files import read_table, write_table
+from drnn_forecast.data.reading.files import read_table, write_table
 
 TABLE = pd.DataFrame({"a": [1, 2], "b": ["x", "y"], "c": [0.5, 1.5]})
 SUFFIXES = [".csv", ".parquet"]
@@ -75,9 +75,9 @@ def test_a_table_without_rows_is_named(tmp_path, suffix):
         read_table(path)
 
 
-@pytest.mark.parametrize("name", ["table.xlsx", "table", "table.csv.gz"])
+@pytest.mark.parametrize("name", ["table.xlsx", "table", "table.gz", "table.parquet.gz"])
 def test_another_suffix_is_refused_before_anything_is_read_or_written(tmp_path, name):
-    message = "must be named .csv or .parquet, got"
+    message = r"must be named \.csv or \.parquet, (or|got)"
     with pytest.raises(ValueError, match=message):
         read_table(tmp_path / name)
     with pytest.raises(ValueError, match=message):
@@ -89,10 +89,9 @@ def test_another_suffix_is_refused_before_anything_is_read_or_written(tmp_path, 
     ("name", "content", "message"),
     [
         ("t.csv", b"PAR1\0\0\0", "not a CSV file: it holds binary data"),
-        ("t.csv", b"a,b\n\xff\xfe\xfa,1\n", "must be text in UTF-8, but line 2"),
+        ("t.csv", b"a,b\n\xff\x81\xfa,1\n", "must be text in UTF-8, but line 2"),
         ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "in its header, 2, but line 3 has 4"),
         ("t.csv", b"\n\n", "not a readable CSV file"),
-        ("t.csv", b"a;b\n1;2\n", "separated by commas, but its header is 'a;b'"),
         ("t.parquet", b"a,b\n1,2\n", "not a readable Parquet file"),
         ("t.parquet", b"PAR1 and then nothing PAR1", "not a readable Parquet file"),
     ],
@@ -149,6 +148,6 @@ def test_a_column_name_occurs_once(tmp_path):
 
 
 def test_a_line_that_is_no_utf_8_is_named(tmp_path):
-    (tmp_path / "table.csv").write_bytes(b"id,y\nx,1\n\xe4,2\n")
-    with pytest.raises(ValueError, match="must be text in UTF-8, but line 3 has the byte 0xE4"):
+    (tmp_path / "table.csv").write_bytes(b"id,y\nx,1\n\x81,2\n")
+    with pytest.raises(ValueError, match="must be text in UTF-8, but line 3 has the byte 0x81"):
         read_table(tmp_path / "table.csv")

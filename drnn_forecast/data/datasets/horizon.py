@@ -10,7 +10,7 @@ from drnn_forecast.data.datasets.gaps import allowing, is_lacking, mention_unmar
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
-from drnn_forecast.data.frames.horizon import as_trained, check_lengths, window_columns
+from drnn_forecast.data.frames.horizon import as_trained, window_columns
 from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import TIME_INDEX, Roles
@@ -54,12 +54,12 @@ def make_forecast_dataset(
     panel = as_trained(panel, parameters)
     lags = parameters.get("lags") or {}
     lag = max((max(steps) for steps in lags.values()), default=0)
-    check_lengths(panel, parameters, lag)
     columns = window_columns(
         panel,
         future,
         context=parameters["max_encoder_length"] + lag,
         horizon=parameters["max_prediction_length"],
+        least=max(parameters["min_encoder_length"] + lag, 1),
     )
     parameters = {**parameters, "weight": None}
     if is_lacking(columns):

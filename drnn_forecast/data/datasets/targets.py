@@ -26,12 +26,8 @@ def target_columns(
         lengths = lengths.clip(max=steps)
     starts = np.cumsum(lengths) - lengths
     positions = np.repeat(first - starts, lengths) + np.arange(lengths.sum())
-    columns: dict[str, Any] = {}
-    if panel.roles.series is not None:
-        rows = np.repeat(panel.last_rows[codes], lengths)
-        columns[panel.roles.series] = panel.rows[panel.roles.series].array[rows]
-    columns[panel.roles.time] = panel.grid.column(positions)
-    return columns
+    columns = panel.keys_of(np.repeat(codes, lengths))
+    return {**columns, panel.roles.time: panel.times_at(positions)}
 
 
 def target_spans(

@@ -1,4 +1,4 @@
-"""How a column that holds no time stamps becomes one that does, in Python that a user can copy."""
+"""What numbers are dates, and how a column that holds no time stamps becomes one that does."""
 
 import numpy as np
 import pandas as pd
@@ -13,51 +13,39 @@ FORMATS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14
 UNITS = {"s": range(9, 11), "ms": range(12, 14), "us": range(15, 17), "ns": range(18, 20)}
 """Digits of the time since 1970, in each unit."""
 
-TEXTS = {
-    r"\d{4}-?Q[1-4]": "pd.PeriodIndex({}, freq='Q').to_timestamp()",
-    r"\d{4}M\d{1,2}": "pd.to_datetime({}, format='%YM%m')",
-    r"\d{4}-W\d{2}": "pd.to_datetime({} + '-1', format='%G-W%V-%u')",
-}
-"""Periods as text, and what makes time stamps of a column of them."""
+YEARS_ALONE = FORMATS[4]
+"""The form of years, which count steps as well."""
+
+UNITS_IN_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def form_of_numbers(numbers: NDArray[np.float64]) -> str | None:
+    """Return the form of dates that whole numbers are, or their unit since 1970; None: neither."""
+    if len(numbers) == 0 or not (numbers % 1 == 0).all() or (numbers < 0).any():
+        return None
+    text = pd.Series(numbers).map("{:.0f}".format)
+    for digits, form in FORMATS.items():
+        if (text.str.len() == digits).all() and is_dates(text, form):
+            return form
+    return next((unit for unit, own in UNITS.items() if text.str.len().isin(own).all()), None)
 
 
 def how_to_convert(values: pd.Series, frame: str) -> str:
     """Return what to do about a time column; `frame` is what its frame is called."""
     column = f"{frame}[{values.name!r}]"
     kind = pd.api.types.infer_dtype(values)
-    if kind == "period":
-        return f"convert it with `pd.PeriodIndex({column}).to_timestamp()`"
     if kind == "boolean":
         return "give another column as `time`"
-    for pattern, expression in TEXTS.items():
-        if kind == "string" and values.dropna().str.fullmatch(pattern).all():
-            return f"convert it with `{expression.format(column)}`"
-    numbers = pd.to_numeric(values, errors="coerce")[values.notna()].to_numpy(np.float64)
-    if len(numbers) == 0 or np.isnan(numbers).any():
-        return f"convert it with `pd.to_datetime({column}, format=...)`"
-    if values.dtype.kind == "O":
-        column = f"pd.to_numeric({column})"
-    return from_numbers(numbers, values, column)
-
-
-def from_numbers(numbers: NDArray[np.float64], values: pd.Series, column: str) -> str:
-    """Return what makes time stamps of numbers, which the expression `column` has.
-
-    Digits are dates (`202401`, `20240131`) or the time since 1970; other numbers count steps.
-    """
-    text = pd.Series(numbers).map("{:.0f}".format)
-    is_whole = bool((numbers % 1 == 0).all())
-    for digits, form in FORMATS.items():
-        if is_whole and (text.str.len() == digits).all() and is_dates(text, form):
-            is_plain = values.dtype.kind in "iu" and not values.hasnans
-            plain = "str)" if is_plain else "'Int64').astype('string')"
-            return f"convert it with `pd.to_datetime({column}.astype({plain}, format={form!r})`"
-    for unit, lengths in UNITS.items():
-        if text.str.len().isin(lengths).all():
-            return f"convert it with `pd.to_datetime({column}, unit={unit!r})`"
+    if kind == "floating" or kind.startswith("timedelta"):
+        days = column if kind == "floating" else f"{column}.dt.total_seconds()"
+        unit = "D" if kind == "floating" else "s"
+        return (
+            f"convert it with `pd.Timestamp('2024-01-01') + pd.to_timedelta({days}, unit={unit!r})`"
+            ", and the time of number 0 and the length of a step in place of these"
+        )
     return (
-        f"convert it with `pd.Timestamp('2024-01-01') + pd.to_timedelta({column}, unit='D')`, and "
-        "the time of number 0 and the length of a step in place of these"
+        f"convert it with `pd.to_datetime({column}, format=...)`, or say its form at the command "
+        "line, such as `--csv '{date_format: \"%d.%m.%Y\"}'`"
     )
 
 

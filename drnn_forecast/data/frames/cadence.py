@@ -1,5 +1,6 @@
 """How many steps of a frequency make a day, a week and a year, by the calendar of its alias."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,6 +10,8 @@ from typing import Final
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 from pandas.tseries.offsets import Tick
+
+from drnn_forecast.data.frames.trading import TRADING
 
 DAY: Final = Fraction(1)
 WEEK: Final = Fraction(7)
@@ -35,8 +38,12 @@ class Cadence:
 
     @property
     def days(self) -> float:
-        """The length of a step, in days, on average."""
-        return float(YEAR / self.per_year)
+        """The length of a step, in days, on average; infinite where steps are counted."""
+        return float(YEAR / self.per_year) if self.per_year else math.inf
+
+
+COUNTED: Final = Cadence(Fraction(0), Fraction(0), Fraction(0))
+"""That of steps that are counted, of which no calendar is known."""
 
 
 def in_days(count: Fraction) -> Cadence:
@@ -77,7 +84,9 @@ def cadence_of(freq: str) -> Cadence:
     Raises:
         ValueError: Its calendar is not known.
     """
-    offset = to_offset(freq)
+    if freq.isdigit():
+        return COUNTED
+    offset = to_offset("B" if freq == TRADING else freq)
     alias = offset.rule_code.split("-")[0]
     if alias not in OF_ALIAS and isinstance(offset, Tick):
         return in_days(Fraction(pd.Timedelta(days=1).value, pd.Timedelta(offset).value))

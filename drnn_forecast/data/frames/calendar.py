@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.cadence import YEAR, cadence_of
+from drnn_forecast.data.frames.cadence import COUNTED, YEAR, cadence_of
 from drnn_forecast.data.frames.roles import CALENDAR_PREFIX
 
 HOUR = CALENDAR_PREFIX + "hour"
@@ -88,6 +88,8 @@ def calendar_categoricals(freq: str) -> list[str]:
     unless steps are whole years.
     """
     step = cadence_of(freq)
+    if step == COUNTED:
+        return []
     years = step.days / float(YEAR)
     suits = {
         HOUR: step.per_day.numerator != 1 and not step.is_of_years,

@@ -1,7 +1,7 @@
 """What a frame must be like, and what is said when it is not."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from drnn_forecast.data.frames.places import (
     first_place,
     in_series,
     place,
+    series_at,
     shown,
     some,
 )
@@ -78,22 +79,18 @@ def check_columns(frame: pd.DataFrame, columns: Iterable[str], name: str) -> Non
     for column in columns:
         if column in frame.columns:
             continue
-        if column in frame.index.names:
-            raise ValueError(
-                f"{column!r} must be a column of `{name}`, but is its index; use `.reset_index()`."
-            )
         raise ValueError(
             f"Column {column!r} is not in `{name}`{closest(column, list(frame.columns))}; its "
             f"columns are {some(frame.columns, limit=20)}."
         )
 
 
-def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, name: str) -> None:
+def check_series_names(column: str, codes: NDArray[np.int64], names: Names, name: str) -> None:
     """Raise unless every row names its series (code -1: none), in values that differ as text."""
     missing = codes < 0
     if missing.any():
         raise ValueError(
-            f"Series column {roles.series!r} of `{name}` must name a series in every row, but is "
+            f"Series column {column!r} of `{name}` must name a series in every row, but is "
             f"empty in {counted(missing.sum(), 'row')}, first in row {missing.argmax()}; fill or "
             "drop them."
         )
@@ -101,7 +98,7 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
     cut = [text for text in names if isinstance(text, str) and "\0" in text]
     if cut:
         raise ValueError(
-            f"Series column {roles.series!r} of `{name}` must hold text, but has a NUL character "
+            f"Series column {column!r} of `{name}` must hold text, but has a NUL character "
             f"in {some(cut)}; rename them."
         )
     if kind == "string":
@@ -109,7 +106,7 @@ def check_series_names(codes: NDArray[np.int64], names: Names, roles: Roles, nam
     alike = names[pd.Index(labels_of(names)).duplicated(keep=False)]
     if len(alike) or kind.startswith("mixed"):
         raise ValueError(
-            f"Series column {roles.series!r} of `{name}` must hold names of one type, but has "
+            f"Series column {column!r} of `{name}` must hold names of one type, but has "
             f"{some(alike if len(alike) else names)}; convert it with `.astype(str)`."
         )
 
@@ -183,7 +180,7 @@ def check_unique(rows: Rows, roles: Roles) -> None:
 
 def is_clock_change(times: pd.Series, months: set[int]) -> bool:
     """Whether all stamps lie in the small hours of Sundays in these months, without a zone."""
-    if times.dt.tz is not None:
+    if not types.is_datetime64_dtype(times.dtype):  # in a zone, periods or counts
         return False
     sundays = (times.dt.dayofweek == 6) & (times.dt.hour < 4) & times.dt.month.isin(months)
     is_hourly = (times.dt.floor("D") != times).any()
@@ -194,8 +191,8 @@ def check_observed(rows: Rows, roles: Roles, is_observed: NDArray[np.bool_]) -> 
     """Raise where a series has no target at all; `is_observed` tells which rows have one."""
     empty = np.bincount(rows.codes, weights=is_observed) == 0
     if empty.any():
-        first = int(np.flatnonzero(empty[rows.codes])[0])
-        names = "" if roles.series is None else f" {shown(rows[roles.series].iloc[first])}"
+        own = series_at(rows, roles, int(np.flatnonzero(empty[rows.codes])[0]))
+        names = "" if own is None else f" {shown(own)}"
         raise ValueError(
             f"Every series needs target values, but target column {roles.target!r} is empty in all "
             f"rows of {counted(empty.sum(), 'series')}, first{names}; drop the series, or fill it."
@@ -283,9 +280,7 @@ def check_static(rows: Rows, roles: Roles) -> None:
             )
 
 
-def check_on_grid(
-    rows: Rows, roles: Roles, is_off: NDArray[np.bool_], origin: pd.Timestamp
-) -> None:
+def check_on_grid(rows: Rows, roles: Roles, is_off: NDArray[np.bool_], origin: Any) -> None:
     """Raise where a stamp does not lie on the grid of the frequency."""
     if is_off.any():
         raise ValueError(
@@ -297,11 +292,11 @@ def check_on_grid(
 
 
 def check_gap_free(
-    rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Sequence[Any]
+    rows: Rows, roles: Roles, missing: NDArray[np.int64], first_missing: Any
 ) -> None:
     """Refuse or tell of `missing` steps before rows, each gap from a `first_missing` stamp on."""
     gaps = np.flatnonzero(missing)
-    name = None if roles.series is None else rows[roles.series].iloc[gaps[0]]
+    name = series_at(rows, roles, int(gaps[0]))
     stamps = pd.Series(first_missing)
     spring = is_clock_change(stamps, months={3, 4, 9, 10}) and (missing[gaps] == 1).all()
     hint = SUMMER_TIME_HINT if spring else ""

@@ -16,7 +16,7 @@ from drnn_forecast.data.frames.calendar import (
 from drnn_forecast.data.frames.holidays import holiday_features, holiday_reals
 from drnn_forecast.data.frames.kinds import Column, as_numbers, as_text
 from drnn_forecast.data.frames.panel import Panel
-from drnn_forecast.data.frames.roles import BEFORE, ONLY_SERIES, TIME_INDEX
+from drnn_forecast.data.frames.roles import BEFORE, TIME_INDEX
 
 
 def variables(panel: Panel) -> dict[str, list[str]]:
@@ -50,9 +50,9 @@ def variables(panel: Panel) -> dict[str, list[str]]:
 def model_frame(rows: pd.DataFrame, positions: NDArray[np.int64], panel: Panel) -> pd.DataFrame:
     """Return the columns that a dataset needs, one row for each of `rows`."""
     roles = panel.roles
-    group = ONLY_SERIES if roles.series is None else as_text(rows[roles.series])
-    columns = model_columns(rows, pd.DatetimeIndex(rows[roles.time]), panel.rows.codes, panel)
-    columns = {TIME_INDEX: positions, roles.group: group, **columns}
+    times = pd.DatetimeIndex(panel.rows.times)
+    columns = model_columns(rows, times, panel.rows.codes, panel)
+    columns = {TIME_INDEX: positions, roles.group: panel.labels[panel.rows.codes], **columns}
     if panel.lacks_values:
         columns[f"{BEFORE}{roles.target}"] = panel.before
     return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))

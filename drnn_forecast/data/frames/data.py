@@ -9,18 +9,18 @@ import dataclasses
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.checks import check_columns, check_frame
 from drnn_forecast.data.frames.facts import Facts
 from drnn_forecast.data.frames.holidays import mention_holidays
 from drnn_forecast.data.frames.horizon import as_trained
-from drnn_forecast.data.frames.intake import named_alike, take_in, with_stamps
-from drnn_forecast.data.frames.kinds import as_numbers
+from drnn_forecast.data.frames.intake import has_no_rows, named_alike, read_ahead, take_in
+from drnn_forecast.data.frames.kinds import as_numbers, stamps_of
+from drnn_forecast.data.frames.natives import time_of_index, without_rows
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import MISSING, Roles, column_tuple
@@ -44,31 +44,38 @@ class ForecastData:
         future: The rows after it: series, time and known covariates, every other column empty.
             May have no rows.
         roles: What the columns are; `freq` and `zone` are given.
+        form: An empty frame of the library that the user's frame was of, in which forecasts come
+            back; None: pandas.
     """
 
     history: pd.DataFrame
     future: pd.DataFrame
     roles: Roles
+    form: Any = None
 
     @classmethod
     def from_frame(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         *,
-        time: str,
-        target: str,
-        series: str | None = None,
+        target: str | Sequence[str],
+        time: str | None = None,
+        series: str | Sequence[str] | None = None,
         known: Sequence[str] = (),
         observed: Sequence[str] = (),
         static: Sequence[str] = (),
-        freq: str | None = None,
+        freq: str | int | None = None,
         calendar: bool = True,
         zone: str | None = None,
         holidays: str | None = None,
+        wide: str | None = None,
         missing: str = MISSING[0],
-        future: pd.DataFrame | pd.Timestamp | str | None = None,
+        future: Any = None,
     ) -> ForecastData:
         """Return the data of a frame, as `from_roles` does; the roles are those of `Roles`.
+
+        Without `time`, the index of the frame holds the times; its column is then called as the
+        index is, or "index".
 
         Example:
             >>> days = pd.date_range("2024-01-01", periods=4, freq="D")
@@ -77,16 +84,17 @@ class ForecastData:
             'D'
         """
         roles = Roles(
-            time=time,
-            target=target,
-            series=series,
+            time=time_of_index(frame) if time is None else time,
+            target=cast(Any, target),
+            series=cast(Any, series),
             known=column_tuple("known", known),
             observed=column_tuple("observed", observed),
             static=column_tuple("static", static),
-            freq=freq,
+            freq=cast(Any, freq),
             calendar=calendar,
             zone=zone,
             holidays=holidays,
+            wide=wide,
             missing=missing,
         )
         data = cls.from_roles(frame, roles, future=future)
@@ -96,11 +104,11 @@ class ForecastData:
     @classmethod
     def from_roles(
         cls,
-        frame: pd.DataFrame,
+        frame: Any,
         roles: Roles,
         *,
         missing: str | None = None,
-        future: pd.DataFrame | pd.Timestamp | str | None = None,
+        future: Any = None,
     ) -> ForecastData:
         """Return the data of a frame, after every check; the frame itself is left as it is.
 
@@ -109,7 +117,9 @@ class ForecastData:
         otherwise their target is missing.
 
         Args:
-            frame: One row per series and time stamp. Stamps may be ISO 8601 text.
+            frame: One row per series and time, of pandas, polars, Arrow or another library that
+                narwhals knows; keys may be its index. Times are stamps, periods, whole numbers that
+                count steps, or text of dates.
             roles: What its columns are.
             missing: What is done about missing values; None: what `roles.missing` says.
             future: More future rows: series, time and known covariates. Or the time from which on
@@ -118,19 +128,30 @@ class ForecastData:
         Raises:
             TypeError: An argument or a column has the wrong type.
             ValueError: A column is missing or has an infinite value, or an empty one where these
-                are refused, a series has no target at all, a stamp is repeated or off the grid, the frequency cannot be inferred or differs between
-                series, a static covariate varies, a known covariate is not known ahead, or there
-                is no calendar of a country.
+                are refused, a series has no target at all, a stamp is repeated or off the grid, the
+                frequency cannot be inferred or differs between series, a static covariate varies, a
+                known covariate is not known ahead, or there is no calendar of a country.
             ImportError: `holidays` are asked for and the package of that name is not installed.
         """
         if missing is not None:
             roles = dataclasses.replace(roles, missing=missing)
-        return cls._of(*take_in(frame, roles, future=future))
+        return cls._of(*take_in(frame, roles, future=future), without_rows(frame))
 
     @property
     def series_names(self) -> tuple[Hashable, ...]:
-        """The name of each series, in the order of the history; ("series",) where it is one."""
+        """The name of each series, in the order of the history; ("series",) where it is one.
+
+        Where several columns name a series together, their labels are joined, such as "a/1".
+        """
         return self.panel.names
+
+    def series_of(self, rows: pd.DataFrame) -> pd.Series:
+        """Return the name of each row's series, as `series_names` has it."""
+        columns = self.roles.series_columns
+        if len(columns) == 1:
+            return rows[columns[0]]
+        names = pd.Series(self.series_names, dtype=object).array
+        return pd.Series(names[self.panel.code_of(rows)], index=rows.index)
 
     @property
     def observed_target(self) -> NDArray[np.float64]:
@@ -181,15 +202,13 @@ class ForecastData:
         check_end(past.panel, origin)
         return past
 
-    def with_future(self, future: pd.DataFrame | None) -> ForecastData:
+    def with_future(self, future: Any) -> ForecastData:
         """Return the data with more future rows: series, time and known covariates."""
-        if future is None or (isinstance(future, pd.DataFrame) and future.empty):
+        if future is None or has_no_rows(future):
             return self
-        check_frame(future, "future")
-        check_columns(future, (*self.roles.keys, *self.roles.known), "future")
-        given, _ = with_stamps(future, self.roles, "future")
-        given = named_alike(given, self.panel)
-        return self._of(*take_in(self.history, self.roles, future=given, cut=self.future))
+        given = named_alike(read_ahead(future, self.panel), self.panel)
+        taken = take_in(self.history, self.roles, future=given, cut=self.future)
+        return self._of(*taken, self.form)
 
     def in_zone(self, zone: str | None) -> ForecastData:
         """Return the data with the same instants in another time zone (`Roles.zone`); None: as is.
@@ -201,13 +220,13 @@ class ForecastData:
         roles = dataclasses.replace(self.roles, zone=zone or self.roles.zone)
         if roles == self.roles:
             return self
-        return self._of(*take_in(self.history, roles, future=None, cut=self.future))
+        return self._of(*take_in(self.history, roles, future=None, cut=self.future), self.form)
 
     @classmethod
-    def _of(cls, panel: Panel, later: pd.DataFrame | None) -> ForecastData:
+    def _of(cls, panel: Panel, later: pd.DataFrame | None, form: Any) -> ForecastData:
         """Return the data of a history and future rows that have passed every check."""
         history = panel.rows.frame.reset_index(drop=True)
-        return cls(history, history.iloc[:0] if later is None else later, panel.roles)
+        return cls(history, history.iloc[:0] if later is None else later, panel.roles, form)
 
     def only(self, kept: NDArray[np.bool_]) -> ForecastData:
         """Return the data with the marked rows of the history, the last ones of each series."""
@@ -273,8 +292,8 @@ class ForecastData:
             ValueError: A number is out of range, a series is too short, or a variable of `like`
                 is lacking.
         """
-        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.gaps import allowing
+        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
         if drop_short and keep_short:
@@ -316,7 +335,8 @@ class ForecastData:
 
         The horizon, the contexts, encoders and scalers are those of training. New series and
         categories get the label of the unknown. Known covariates come from `future`. Targets and
-        observed covariates hold the last observed value, for want of another.
+        observed covariates hold the last observed value, for want of another. A series shorter than
+        the shortest context is as if it had stood at its first value before.
 
         Args:
             parameters: `get_parameters()` of the training dataset.
@@ -324,8 +344,8 @@ class ForecastData:
                 the same windows are then made in a tenth of the time.
 
         Raises:
-            ValueError: A variable of training is lacking, a series is too short, or known
-                covariates do not reach to the end of the horizon.
+            ValueError: A variable of training is lacking, or known covariates do not reach to the
+                end of the horizon.
         """
         from drnn_forecast.data.datasets.horizon import make_forecast_dataset
 
@@ -345,4 +365,5 @@ class ForecastData:
     @cached_property
     def panel(self) -> Panel:
         """The history, numbered by series and time step."""
-        return Panel(Rows.of(self.history, self.roles), self.roles)
+        ahead = stamps_of(self.future[self.roles.time]) if len(self.future) else None
+        return Panel(Rows.of(self.history, self.roles), self.roles, ahead=ahead)

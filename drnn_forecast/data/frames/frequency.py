@@ -1,8 +1,9 @@
 """The regular grid that the time stamps of a frame lie on."""
 
+import logging
 import math
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -14,6 +15,9 @@ from pandas.tseries.offsets import BaseOffset, Day, Tick
 
 from drnn_forecast.data.frames.cadence import cadence_of
 from drnn_forecast.data.frames.places import counted, in_series, shown
+from drnn_forecast.data.frames.trading import TRADING, TradingDays, are_trading_days
+
+logger = logging.getLogger("drnn_forecast.data")
 
 Stamps: TypeAlias = pd.DatetimeIndex | pd.arrays.DatetimeArray
 
@@ -33,11 +37,16 @@ class Grid:
 
     origin: pd.Timestamp
     freq: str
+    trading: TradingDays | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, times: Stamps, freq: str) -> "Grid":
-        """Return the grid that starts at the earliest of some stamps."""
-        return cls(times[times.asi8.argmin()], freq)
+    def of(cls, times: Stamps, freq: str, ahead: Stamps | None = None) -> "Grid":
+        """Return the grid that starts at the earliest of some stamps.
+
+        Of trading days, the stamps are all that there are, and `ahead` some of those to come.
+        """
+        trading = TradingDays.of(times, ahead) if freq == TRADING else None
+        return cls(times[times.asi8.argmin()], freq, trading)
 
     @property
     def offset(self) -> BaseOffset:
@@ -58,6 +67,8 @@ class Grid:
             elapsed = times.asi8.view(f"M8[{times.unit}]") - self.origin.asm8
             steps, rest = np.divmod(elapsed, self.step)
             return np.where(rest == np.timedelta64(0), steps, OFF_GRID)
+        if self.trading is not None:
+            return self.trading.positions(times)
         stamps = self.by_calendar(end=times.max().tz_localize(None))
         found = stamps.as_unit(times.unit).get_indexer(pd.DatetimeIndex(times))
         return np.asarray(found, dtype=np.int64)
@@ -70,6 +81,8 @@ class Grid:
             times = pd.DatetimeIndex(self.in_utc(positions, self.step))
             zone = self.origin.tz
             return times if zone is None else times.tz_localize("UTC").tz_convert(zone)
+        if self.trading is not None:
+            return self.trading.stamps(positions, self.origin)
         stamps = self.by_calendar(periods=int(positions.max()) + 1)
         return pd.DatetimeIndex(stamps[positions]).as_unit(self.origin.unit)
 
@@ -126,7 +139,14 @@ def resolve_frequency(
             "grid of which at least half is present (three stamps are the least); give `freq`, "
             f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
         )
-    shared, _ = best
+    shared, lacking = best
+    if shared == "B" and lacking and are_trading_days(times, codes):
+        logger.warning(
+            "Working days are missing from time column %r in all series at once: they are taken as "
+            "trading days (`freq='trading'`); with `freq='B'` these days count as missing.",
+            column,
+        )
+        return TRADING
     for code in poor_fits(times, codes, shared, len(names)):
         stamps = times[codes == code]
         own, missing = best_fit(stamps) or (shared, math.inf)
@@ -139,9 +159,18 @@ def resolve_frequency(
     return shared
 
 
+def is_counted(freq: str) -> bool:
+    """Return whether a frequency is a number, of steps that are counted."""
+    return freq.isdigit()
+
+
 @cache
 def elapsed_step(freq: str) -> np.timedelta64 | None:
     """Return the length of a step of hours or less, None for days and longer ones."""
+    if is_counted(freq):
+        return np.timedelta64(int(freq), "s")
+    if freq == TRADING:
+        return None
     offset = to_offset(freq)
     is_elapsed = isinstance(offset, Tick) and not isinstance(offset, Day)
     return pd.Timedelta(offset).to_timedelta64() if is_elapsed else None
@@ -149,7 +178,11 @@ def elapsed_step(freq: str) -> np.timedelta64 | None:
 
 @cache
 def parse_frequency(freq: str) -> str:
-    """Return the alias as pandas spells it."""
+    """Return the alias as pandas spells it; a number is one of steps that are counted."""
+    if is_counted(freq) and int(freq) > 0:
+        return str(int(freq))
+    if freq == TRADING:
+        return freq
     try:
         offset = to_offset(freq)
     except ValueError as error:

@@ -9,28 +9,33 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from drnn_forecast.data.frames.columns import model_columns, variables
-from drnn_forecast.data.frames.kinds import is_real
+from drnn_forecast.data.frames.kinds import is_real, stamps_of
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, series_place
 from drnn_forecast.data.frames.roles import BEFORE, KINDS, MARK, TIME_INDEX
 
 
 def window_columns(
-    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int
+    panel: Panel, future: pd.DataFrame | None, *, context: int, horizon: int, least: int
 ) -> dict[str, NDArray[Any]]:
     """Return the columns of a dataset for the last steps of every series and the next ones.
 
     One series follows the other, complete and in order of time. The rows ahead repeat the last one
-    but for time and known covariates.
+    but for time and known covariates. A series of fewer than `least` rows is as if it had stood at
+    its first row before.
     `future` has the known covariates.
     """
     roles, history = panel.roles, panel.rows
-    recent = np.flatnonzero(panel.steps_to_end < context)
+    early, steps_before = rows_before(panel, least)
+    recent = np.concatenate([early, np.flatnonzero(panel.steps_to_end < context)])
     last = np.repeat(panel.last_rows, horizon)
     ahead = panel.positions[last] + np.tile(np.arange(1, horizon + 1), len(panel.names))
     rows = np.concatenate([recent, last])
     order = np.argsort(panel.rows.codes[rows], kind="stable")
-    rows, positions = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
+    rows, shown_at = rows[order], np.concatenate([panel.positions[recent], ahead])[order]
+    steps = np.zeros(len(rows), dtype=np.int64)
+    steps[: len(early)] = steps_before
+    positions = shown_at - steps[order]
     values = {name: history[name].array[rows] for name in (roles.target, *roles.covariates)}
     if roles.known:
         future = history.frame.iloc[:0] if future is None else future
@@ -43,15 +48,26 @@ def window_columns(
         TIME_INDEX: positions,
         roles.group: panel.labels[panel.rows.codes[rows]],
         **before,
-        **model_columns(values, panel.grid.column(positions), panel.rows.codes[rows], panel),
+        **model_columns(values, panel.grid.column(shown_at), panel.rows.codes[rows], panel),
     }
+
+
+def rows_before(panel: Panel, least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first rows of series with fewer than `least`, as often as rows are lacking.
+
+    Beside them, how many time steps each is to stand before the first row itself.
+    """
+    lacking = np.maximum(least - panel.sizes, 0)
+    first = panel.last_rows - panel.sizes + 1
+    within = np.arange(lacking.sum()) - np.repeat(np.cumsum(lacking) - lacking, lacking)
+    return np.repeat(first, lacking), np.repeat(lacking, lacking) - within
 
 
 def known_rows(
     panel: Panel, future: pd.DataFrame, codes: NDArray[np.int64], positions: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return which row of `future` holds each step ahead."""
-    given = panel.grid.positions(pd.DatetimeIndex(future[panel.roles.time]))
+    given = panel.grid.positions(stamps_of(future[panel.roles.time]))
     rows = pd.MultiIndex.from_arrays([panel.code_of(future), given])
     found: NDArray[np.int64] = rows.get_indexer(pd.MultiIndex.from_arrays([codes, positions]))
     check_reach(panel, positions, found < 0)
@@ -72,7 +88,7 @@ def check_reach(panel: Panel, positions: NDArray[np.int64], is_missing: NDArray[
         f"Known covariates {list(panel.roles.known)} must be given for the {horizon} steps after "
         f"the last observation, but {counted(of_first, 'future row')} "
         f"{'is' if of_first == 1 else 'are'} missing for "
-        f"{series_place(name, panel.grid.stamps(positions[first : first + 1])[0])} "
+        f"{series_place(name, panel.times_at(positions[first : first + 1])[0])} "
         f"({counted(lacking, 'series')} in all); add them as rows with an empty target, or in "
         "`future`."
     )
@@ -109,7 +125,7 @@ def check_trained_variables(panel: Panel, parameters: Mapping[str, Any]) -> None
     if parameters["group_ids"] != [roles.group]:
         raise ValueError(
             f"The series of training were told apart by {parameters['group_ids']}, here by "
-            f"{[roles.group]}; give the same column as `series`."
+            f"{[roles.group]}; give the same columns as `series`."
         )
     here = variables(panel)
     if roles.series is not None and roles.group not in here["static_categoricals"]:
@@ -132,15 +148,3 @@ def readable(kind: str) -> str:
     part, values = kind.rsplit("_", 1)
     role = {"static": "static", "time_varying_known": "known", "time_varying_unknown": "observed"}
     return f"{role[part]} ({'categories' if values == 'categoricals' else 'numbers'})"
-
-
-def check_lengths(panel: Panel, parameters: Mapping[str, Any], lag: int) -> None:
-    """Raise where a series is too short for the shortest context."""
-    least = max(parameters["min_encoder_length"] + lag, 1)
-    is_short = panel.sizes < least
-    if is_short.any():
-        raise ValueError(
-            f"The model reads at least {least} time steps before a forecast, but too short "
-            f"{'is' if is_short.sum() == 1 else 'are'}: {panel.describe_sizes(is_short)}; give a "
-            "longer history, or train with a smaller `min_context_length`."
-        )

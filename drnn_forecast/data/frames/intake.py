@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from pandas.api import types
 
 from drnn_forecast.data.frames import checks
+from drnn_forecast.data.frames.axes import as_given, frequency_of_column
 from drnn_forecast.data.frames.columns import holidays_of_rows
-from drnn_forecast.data.frames.frequency import OFF_GRID, resolve_frequency
-from drnn_forecast.data.frames.kinds import as_numbers, is_real, with_numbers
+from drnn_forecast.data.frames.frequency import OFF_GRID
+from drnn_forecast.data.frames.kinds import as_numbers, is_real, stamps_of, with_numbers
+from drnn_forecast.data.frames.natives import as_pandas, with_keys
 from drnn_forecast.data.frames.origins import check_end, from_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import counted, first_place, some
 from drnn_forecast.data.frames.roles import Roles
-from drnn_forecast.data.frames.rows import Names, Rows, factorized
+from drnn_forecast.data.frames.rows import Names, Rows, factorized, factorized_column
 from drnn_forecast.data.frames.times import parse_times, zone_of
+from drnn_forecast.data.frames.wide import as_long, of_every_series
 
 logger = logging.getLogger("drnn_forecast.data")
 
@@ -73,12 +76,13 @@ def check_calendars(panel: Panel) -> None:
 
 def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> Rows:
     """Return the sorted rows of a frame whose columns are there and whose keys are readable."""
+    frame = with_keys(as_pandas(frame), columns, roles.time)
+    frame = frame if name == "future" else as_long(frame, roles)
     checks.check_frame(frame, name)
     checks.check_columns(frame, columns, name)
     frame = frame.reset_index(drop=True)  # which may have the name of a column
     frame = with_numbers(frame, [column for column in columns if column not in roles.keys])
-    codes, names = factorized(frame, roles)
-    checks.check_series_names(codes, names, roles, name)
+    codes, names = checked_series(frame, roles, name)
     frame, times = with_stamps(frame, roles, name)
     backward = backward_rows(codes, times.asi8)
     if backward:
@@ -88,7 +92,7 @@ def read_rows(frame: Any, roles: Roles, columns: tuple[str, ...], name: str) -> 
             counted(backward, "row"),
             roles.time,
         )
-    elif len(names) == 1 or (is_ascending(names) and (codes[1:] >= codes[:-1]).all()):
+    elif len(names) == 1 or (is_ascending(names, roles) and (codes[1:] >= codes[:-1]).all()):
         return Rows(frame, codes, names, times)
     keys = list(roles.keys)
     return Rows.of(frame.sort_values(keys, kind="stable", ignore_index=True), roles)
@@ -99,13 +103,26 @@ def with_stamps(
 ) -> tuple[pd.DataFrame, pd.arrays.DatetimeArray]:
     """Return a frame whose time column holds the stamps in the zone of the roles, and those."""
     given = frame[roles.time]
-    times = parse_times(given, name, roles.zone)
-    return (frame if times is given.array else frame.assign(**{roles.time: times})), times
+    column = parse_times(given, name, roles.zone, roles.freq)
+    if column is not given.array:
+        frame = frame.assign(**{roles.time: column})
+    return frame, stamps_of(frame[roles.time])
 
 
-def is_ascending(names: Names) -> bool:
-    """Return whether each name sorts behind the one before it."""
-    return bool(pd.Index(names, dtype=names.dtype).is_monotonic_increasing)
+def checked_series(frame: pd.DataFrame, roles: Roles, name: str) -> tuple[NDArray[np.int64], Names]:
+    """Return the number of each row's series and the name of each, which must be readable."""
+    columns = roles.series_columns
+    codes, names = factorized(frame, roles)
+    for column in columns:
+        own = (codes, names) if len(columns) == 1 else factorized_column(frame[column])
+        checks.check_series_names(column, *own, name)
+    return codes, names
+
+
+def is_ascending(names: Names, roles: Roles) -> bool:
+    """Return whether each name of one column sorts behind the one before it."""
+    is_joined = len(roles.series_columns) > 1
+    return not is_joined and bool(pd.Index(names, dtype=names.dtype).is_monotonic_increasing)
 
 
 def backward_rows(codes: NDArray[np.int64], times: NDArray[np.int64]) -> int:
@@ -152,8 +169,8 @@ def with_constants(rows: Rows, roles: Roles) -> Rows:
 
 
 def is_time(value: Any) -> bool:
-    """Whether a value is a time stamp, as text too."""
-    return isinstance(value, str | date | np.datetime64)
+    """Whether a value is a time: a stamp, as text too, a period or a count."""
+    return isinstance(value, str | date | np.datetime64 | pd.Period | int)
 
 
 def future_rows(
@@ -169,7 +186,7 @@ def future_rows(
     """
     columns = [*roles.keys, *roles.known]
     given = [] if tail is None else [tail[columns]]
-    if future is not None and not (isinstance(future, pd.DataFrame) and future.empty):
+    if future is not None and not has_no_rows(future):
         given.append(read_future(future, history, roles)[columns])
     if given:
         checks.check_future_values(joined_rows(given, roles), roles)
@@ -187,8 +204,26 @@ def joined_rows(parts: list[pd.DataFrame], roles: Roles) -> Rows:
     return Rows.of(frame.sort_values(list(roles.keys), kind="stable", ignore_index=True), roles)
 
 
-def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFrame:
+def read_ahead(future: Any, panel: Panel) -> pd.DataFrame:
+    """Return future rows with keys and known covariates, their times as the history has them."""
+    roles = panel.roles
+    columns = (*roles.keys, *roles.known)
+    names = pd.DataFrame(panel.keys_of(np.arange(len(panel.names))))
+    given = of_every_series(with_keys(as_pandas(future), columns, roles.time), names, roles)
+    checks.check_frame(given, "future")
+    checks.check_columns(given, columns, "future")
+    return with_stamps(given, roles, "future")[0]
+
+
+def has_no_rows(frame: Any) -> bool:
+    """Return whether a frame of whichever library is empty."""
+    return hasattr(frame, "__len__") and len(frame) == 0
+
+
+def read_future(future: Any, history: Rows, roles: Roles) -> pd.DataFrame:
     """Return the rows of `future`, which must fit the history."""
+    names = history.frame[list(roles.series_columns)].drop_duplicates()
+    future = of_every_series(with_keys(as_pandas(future), roles.keys, roles.time), names, roles)
     rows = read_rows(future, roles, (*roles.keys, *roles.known), "future")
     if roles.target in rows.frame and rows[roles.target].notna().any():
         raise ValueError(
@@ -199,19 +234,23 @@ def read_future(future: pd.DataFrame, history: Rows, roles: Roles) -> pd.DataFra
     check_same_kinds(rows, history, roles)
     panel = Panel(history, roles)
     check_after_history(rows, panel)
-    return named_alike(rows.frame.astype({roles.time: history[roles.time].dtype}), panel)
+    times = as_given(pd.DatetimeIndex(rows.times), history[roles.time].dtype)
+    alike = rows.frame.assign(**{roles.time: times}).astype({roles.time: history[roles.time].dtype})
+    return named_alike(alike, panel)
 
 
 def named_alike(future: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """Return future rows whose series have the names of the history, where it has them."""
-    series = panel.roles.series
-    if series is None or series not in future:
+    columns = [name for name in panel.roles.series_columns if name in future]
+    if not columns:
         return future
-    kind, codes = panel.rows[series].dtype, panel.code_of(future)
-    if (codes < 0).any() or (future[series].dtype == kind and not types.is_object_dtype(kind)):
-        return future
-    named = panel.rows[series].array[panel.last_rows[codes]]
-    return future.assign(**{series: named})
+    codes = panel.code_of(future)
+    kinds = [panel.rows[name].dtype for name in columns]
+    is_alike = all(
+        future[name].dtype == kind and not types.is_object_dtype(kind)
+        for name, kind in zip(columns, kinds, strict=True)
+    )
+    return future if is_alike or (codes < 0).any() else future.assign(**panel.keys_of(codes))
 
 
 def check_same_kinds(rows: Rows, history: Rows, roles: Roles) -> None:
@@ -231,10 +270,10 @@ def check_after_history(rows: Rows, panel: Panel) -> None:
     codes = panel.code_of(rows.frame)
     unknown = codes < 0
     if unknown.any():
+        others = pd.unique(np.asarray(rows.names)[rows.codes[unknown]])
         raise ValueError(
             f"`future` must be about series of `frame`, but series column {roles.series!r} has "
-            f"others: {some(rows[str(roles.series)][unknown].unique())}; drop them, or add "
-            "their history."
+            f"others: {some(others)}; drop them, or add their history."
         )
     is_early = np.asarray(rows.times <= panel.rows.times[panel.last_rows][codes])
     if is_early.any():
@@ -249,22 +288,23 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles) -> Panel:
     """Return the history with a row for every step, on a grid that the future rows share."""
     times, codes = history.times, history.codes
     names = [None] if roles.series is None else history.names.tolist()
-    freq = resolve_frequency(times, codes, names, column=roles.time, freq=roles.freq)
+    freq = frequency_of_column(times, codes, names, history[roles.time], roles.freq)
     given = roles if freq == roles.freq else dataclasses.replace(roles, freq=freq)
-    panel = Panel(history, given)
+    rows = None if later is None else Rows.of(later, roles)
+    panel = Panel(history, given, ahead=None if rows is None else rows.times)
     grid, positions = panel.grid, panel.positions
-    checks.check_on_grid(history, given, positions == OFF_GRID, grid.origin)
-    if later is not None:
-        rows = Rows.of(later, roles)
-        checks.check_on_grid(rows, given, grid.positions(rows.times) == OFF_GRID, grid.origin)
+    origin = panel.times_at(np.zeros(1, dtype=np.int64))[0]
+    checks.check_on_grid(history, given, positions == OFF_GRID, origin)
+    if rows is not None:
+        checks.check_on_grid(rows, given, grid.positions(rows.times) == OFF_GRID, origin)
     steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
     missing = np.append(0, steps - 1)
     if not missing.any():
         return panel
     gaps = missing > 0
-    first = grid.stamps(positions[gaps] - missing[gaps])
+    first = panel.times_at(positions[gaps] - missing[gaps])
     checks.check_gap_free(history, given, missing, first)
-    return Panel(Rows.of(with_every_step(panel, missing), roles), given)
+    return dataclasses.replace(panel, rows=Rows.of(with_every_step(panel, missing), roles))
 
 
 def with_every_step(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
@@ -275,9 +315,9 @@ def with_every_step(panel: Panel, missing: NDArray[np.int64]) -> pd.DataFrame:
     source[present] = np.arange(len(history))
     source = np.maximum.accumulate(source)
     steps_later = np.arange(len(source)) - present[source]
-    stamps = panel.grid.stamps(panel.positions[source] + steps_later)
+    stamps = pd.Series(panel.times_at(panel.positions[source] + steps_later))
     frame = history.iloc[source].reset_index(drop=True)
-    kept = {roles.series, roles.time, roles.holiday_column, *roles.static}
+    kept = {*roles.keys, roles.holiday_column, *roles.static}
     others = [name for name in frame.columns if name not in kept]
     empty = {name: frame[name].mask(steps_later > 0) for name in others}
     return frame.assign(**{**empty, roles.time: stamps.astype(history[roles.time].dtype)})

@@ -81,6 +81,14 @@ def whole_numbers(values: pd.Series) -> NDArray[np.int64]:
     return numbers.astype(np.int64)
 
 
+def wholes_of_text(values: pd.Series) -> pd.Series:
+    """Return a column of text that is all whole numbers as numbers, any other as it is."""
+    if not types.is_string_dtype(values.dtype) or values.isna().any():
+        return values
+    is_whole = values.str.fullmatch(r"[+-]?\d{1,18}").all()
+    return values.astype(np.int64) if is_whole else values
+
+
 def holds_only_text(values: pd.Series) -> bool:
     """Whether a column is one of pandas' own text, or of categories that are text."""
     if isinstance(values.dtype, pd.ArrowDtype):
@@ -91,9 +99,16 @@ def holds_only_text(values: pd.Series) -> bool:
 
 
 def stamps_of(values: pd.Series) -> pd.arrays.DatetimeArray:
-    """Return the stamps of a column of time stamps, which an index would take its time to hold."""
+    """Return the stamps of a column of time stamps, which an index would take its time to hold.
+
+    Of periods they are the first moments, of counted steps the seconds since 1970.
+    """
     if isinstance(values.array, pd.arrays.DatetimeArray):
         return values.array
+    if isinstance(values.dtype, pd.PeriodDtype):
+        return pd.PeriodIndex(values).to_timestamp().array
+    if types.is_integer_dtype(values.dtype):
+        return pd.array(values.to_numpy(np.int64).astype("M8[s]"))
     return pd.DatetimeIndex(values).array
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from drnn_forecast.data.frames.axes import as_given, stamp_of_origin
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.places import some
 
@@ -24,7 +25,9 @@ def from_origin(panel: Panel, origin: Any, name: str = "origin") -> NDArray[np.b
     Raises:
         ValueError: It is no time stamp, or leaves no row of a series.
     """
-    late = np.asarray(panel.rows.times >= time_stamp(origin, panel.rows.times.tz, name))
+    given = panel.rows[panel.roles.time]
+    zone = panel.rows.times.tz
+    late = np.asarray(panel.rows.times >= time_stamp(stamp_of_origin(origin, given), zone, name))
     kept = np.bincount(panel.rows.codes[~late], minlength=len(panel.names))
     if (kept == 0).any():
         raise ValueError(
@@ -36,13 +39,16 @@ def from_origin(panel: Panel, origin: Any, name: str = "origin") -> NDArray[np.b
 
 def check_end(panel: Panel, origin: Any) -> None:
     """Raise where the history before an origin does not reach up to it."""
+    given = panel.rows[panel.roles.time]
+    zone = panel.rows.times.tz
     following = pd.DatetimeIndex(panel.grid.column(panel.positions[panel.last_rows] + 1))
-    is_early = np.asarray(following < time_stamp(origin, panel.rows.times.tz))
+    is_early = np.asarray(following < time_stamp(stamp_of_origin(origin, given), zone))
     if is_early.any():
+        earliest = as_given(following[[following.argmin()]], given.dtype)[0]
         ended = "" if is_early.all() else f" ({some(panel.labels[is_early])})"
         raise ValueError(
             f"`origin` must be at most one time step after the end of every series, got "
-            f"{origin!r}, but a series could be forecast from {following.min()} on. Choose that "
+            f"{origin!r}, but a series could be forecast from {earliest} on. Choose that "
             f"time, or leave out the series that have ended{ended}."
         )
 

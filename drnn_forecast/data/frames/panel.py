@@ -3,16 +3,18 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.frames.frequency import Grid
+from drnn_forecast.data.frames.axes import Times, as_given
+from drnn_forecast.data.frames.frequency import Grid, Stamps
 from drnn_forecast.data.frames.kinds import as_numbers, as_text, is_real, labels_of
 from drnn_forecast.data.frames.places import shown
 from drnn_forecast.data.frames.roles import Roles
-from drnn_forecast.data.frames.rows import Rows, carried
+from drnn_forecast.data.frames.rows import Rows, carried, joined_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,18 +24,23 @@ class Panel:
     rows: Rows
     roles: Roles
     labelled: frozenset[str] = frozenset()  # covariates whose numbers are labels, as in training
+    ahead: Stamps | None = None  # given ones after the history, which a trading calendar follows
 
     @cached_property
     def grid(self) -> Grid:
         """The grid that starts at the earliest stamp of all series."""
         if self.roles.freq is None:
             raise ValueError("`roles.freq` must be given; `ForecastData.from_frame` derives it.")
-        return Grid.of(self.rows.times, self.roles.freq)
+        return Grid.of(self.rows.times, self.roles.freq, self.ahead)
 
     @cached_property
     def positions(self) -> NDArray[np.int64]:
         """The position of each row on the grid (time steps)."""
         return self.grid.positions(self.rows.times)
+
+    def times_at(self, positions: NDArray[np.int64]) -> Times:
+        """Return the time at each position in the form that the frame has: stamps or another."""
+        return as_given(self.grid.column(positions), self.rows[self.roles.time].dtype)
 
     @cached_property
     def sizes(self) -> NDArray[np.int64]:
@@ -94,9 +101,17 @@ class Panel:
         """Return the code of the series of each row; -1 where the history lacks it."""
         if self.roles.series is None:
             return np.zeros(len(rows), dtype=np.int64)
-        given = pd.Index(as_text(rows[self.roles.series]))
+        columns = [rows[name] for name in self.roles.series_columns]
+        labels = [as_text(column) for column in columns]
+        given = pd.Index(labels[0] if len(labels) == 1 else joined_labels(labels))
         codes: NDArray[np.int64] = pd.Index(self.labels).get_indexer(given)
-        return np.where(rows[self.roles.series].isna(), -1, codes)
+        is_empty = np.any([column.isna() for column in columns], axis=0)
+        return np.where(is_empty, -1, codes)
+
+    def keys_of(self, codes: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the columns that name the series of each code, as they stand in the frame."""
+        rows = self.last_rows[codes]
+        return {name: self.rows[name].array[rows] for name in self.roles.series_columns}
 
     def describe_sizes(self, mask: NDArray[np.bool_]) -> str:
         """Return the marked series with their numbers of rows, for a message."""

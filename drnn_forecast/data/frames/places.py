@@ -13,8 +13,12 @@ from drnn_forecast.data.frames.rows import Rows
 
 def place(rows: Rows, roles: Roles, row: int) -> str:
     """Return where a row is, as "series 'AT' at 2018-01-01 05:00:00"."""
-    name = None if roles.series is None else rows[roles.series].iloc[row]
-    return series_place(name, rows[roles.time].iloc[row])
+    return series_place(series_at(rows, roles, row), rows[roles.time].iloc[row])
+
+
+def series_at(rows: Rows, roles: Roles, row: int) -> Hashable | None:
+    """Return the name of a row's series, None where the frame is one series."""
+    return None if roles.series is None else rows.names[rows.codes[row]]
 
 
 def first_place(rows: Rows, roles: Roles, mask: NDArray[np.bool_]) -> str:

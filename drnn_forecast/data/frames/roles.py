@@ -34,7 +34,12 @@ FORECAST_COLUMN = re.compile(r"prediction|q[01](\.\d+)?|p\(.*\)")
 """What forecasts call their numbers."""
 COUNTRY = re.compile(r"[A-Z]{2}(-\w[\w ]*)?")
 """A country by its code in ISO 3166, with or without a subdivision; other text names a column."""
-ONE_COLUMN = ("time", "target", "series")
+JOINT = "/"
+"""Between the names, and the labels, of several columns that name a series together."""
+TARGET_NAME = "target_name"
+TARGET_VALUE = "target_value"
+"""The columns that several targets become, which name them and hold their values."""
+ONE_COLUMN = ("time",)
 RESERVED = frozenset({TIME_INDEX, ONLY_SERIES_COLUMN, "encoder_length", "relative_time_idx"})
 
 
@@ -44,8 +49,10 @@ class Roles:
 
     Attributes:
         time: Column of time stamps.
-        target: Column to forecast.
-        series: Column that names the series of a row; None: the frame is one series.
+        target: Column to forecast, or several: each is then learned as a series of its own, of
+            every series, by one model, and has columns of its own in the forecast.
+        series: Column that names the series of a row, or several that do so together, such as
+            `("store", "item")`; None: the frame is one series.
         known: Covariates that are known ahead.
         observed: Covariates that are known up to now only.
         static: Covariates that are constant within a series.
@@ -58,6 +65,10 @@ class Roles:
             with a subdivision, `"DE-BY"`; other text names a column of such codes, constant within
             a series, which may have another role too. Needs the extra `holidays`. None: of no
             country.
+        wide: What a frame has for each series in place of rows: `"columns"`, a column each, or
+            `"rows"`, a row each, whose columns are times. `target`, and `time` or `series`, are
+            then the names that the values and the others get. None: the frame is tidy. Of several
+            targets, their columns.
         missing: What is done about empty values and missing time steps. `"mask"`: the model reads
             what its anchors say there, and that it is missing. `"error"`: they are refused. Others
             give the model a value as if it were there: `"zero"`, `"previous"`, the last one before,
@@ -78,7 +89,7 @@ class Roles:
 
     time: str
     target: str
-    series: str | None = None
+    series: str | tuple[str, ...] | None = None
     known: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
@@ -86,17 +97,55 @@ class Roles:
     calendar: bool = True
     zone: str | None = None
     holidays: str | None = None
+    wide: str | tuple[str, ...] | None = None
     missing: str = MISSING[0]
 
     def __post_init__(self) -> None:
         for role in ("known", "observed", "static"):
             object.__setattr__(self, role, column_tuple(role, getattr(self, role)))
+        if isinstance(self.series, list | tuple):
+            names = column_tuple("series", self.series)
+            object.__setattr__(self, "series", names if len(names) > 1 else next(iter(names), None))
+        if isinstance(self.wide, list):
+            object.__setattr__(self, "wide", tuple(self.wide))
+        if isinstance(self.target, list | tuple):
+            self._take_targets(tuple(self.target))
+        if self.wide is not None and self.series is None:
+            object.__setattr__(self, "series", ONLY_SERIES)
+        if isinstance(self.freq, int) and not isinstance(self.freq, bool):
+            object.__setattr__(self, "freq", str(self.freq))
         check_types(self)
         check_one_role_each(self)
         check_names(self)
         check_country(self)
         if self.zone is not None:
             object.__setattr__(self, "zone", checked_zone(self.zone))
+
+    def _take_targets(self, targets: tuple[str, ...]) -> None:
+        """Let several targets be series beside each other."""
+        if not targets or self.wide is not None or len(set(targets)) < len(targets):
+            raise ValueError(
+                f"`target` must name a column, or several different ones of a tidy frame, got "
+                f"{list(targets)!r}; with `wide` it is the name of all values."
+            )
+        if len(targets) == 1:
+            object.__setattr__(self, "target", targets[0])
+            return
+        others = [*self.series_columns, self.time, *self.covariates]
+        for name in targets:
+            if not isinstance(name, str) or name in others:
+                raise ValueError(
+                    f"`target` must name columns as text that have no other role, got {name!r}; "
+                    "leave it in one of them."
+                )
+        object.__setattr__(self, "series", (*self.series_columns, TARGET_NAME))
+        object.__setattr__(self, "target", TARGET_VALUE)
+        object.__setattr__(self, "wide", targets)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to forecast, where they are several."""
+        return self.wide if isinstance(self.wide, tuple) else ()
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -110,8 +159,13 @@ class Roles:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The columns that identify a row: series, where there is one, and time."""
-        return (self.time,) if self.series is None else (self.series, self.time)
+        """The columns that identify a row: those of the series, where there are some, and time."""
+        return (*self.series_columns, self.time)
+
+    @property
+    def series_columns(self) -> tuple[str, ...]:
+        """The columns that name the series, none, one or several."""
+        return column_tuple("series", self.series)
 
     @property
     def holiday_column(self) -> str | None:
@@ -121,8 +175,8 @@ class Roles:
 
     @property
     def group(self) -> str:
-        """The column that identifies a series in a dataset."""
-        return ONLY_SERIES_COLUMN if self.series is None else self.series
+        """The column that identifies a series in a dataset; of several, their names joined."""
+        return JOINT.join(self.series_columns) or ONLY_SERIES_COLUMN
 
     def to_dict(self) -> dict[str, Any]:
         """Return the roles as a dictionary of strings, lists, booleans and None."""
@@ -184,6 +238,13 @@ def check_types(roles: Roles) -> None:
         )
     if not isinstance(roles.calendar, bool):
         raise TypeError(f"`calendar` must be True or False, got {roles.calendar!r}.")
+    check_words(roles)
+
+
+def check_words(roles: Roles) -> None:
+    """Raise where a word is none of those that there are."""
+    if roles.wide not in (None, "columns", "rows") and not roles.targets:
+        raise ValueError(f"`wide` must be 'columns', 'rows' or None, got {roles.wide!r}.")
     if not isinstance(roles.missing, str) or roles.missing not in MISSING:
         raise ValueError(
             f"`missing` must be one of {', '.join(map(repr, MISSING))}, got {roles.missing!r}."
@@ -191,12 +252,8 @@ def check_types(roles: Roles) -> None:
 
 
 def several_columns(role: str, columns: Sequence[Any]) -> str:
-    """Return what is wrong with several columns where a role has one, and what helps."""
-    wrong = f"`{role}` must name one column, got {list(columns)!r}"
-    if role != "series" or not all(isinstance(name, str) for name in columns) or not columns:
-        return f"{wrong}; choose one of them."
-    joined = " + '/' + ".join(f"frame[{name!r}].astype(str)" for name in columns)
-    return f"{wrong}; join them, `frame['series'] = {joined}`, and give `series='series'`."
+    """Return what is wrong with several columns where a role has one."""
+    return f"`{role}` must name one column, got {list(columns)!r}; choose one of them."
 
 
 def role_columns(roles: Roles) -> dict[str, tuple[str, ...]]:
@@ -204,7 +261,7 @@ def role_columns(roles: Roles) -> dict[str, tuple[str, ...]]:
     return {
         "time": (roles.time,),
         "target": (roles.target,),
-        "series": () if roles.series is None else (roles.series,),
+        "series": roles.series_columns,
         "known": roles.known,
         "observed": roles.observed,
         "static": roles.static,
@@ -232,6 +289,11 @@ def check_names(roles: Roles) -> None:
                 f"The columns of series and time are columns of a forecast too, which has "
                 f"{column!r} for its numbers; rename the column."
             )
+    if len(roles.series_columns) > 1 and roles.group in roles.columns:
+        raise ValueError(
+            f"The columns of the series, joined as {roles.group!r}, are a column of that name with "
+            "another role; rename that column."
+        )
     for column in roles.columns:
         if column == roles.time:
             continue

@@ -4,11 +4,20 @@ import logging
 import re
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pandas.api import types
 
-from drnn_forecast.data.frames.advice import how_to_convert
-from drnn_forecast.data.frames.kinds import stamps_of
+from drnn_forecast.data.frames.advice import (
+    UNITS_IN_WORDS,
+    YEARS_ALONE,
+    form_of_numbers,
+    how_to_convert,
+)
+from drnn_forecast.data.frames.dates import DoubtfulDateError, dates_of
+from drnn_forecast.data.frames.frequency import is_counted
+from drnn_forecast.data.frames.kinds import as_numbers, is_boxed, is_real, stamps_of
 from drnn_forecast.data.frames.places import counted, shown
 from drnn_forecast.data.frames.zones import NAIVE, zone_name
 
@@ -21,37 +30,127 @@ OFFSET = re.compile(r"[T ]\d.*?([Zz]|[+-]\d{2}(?::?\d{2})?)$")
 """The end of an ISO 8601 time with its UTC offset."""
 
 
-def parse_times(values: pd.Series, name: str, zone: str | None) -> pd.arrays.DatetimeArray:
-    """Return the column as time stamps in a zone; None: in their own.
+MOST_STEPS = 10**11
+"""The highest count of steps."""
 
-    Stamps without a zone are then local time, which the log says. With differing UTC offsets and
-    without `zone` they come back in UTC. Text must be in the ISO 8601 form: where day and month are
-    ambiguous, guessing would be silent.
+
+def quarters(texts: pd.Series) -> pd.Series:
+    """Return the first days of quarters such as 2024Q1."""
+    bare = texts.str.replace(r"[-. /]", "", regex=True)
+    return pd.Series(pd.PeriodIndex(bare, freq="Q").to_timestamp(), index=texts.index)
+
+
+def months(texts: pd.Series) -> pd.Series:
+    """Return the first days of months such as 2024M1."""
+    return pd.to_datetime(texts, format="%YM%m")
+
+
+def weeks(texts: pd.Series) -> pd.Series:
+    """Return the Mondays of weeks such as 2024-W05, or the days of such weeks, as 2024-W05-1."""
+    bare = texts.str.replace("-", "")
+    return pd.to_datetime(bare.where(bare.str.len() == 8, bare + "1"), format="%GW%V%u")
+
+
+PERIODS = {
+    r"\d{4}[-. /]?[Qq][1-4]": (quarters, "in quarters"),
+    r"\d{4}M\d{1,2}": (months, "in months"),
+    r"\d{4}-?W\d{2}(-?[1-7])?": (weeks, "in weeks from Monday"),
+}
+"""Periods as text: what makes stamps of a column of them, and their name."""
+
+
+def parse_times(values: pd.Series, name: str, zone: str | None, freq: str | None) -> Any:
+    """Return the column as time stamps in a zone, as periods, or as steps that are counted.
+
+    Without a zone to bring them into (None), stamps stay in their own. Stamps without one are then
+    local time, which the log says. With differing UTC offsets and without `zone` they come back in
+    UTC. Text and numbers that are dates in another form than ISO 8601 are read in the one form that
+    all of them have, which the log says; other whole numbers count steps.
 
     Raises:
-        TypeError: The column holds no time stamps.
-        ValueError: A value is none or empty, some have a zone and others not, stamps have a zone
-            and `zone` is `NAIVE`, or a local time is none or two in the zone.
+        TypeError: The column holds no times.
+        ValueError: A value is none or empty, or may be two dates, some have a zone and others not,
+            stamps have a zone and `zone` is `NAIVE`, or a local time is none or two in the zone.
     """
     where = f"Time column {values.name!r} of `{name}`"
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.astype(values.cat.categories.dtype)
+    kind = types.infer_dtype(values)
+    check_given(values, where)
     if types.is_datetime64_any_dtype(values.dtype):
         times = stamps_of(values)
-    elif types.infer_dtype(values) in READABLE:
+    elif kind == "period":
+        check_zoneless(zone, where)
+        return pd.PeriodIndex(values).array
+    elif is_real(values) or is_boxed(values):
+        steps = counted_steps(values, freq)
+        if steps is not None:
+            check_zoneless(zone, where)
+            return steps
+        times = stamps_of(stamps_of_numbers(values, where, name))
+    elif kind in READABLE:
         times = stamps_of(parse_text(values, name, says_utc=zone is None))
     else:
         raise TypeError(
-            f"{where} must hold time stamps or ISO 8601 text, got dtype {values.dtype}, first "
-            f"{shown(values.iloc[0])}; {how_to_convert(values, name)}."
+            f"{where} must hold time stamps, periods, whole numbers or ISO 8601 text, got dtype "
+            f"{values.dtype}, first {shown(values.iloc[0])}; {how_to_convert(values, name)}."
         )
-    missing = times.isna()
+    check_given(pd.Series(times), where)
+    return in_zone(times, zone, where, f"{name}[{values.name!r}]")
+
+
+def check_given(times: pd.Series, where: str) -> None:
+    """Raise where a time is empty."""
+    missing = times.isna().to_numpy()
     if missing.any():
         raise ValueError(
             f"{where} must have a time stamp in every row, but {missing.sum()} of {len(missing)} "
             f"are empty, first in row {missing.argmax()} (the first row is 0); fill or drop them."
         )
-    return in_zone(times, zone, where, f"{name}[{values.name!r}]")
+
+
+def check_zoneless(zone: str | None, where: str) -> None:
+    """Raise where periods or counts should be in a zone."""
+    if zone not in (None, NAIVE):
+        raise ValueError(
+            f"{where} holds periods or counts, which have no time zone, got `zone` {zone!r}; leave "
+            "`zone` out, or give time stamps."
+        )
+
+
+def counted_steps(values: pd.Series, freq: str | None) -> NDArray[np.int64] | None:
+    """Return numbers as counts of steps; None where they are dates, or no whole numbers."""
+    numbers = as_numbers(values)
+    if not (numbers == np.floor(numbers)).all() or np.abs(numbers).max() > MOST_STEPS:
+        return None
+    if freq is not None and not is_counted(freq):
+        return None
+    if freq is None and form_of_numbers(numbers) not in (None, YEARS_ALONE):
+        return None
+    return numbers.astype(np.int64)
+
+
+def stamps_of_numbers(values: pd.Series, where: str, name: str) -> pd.Series:
+    """Return numbers that are dates, or the time since 1970, as stamps, and say so."""
+    numbers = as_numbers(values)
+    form = form_of_numbers(numbers)
+    if form is None:
+        raise TypeError(
+            f"{where} must hold time stamps, periods, whole numbers or ISO 8601 text, got dtype "
+            f"{values.dtype}, first {shown(values.iloc[0])}; {how_to_convert(values, name)}."
+        )
+    if form.startswith("%"):
+        stamps = pd.to_datetime(values.map("{:.0f}".format), format=form)
+    else:
+        stamps = pd.to_datetime(values.astype(np.int64), unit=form).dt.as_unit("ns")
+    logger.warning(
+        "%s holds numbers such as %s, read as %s: %s.",
+        where,
+        shown(values.iloc[0]),
+        form if form.startswith("%") else f"{UNITS_IN_WORDS[form]} since 1970, in UTC",
+        stamps.iloc[0],
+    )
+    return stamps
 
 
 def in_zone(
@@ -111,6 +210,9 @@ def parse_text(values: pd.Series, name: str, *, says_utc: bool) -> pd.Series:
             logger.warning("%s has differing UTC offsets and was converted to UTC.", where)
     wrong = (times.isna() & values.notna()).to_numpy()
     if wrong.any():
+        found = dates_as_written(values, where, name)
+        if found is not None:
+            return parse_text(found, name, says_utc=says_utc)
         row = int(wrong.argmax())
         raise ValueError(
             f"{where} must hold ISO 8601 time stamps such as '2024-03-31 13:00', but {wrong.sum()} "
@@ -118,6 +220,38 @@ def parse_text(values: pd.Series, name: str, *, says_utc: bool) -> pd.Series:
             f"first row is 0); {how_to_convert(values, name)}."
         )
     return times
+
+
+def dates_as_written(values: pd.Series, where: str, name: str) -> pd.Series | None:
+    """Return text of dates in another form in that of ISO 8601, and say which; None: in no form."""
+    texts = values.astype(object)
+    if not texts.map(lambda text: isinstance(text, str)).all():
+        return None
+    if texts.str.fullmatch(r"\d+").all():
+        return stamps_of_numbers(texts.astype(np.int64), where, name).astype(str)
+    stamps, said = next(
+        (
+            (make(texts), told)
+            for pattern, (make, told) in PERIODS.items()
+            if texts.str.fullmatch(pattern).all()
+        ),
+        (None, ""),
+    )
+    if stamps is None:
+        try:
+            found = dates_of(texts)
+        except DoubtfulDateError as doubt:
+            raise ValueError(
+                f"{where} may be read in two ways, {doubt}; say which, at the command line by "
+                f"`--csv '{{dayfirst: true}}'`, otherwise by `{name}[{values.name!r}] = "
+                f"pd.to_datetime({name}[{values.name!r}], format='mixed', dayfirst=True)`."
+            ) from None
+        if found is None:
+            return None
+        stamps, said = found
+    iso = pd.Series(stamps, index=values.index, name=values.name).astype(str)
+    logger.warning("%s is read %s: %s is %s.", where, said, shown(texts.iloc[0]), iso.iloc[0])
+    return iso
 
 
 def zones_of(values: pd.Series) -> dict[str, int]:

@@ -152,9 +152,8 @@ def plainly_named(frame: pd.DataFrame, data: ForecastData) -> pd.DataFrame:
     """Return the frame with its roles as column names: `series`, `time` and `actual`."""
     roles = data.roles
     names = {roles.time: "time", roles.target: "actual"}
-    if roles.series is None:
-        return frame.rename(columns=names).assign(series=data.series_names[0])
-    return frame.rename(columns={**names, roles.series: "series"})
+    others = frame.drop(columns=list(roles.series_columns))
+    return others.rename(columns=names).assign(series=data.series_of(frame))
 
 
 def among_last(targets: pd.DataFrame, count: int) -> NDArray[np.bool_]:
@@ -198,9 +197,7 @@ def _targets(
 
 def _by_series(data: ForecastData) -> Any:
     """Return the history grouped by series."""
-    series = data.roles.series
-    keys = np.zeros(len(data.history)) if series is None else data.history[series]
-    return data.history.groupby(keys, sort=False, observed=True)
+    return data.history.groupby(data.series_of(data.history), sort=False, observed=True)
 
 
 def _needed(windows: WindowPlan, window_length: int | None) -> int:

@@ -236,9 +236,7 @@ def _values_by_series(data: ForecastData) -> dict[Hashable, pd.Series]:
     """Return the target of every series, indexed by time."""
     roles = data.roles
     target = data.history.set_index(roles.time)[roles.target].astype(np.float64)
-    if roles.series is None:
-        return {data.series_names[0]: target}
-    return dict(list(target.groupby(data.history[roles.series].to_numpy())))
+    return dict(list(target.groupby(data.series_of(data.history).to_numpy())))
 
 
 def _before(values: pd.Series, origin: pd.Timestamp) -> pd.Series:
@@ -263,9 +261,7 @@ def _without_gaps(past: pd.Series, data: ForecastData) -> pd.Series:
 def _origins(data: ForecastData, dataset: TimeSeriesDataSet) -> list[tuple[Hashable, pd.Timestamp]]:
     """Return the series and the time of the first target of every window."""
     rows = data.target_rows(dataset).iloc[:: dataset.max_prediction_length]
-    roles = data.roles
-    names = data.series_names * len(rows) if roles.series is None else rows[roles.series].tolist()
-    return list(zip(names, rows[roles.time], strict=True))
+    return list(zip(data.series_of(rows).tolist(), rows[data.roles.time], strict=True))
 
 
 def _pasts(data: ForecastData, dataset: TimeSeriesDataSet) -> dict[Hashable, pd.Series]:
