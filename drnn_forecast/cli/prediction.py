@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
 from drnn_forecast.cli.outputs import check_file
-from drnn_forecast.cli.table import read_with_roles
+from drnn_forecast.cli.table import read_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,16 +60,9 @@ def _forecast(
 ) -> pd.DataFrame:
     """Return the forecast."""
     forecaster = drnn.load(model, unsafe=unsafe)
-    stored = forecaster.hparams["roles"]
-
-    def read(path: Path) -> pd.DataFrame:
-        if stored is None:
-            return tables.read_table(path, csv=csv)
-        return read_with_roles(path, tables.Roles.from_dict(stored), csv)
-
     return forecaster.forecast(
-        read(data),
-        future=None if future is None else read(future),
+        read_for(forecaster, data, csv),
+        future=None if future is None else read_for(forecaster, future, csv),
         horizon=horizon,
         origin=origin,
     )

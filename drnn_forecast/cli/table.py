@@ -125,3 +125,11 @@ def read_with_roles(path: Path, roles: Any, csv: dict[str, Any] | None) -> pd.Da
         needed=None if is_wide else [name for names in columns.values() for name in names],
         csv=csv,
     )
+
+
+def read_for(model: drnn.Forecaster, path: Path, csv: dict[str, Any] | None) -> pd.DataFrame:
+    """Return the rows of a file that a model is asked about."""
+    stored = model.hparams["roles"]
+    if stored is None:
+        return tables.read_table(path, csv=csv)
+    return read_with_roles(path, tables.Roles.from_dict(stored), csv)

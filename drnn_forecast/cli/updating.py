@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import drnn_forecast as drnn
 from drnn_forecast import data as tables
 from drnn_forecast.cli.outputs import check_folder
+from drnn_forecast.cli.table import read_for
 
 
 def update_on_table(
@@ -19,6 +21,7 @@ def update_on_table(
     out: Path | None = None,
     overwrite: bool = False,
     accelerator: str = "auto",
+    csv: dict[str, Any] | None = None,
     progress: bool = True,
 ) -> None:
     """Goes on training a model with newer rows of its table, and saves it in its folder.
@@ -35,6 +38,7 @@ def update_on_table(
         out: The folder to write; by default that of the model.
         overwrite: Whether another model in `out` may be replaced.
         accelerator: cpu, gpu or another of Lightning's.
+        csv: How a CSV file is written, as in `fit`.
         progress: Whether to show the progress bar.
     """
     name, place = ("model", model) if out is None else ("out", out)
@@ -50,9 +54,8 @@ def update_on_table(
     check_folder(name, place, inputs=[data], unless=None if overwrite else unless)
     with tables.held(name, place):
         forecaster = drnn.load(model)
-        names = [(forecaster.hparams["roles"] or {}).get("series")]
         report = forecaster.update(
-            tables.read_table(data, text=names),
+            read_for(forecaster, data, csv),
             max_seconds=max_seconds,
             max_steps=max_steps,
             seed=seed,
