@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
+import pandas as pd
 from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.model.magnitudes import count_series
@@ -40,6 +41,12 @@ def first_record(dataset: TimeSeriesDataSet) -> dict[str, Any]:
     return {"data": getattr(dataset, "seen", None) or counted, "versions": versions}
 
 
+def _shown_time(stamp: str | None, roles: Any) -> str | None:
+    """Return a time of the data as a user says it; steps that are counted are kept as seconds."""
+    is_counted = stamp is not None and str((roles or {}).get("freq")).isdigit()
+    return str(int(pd.Timestamp(stamp).timestamp())) if is_counted else stamp
+
+
 def card(model: Any) -> str:
     """Return a page of Markdown on a network: data, settings, training, coverage and versions."""
     parts, dataset = model.hparams, model.dataset_parameters or {}
@@ -56,8 +63,8 @@ def card(model: Any) -> str:
                 "number of series": data.get("series"),
                 "names of series": names,
                 "rows": data.get("rows"),
-                "first time": data.get("start"),
-                "last time": data.get("end"),
+                "first time": _shown_time(data.get("start"), parts.roles),
+                "last time": _shown_time(data.get("end"), parts.roles),
                 "horizon (time steps)": parts.max_prediction_length,
                 "longest window (time steps)": dataset.get("max_encoder_length"),
             }

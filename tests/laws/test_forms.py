@@ -271,6 +271,7 @@ def test_counts_are_forecast_as_counts_from_an_origin_too():
     assert ahead["day"].unique().tolist() == [STEPS + n for n in range(1, HORIZON + 1)]
     assert found.forecast(steps, origin=STEPS - 3)["day"].min() == STEPS - 3
     assert found.plot(ahead, steps).axes
+    assert f"| last time | {STEPS} |" in found.card()
     with pytest.raises(ValueError, match="must be a whole number"):
         found.forecast(steps, origin="2024-01-01")
     with pytest.raises(ValueError, match="at most one time step"):
