@@ -14,12 +14,12 @@ from drnn_forecast import (
     BatchedTimeSeriesDataSet,
     DilatedRNNForecaster,
     ForecastData,
+    SeasonalNaive,
     compare,
     load,
     train,
 )
 from drnn_forecast.data import Facts, interpolated, known_neighbours
-from drnn_forecast import SeasonalNaive
 from drnn_forecast.evaluation import auto_ets, evaluate
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.model import QUIET_TRAINER, anchored
@@ -182,7 +182,7 @@ def test_a_loss_is_the_mean_over_known_steps():
 
 def test_windows_without_a_known_target_have_no_score():
     data = take(without(sales(), PATTERNS["a hole at the end"]))
-    with pytest.raises(ValueError, match="not missing to be scored.*Give more `windows`"):
+    with pytest.raises(ValueError, match=r"not missing to be scored.*Give more `windows`"):
         evaluate(untrained(data), data, windows=2)
     assert evaluate(untrained(data), data, windows=4)["MAE"].notna().all()
 

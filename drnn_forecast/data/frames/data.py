@@ -118,9 +118,9 @@ class ForecastData:
         Raises:
             TypeError: An argument or a column has the wrong type.
             ValueError: A column is missing or has an infinite value, or an empty one where these
-                are refused, a series has no target at all, a stamp is repeated or off the grid, the frequency cannot be inferred or differs between
-                series, a static covariate varies, a known covariate is not known ahead, or there
-                is no calendar of a country.
+                are refused, a series has no target at all, a stamp is repeated or off the grid,
+                the frequency cannot be inferred or differs between series, a static covariate
+                varies, a known covariate is not known ahead, or there is no calendar of a country.
             ImportError: `holidays` are asked for and the package of that name is not installed.
         """
         if missing is not None:
@@ -273,8 +273,8 @@ class ForecastData:
             ValueError: A number is out of range, a series is too short, or a variable of `like`
                 is lacking.
         """
-        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.gaps import allowing
+        from drnn_forecast.data.datasets.likeness import lengths_like, parameters_like, zone_like
         from drnn_forecast.data.datasets.splits import make_splits, new_parameters
 
         if drop_short and keep_short:
