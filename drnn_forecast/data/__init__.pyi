@@ -23,7 +23,7 @@ from .frames.files import (
     write_table as write_table,
 )
 from .frames.places import closest as closest
-from .frames.roles import OBSERVED as OBSERVED, Roles as Roles
+from .frames.roles import MARK as MARK, OBSERVED as OBSERVED, Roles as Roles
 from .frames.seasons import (
     default_seasons as default_seasons,
     mention_no_season as mention_no_season,

@@ -19,8 +19,9 @@ from drnn_forecast import (
     load,
     train,
 )
+from drnn_forecast.adapters.onnx import network_inputs
 from drnn_forecast.data import Facts, interpolated, known_neighbours
-from drnn_forecast.evaluation import auto_ets, evaluate
+from drnn_forecast.evaluation import auto_ets, deepar, evaluate, lstm
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.model import QUIET_TRAINER, anchored
 from laws.drawing import law
@@ -384,6 +385,14 @@ def test_facts_of_a_dataset_are_those_of_its_rows():
     assert not Facts.of(values, sizes, HORIZON).is_signed
 
 
+def test_an_exported_network_is_refused_windows_with_gaps():
+    data = take(without(sales(0.3), PATTERNS["half at random"]))
+    model = untrained(data)
+    x, _ = next(iter(data.split(like=model, validation_windows=2).validation.to_dataloader(False)))
+    with pytest.raises(ValueError, match=r"must not lack targets.*missing='linear'"):
+        network_inputs(model, x)
+
+
 @pytest.mark.parametrize("missing", ["mask", "linear"])
 def test_a_life_with_gaps(tmp_path, missing):
     frame = without(sales(0.3), PATTERNS["half at random"], ["sold", "price", "visits", "mood"])
@@ -400,8 +409,9 @@ def test_a_life_with_gaps(tmp_path, missing):
     assert np.isfinite([report.before, report.after]).all()
 
 
-def test_contenders_that_know_no_gaps_read_lines():
-    models = [auto_ets(SEASON), SeasonalNaive(SEASON)]
+def test_every_contender_forecasts_data_with_gaps():
+    quick = {"learning_rate": 0.01, "hidden_size": 4}
+    models = [auto_ets(SEASON), SeasonalNaive(SEASON), lstm(**quick), deepar(**quick)]
     result = compare(
         take(without(sales(0.3), PATTERNS["half at random"])),
         models=models,
@@ -411,6 +421,9 @@ def test_contenders_that_know_no_gaps_read_lines():
         test_windows=2,
         seeds=[0],
         scale_season=SEASON,
+        max_epochs=1,
+        steps_per_epoch=2,
+        batch_size=8,
         progress=False,
     )
     assert result.forecasts.filter(regex="^q").notna().all(axis=None)

@@ -120,11 +120,8 @@ def with_marks(
     new |= listed
     new["scalers"] = {**(arguments.get("scalers") or {}), **dict.fromkeys(marks)}
     known = ~np.any([empty[name] for name in targets if name in empty] or [nothing], axis=0)
-    weight = arguments.get("weight")
-    if weight == OBSERVED or (not known.all() and (weight or not arguments.get("predict_mode"))):
-        new["weight"] = weight or OBSERVED
-        given = 1.0 if weight in (None, OBSERVED) else as_numbers(data[weight])
-        made[new["weight"]] = known * given
+    for name, weight in _weight(data, arguments, known).items():
+        new["weight"], made[name] = name, weight
     # Before the first target there is nothing to read and nothing to learn.
     is_begun = ~np.any([np.isnan(own) for own in before.values()] or [nothing], axis=0)
     data = data.assign(**made)
@@ -165,6 +162,18 @@ def _reals(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the lists of real variables, by argument, which are the caller's to change."""
     kinds = [kind for kind in KINDS if kind.endswith("reals")]
     return {kind: list(arguments[kind]) for kind in kinds if arguments.get(kind)}
+
+
+def _weight(
+    data: pd.DataFrame, arguments: Mapping[str, Any], known: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the weight of each row, 0 where a target is missing, by name, where one is needed."""
+    weight = arguments.get("weight")
+    is_needed = not known.all() and (weight or not arguments.get("predict_mode"))
+    if weight != OBSERVED and not is_needed:
+        return {}
+    given = 1.0 if weight in (None, OBSERVED) else as_numbers(data[weight])
+    return {weight or OBSERVED: np.where(known, given, 0.0)}
 
 
 def _before(data: pd.DataFrame, arguments: Mapping[str, Any], target: str) -> NDArray[np.float64]:
