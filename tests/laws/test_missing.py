@@ -271,6 +271,16 @@ def test_missing_values_at_the_end_are_no_future_rows(missing):
     assert forecast["day"].min() == sales()["day"].max() + pd.Timedelta(days=1)
 
 
+def test_windows_are_held_out_where_targets_are_known():
+    data = take(without(sales(), PATTERNS["a hole at the end"]))
+    splits = data.split(horizon=HORIZON, context_length=21, validation_windows=2)
+    last = sales()["day"].min() + pd.Timedelta(days=DAYS - 20 - 1)
+    expected = [last - pd.Timedelta(days=days - 1) for days in (2 * HORIZON, HORIZON)]
+    assert splits.origins["day"].tolist() == 2 * expected
+    _, (_, weight) = next(iter(splits.validation.to_dataloader(train=False)))
+    assert weight is None or (weight == 1).all()
+
+
 def test_future_rows_are_named_by_a_known_covariate_or_an_argument():
     frame = without(sales(), PATTERNS["a hole at the end"])
     named = take(frame, known=["price"])

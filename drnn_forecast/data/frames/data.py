@@ -244,10 +244,10 @@ class ForecastData:
     ) -> Splits:
         """Return datasets for training, validation and test, told apart by time in each series.
 
-        The test windows end with the series, the validation windows lie directly before them, and
-        training has only targets before the first validation target. Encoders, scalers and the
-        normaliser are fitted on the training rows, or are those of the model `like`. Each dataset
-        has the frame's roles as its attribute `roles`.
+        The test windows end with the last known target of a series, the validation windows lie
+        directly before them, and training has only targets before the first validation target.
+        Encoders, scalers and the normaliser are fitted on the training rows, or are those of the
+        model `like`. Each dataset has the frame's roles as its attribute `roles`.
 
         Args:
             horizon: Targets of a window (time steps); None: that of `like`.
@@ -303,6 +303,8 @@ class ForecastData:
             stride=stride,
             lags=parameters.get("lags"),
         )
+        # What is held out has to be known.
+        panel = panel.up_to_last_targets()
         short = "drop" if drop_short else "keep" if keep_short else "refuse"
         return make_splits(panel, windows, short=short, parameters=parameters)
 
