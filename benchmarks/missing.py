@@ -2,11 +2,11 @@
 
     python benchmarks/missing.py [--steps 400] [--seeds 0 1 2 3 4]
 
-Of the sample's load 10, 30 and 50 % are taken away, at random and in holes of two days, before and
-inside the test windows, from which forecasts are made as from everything else. One model is trained
-on what is left with `missing="mask"`, one with `missing="linear"`, and one on the complete data,
-with equal seeds and steps. All are scored on the complete actual values of the last windows of every
-series. Writes `benchmarks/results/missing.csv` and `.md`; a run that was interrupted goes on.
+Of the sample's load 10, 30 and 50 % are taken away, at random and in holes of two days, up to the
+end. One model is trained on what is left with `missing="mask"`, one with `missing="linear"`, and
+one on the complete data, with equal seeds and steps; each forecasts from what is left. All are
+scored on the complete actual values of the last windows of every series. Writes
+`benchmarks/results/missing.csv` and `.md`; a run that was interrupted goes on.
 """
 
 import argparse

@@ -62,6 +62,11 @@ class ForecastNetwork(nn.Module):
 
 def network_inputs(model: BaseModel, x: dict[str, Any]) -> tuple[Tensor, ...]:
     """Return the tensors of a batch that a `ForecastNetwork` takes, its targets scaled."""
+    if "encoder_missing" in x:
+        raise ValueError(
+            "`x` must not lack targets, which an exported network cannot tell from others, but has "
+            "`encoder_missing`. Give a batch of complete windows, or train with `missing='linear'`."
+        )
     x = model.scaled_batch(x)
     scales = [scale.to(x["encoder_cont"].dtype) for scale in to_list(x["target_scale"])]
     scale = scales[0] if len(scales) == 1 else torch.stack(scales, dim=1)

@@ -21,6 +21,7 @@ from .frames.facts import Facts as Facts
 from .frames.natives import as_pandas as as_pandas
 from .frames.places import closest as closest
 from .frames.roles import (
+    MARK as MARK,
     OBSERVED as OBSERVED,
     Roles as Roles,
     column_tuple as column_tuple,

@@ -181,13 +181,8 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         """Return the `seasonal_moves` of each window, in target units, `(batch, 1)`."""
         scaled = self.scaled_batch(x)
         history = scaled["encoder_cont"][..., self.target_positions[0]]
-        known = self.known_histories(x)
-        moves = seasonal_moves(
-            history,
-            x["encoder_lengths"],
-            self.hparams.get("season_length"),
-            None if known is None else known[0],
-        )
+        length, known = self.hparams.get("season_length"), self.known_histories(x)[0]
+        moves = seasonal_moves(history, x["encoder_lengths"], length, known)
         scale: Tensor = to_list(scaled["target_scale"])[0]
         return moves.unsqueeze(1) * scale[:, 1:2].abs()
 
@@ -195,23 +190,22 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         """Return a batch whose targets are in units that their series justify: `Magnitudes`."""
         columns = columns_of_targets(self.target_names, self.hparams.x_reals)
         scaled = self.magnitudes.scaled(x, columns)
-        known = self.known_histories(x)
-        if known is not None:
+        if "encoder_missing" in x:
             past, length = scaled["encoder_cont"].clone(), self.hparams.get("season_length")
             seasons = () if length is None else checked_seasons(length)
             places = {name: place for place, name in enumerate(self.hparams.x_reals)}
-            for name, own in zip(self.target_names, known, strict=True):
-                if name in places:
+            for name, own in zip(self.target_names, self.known_histories(x), strict=True):
+                if name in places and own is not None:
                     values = past[..., places[name]]
                     past[..., places[name]] = anchored(values, own, seasons)
             scaled["encoder_cont"] = past
         return scaled
 
-    def known_histories(self, x: Mapping[str, Any]) -> list[Tensor] | None:
+    def known_histories(self, x: Mapping[str, Any]) -> list[Tensor | None]:
         """Return where each past target is known, `(batch, time)`; None where all of them are."""
         missing = x.get("encoder_missing")
         if missing is None:
-            return None
+            return [None] * len(self.target_names)
         return [known_steps(part, x["encoder_lengths"]) for part in to_list(missing)]
 
     def as_weights(self, values: Tensor) -> Tensor:

@@ -281,7 +281,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         # A level and what moves about it do not fit into half precision together.
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
-        known = self.known_histories(x) or [None] * self.n_targets
+        known = self.known_histories(x)
         heads = zip(self.target_heads, parts, self.histories(x), known, strict=True)
         predictions = [
             head(part, past, x["encoder_lengths"], own) for head, part, past, own in heads

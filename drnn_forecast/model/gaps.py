@@ -11,7 +11,6 @@ from torch import Tensor
 
 from drnn_forecast.data import between
 
-
 POWER = 2.0
 """By which its error counts against what could stand in a gap."""
 

@@ -20,7 +20,7 @@ def start(model: Any, dataset: TimeSeriesDataSet) -> None:
         values = dataset.max_prediction_length * model.target_heads[0].anchor.num_weights
         count = max(1, min(MOST_WINDOWS, MOST_VALUES // values))
         x = model.scaled_batch(some_windows(dataset, count))
-        known = model.known_histories(x) or [None] * len(model.target_heads)
+        known = model.known_histories(x)
         for head, history, own in zip(model.target_heads, model.histories(x), known, strict=True):
             head.anchor.start(history, x["encoder_lengths"], own)
 

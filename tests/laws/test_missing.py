@@ -14,13 +14,14 @@ from drnn_forecast import (
     BatchedTimeSeriesDataSet,
     DilatedRNNForecaster,
     ForecastData,
+    SeasonalNaive,
     compare,
     load,
     train,
 )
+from drnn_forecast.adapters.onnx import network_inputs
 from drnn_forecast.data import Facts, interpolated, known_neighbours
-from drnn_forecast import SeasonalNaive
-from drnn_forecast.evaluation import auto_ets, evaluate
+from drnn_forecast.evaluation import auto_ets, deepar, evaluate, lstm
 from drnn_forecast.host import quiet_lightning
 from drnn_forecast.model import QUIET_TRAINER, anchored
 from laws.drawing import law
@@ -182,7 +183,7 @@ def test_a_loss_is_the_mean_over_known_steps():
 
 def test_windows_without_a_known_target_have_no_score():
     data = take(without(sales(), PATTERNS["a hole at the end"]))
-    with pytest.raises(ValueError, match="not missing to be scored.*Give more `windows`"):
+    with pytest.raises(ValueError, match=r"not missing to be scored.*Give more `windows`"):
         evaluate(untrained(data), data, windows=2)
     assert evaluate(untrained(data), data, windows=4)["MAE"].notna().all()
 
@@ -268,6 +269,16 @@ def test_missing_values_at_the_end_are_no_future_rows(missing):
     assert data.future.empty
     forecast = untrained(data).forecast(data)
     assert forecast["day"].min() == sales()["day"].max() + pd.Timedelta(days=1)
+
+
+def test_windows_are_held_out_where_targets_are_known():
+    data = take(without(sales(), PATTERNS["a hole at the end"]))
+    splits = data.split(horizon=HORIZON, context_length=21, validation_windows=2)
+    last = sales()["day"].min() + pd.Timedelta(days=DAYS - 20 - 1)
+    expected = [last - pd.Timedelta(days=days - 1) for days in (2 * HORIZON, HORIZON)]
+    assert splits.origins["day"].tolist() == 2 * expected
+    _, (_, weight) = next(iter(splits.validation.to_dataloader(train=False)))
+    assert weight is None or (weight == 1).all()
 
 
 def test_future_rows_are_named_by_a_known_covariate_or_an_argument():
@@ -384,6 +395,14 @@ def test_facts_of_a_dataset_are_those_of_its_rows():
     assert not Facts.of(values, sizes, HORIZON).is_signed
 
 
+def test_an_exported_network_is_refused_windows_with_gaps():
+    data = take(without(sales(0.3), PATTERNS["half at random"]))
+    model = untrained(data)
+    x, _ = next(iter(data.split(like=model, validation_windows=2).validation.to_dataloader(False)))
+    with pytest.raises(ValueError, match=r"must not lack targets.*missing='linear'"):
+        network_inputs(model, x)
+
+
 @pytest.mark.parametrize("missing", ["mask", "linear"])
 def test_a_life_with_gaps(tmp_path, missing):
     frame = without(sales(0.3), PATTERNS["half at random"], ["sold", "price", "visits", "mood"])
@@ -400,8 +419,9 @@ def test_a_life_with_gaps(tmp_path, missing):
     assert np.isfinite([report.before, report.after]).all()
 
 
-def test_contenders_that_know_no_gaps_read_lines():
-    models = [auto_ets(SEASON), SeasonalNaive(SEASON)]
+def test_every_contender_forecasts_data_with_gaps():
+    quick = {"learning_rate": 0.01, "hidden_size": 4}
+    models = [auto_ets(SEASON), SeasonalNaive(SEASON), lstm(**quick), deepar(**quick)]
     result = compare(
         take(without(sales(0.3), PATTERNS["half at random"])),
         models=models,
@@ -411,6 +431,9 @@ def test_contenders_that_know_no_gaps_read_lines():
         test_windows=2,
         seeds=[0],
         scale_season=SEASON,
+        max_epochs=1,
+        steps_per_epoch=2,
+        batch_size=8,
         progress=False,
     )
     assert result.forecasts.filter(regex="^q").notna().all(axis=None)

@@ -15,10 +15,9 @@ from pytorch_forecasting import TimeSeriesDataSet
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data.batching import build_checks, use_checks
+from drnn_forecast.data.batching import build_checks, gaps, use_checks
 from drnn_forecast.data.batching.batch import WindowBatch, gather_batch, only_sample
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
-from drnn_forecast.data.batching.gaps import MARKED, GappyDataset, checked_method, with_marks
 from drnn_forecast.data.batching.layout import Layout
 from drnn_forecast.data.batching.removals import explain_removals
 from drnn_forecast.data.batching.scales import (
@@ -40,7 +39,7 @@ from drnn_forecast.host import TIME_COLUMN, Tensors
 _UPSTREAM_SIGNATURE = inspect.signature(TimeSeriesDataSet.__init__)
 
 
-class BatchedTimeSeriesDataSet(GappyDataset):
+class BatchedTimeSeriesDataSet(gaps.GappyDataset):
     """A `TimeSeriesDataSet` whose loaders gather a batch with tensor indexing in one step.
 
     The arguments, methods and batches are those of pytorch-forecasting, with one difference: where
@@ -80,28 +79,21 @@ class BatchedTimeSeriesDataSet(GappyDataset):
         **kwargs: Any,
     ) -> None:
         build_checks.check_dataset_frame(data)
-        method = checked_method(allow_missing_targets)
-        self.allow_missing_targets = MARKED if method == "mask" else method
+        method = gaps.checked_method(allow_missing_targets)
+        self.allow_missing_targets = gaps.MARKED if method == "mask" else method
         self.num_fallback_batches = 0
         self._derived: dict[str, Any] = {}
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
         self.device = use_checks.check_device(device)
         given = _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
-        data, given = with_marks(data, given, method)
+        data, given = gaps.with_marks(data, given, method)
         build_checks.check_dataset_columns(data, given)
-        options = {name: own for name, own in given.items() if name not in ("self", "data")}
         with as_dataset_errors():
-            super().__init__(data, **options)
+            super().__init__(data, **given)
 
-    __init__.__signature__ = _UPSTREAM_SIGNATURE.replace(  # type: ignore[attr-defined]
-        parameters=[
-            *_UPSTREAM_SIGNATURE.parameters.values(),
-            *(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=usual)
-                for name, usual in (("device", None), ("allow_missing_targets", False))
-            ),
-        ]
+    __init__.__signature__ = gaps.with_keywords(  # type: ignore[attr-defined]
+        _UPSTREAM_SIGNATURE, device=None, allow_missing_targets=False
     )
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
@@ -69,6 +70,13 @@ class GappyDataset(HostDataset):
         return tensors
 
 
+def with_keywords(signature: inspect.Signature, **usual: Any) -> inspect.Signature:
+    """Return a signature with more arguments, which are given by name or are as usual."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    more = [inspect.Parameter(name, kind, default=value) for name, value in usual.items()]
+    return signature.replace(parameters=[*signature.parameters.values(), *more])
+
+
 def checked_method(allow_missing_targets: Any) -> str | bool:
     """Return what is to be done about empty values; False where they are refused."""
     allowed = (True, False, None, MARKED, *(name for name in MISSING if name != "error"))
@@ -92,8 +100,9 @@ def with_marks(
     columns = {name: data[name] for name in names if name in data}
     empty = {name: own.isna().to_numpy() for name, own in columns.items() if own.hasnans}
     check_empty_targets(data, targets, empty, method)
+    new = {name: own for name, own in arguments.items() if name not in ("self", "data")}
     if not method:
-        return data, dict(arguments)
+        return data, new
     values = {name: as_numbers(columns[name]) for name in empty if is_real(columns[name])}
     before = {name: _before(data, arguments, name) for name in targets if name in empty}
     made: dict[str, Any] = {**values, **{f"{BEFORE}{name}": own for name, own in before.items()}}
@@ -108,14 +117,11 @@ def with_marks(
     marks = [name for name in chain(*listed.values()) if name.startswith(MARK)]
     nothing = np.zeros(len(data), dtype=bool)
     made |= {mark: empty.get(mark[len(MARK) :], nothing).astype(float) for mark in marks}
-    new = {**arguments, **listed}
+    new |= listed
     new["scalers"] = {**(arguments.get("scalers") or {}), **dict.fromkeys(marks)}
     known = ~np.any([empty[name] for name in targets if name in empty] or [nothing], axis=0)
-    weight = arguments.get("weight")
-    if weight == OBSERVED or (not known.all() and (weight or not arguments.get("predict_mode"))):
-        new["weight"] = weight or OBSERVED
-        own = 1.0 if weight in (None, OBSERVED) else as_numbers(data[weight])
-        made[new["weight"]] = known * own
+    for name, weight in _weight(data, arguments, known).items():
+        new["weight"], made[name] = name, weight
     # Before the first target there is nothing to read and nothing to learn.
     is_begun = ~np.any([np.isnan(own) for own in before.values()] or [nothing], axis=0)
     data = data.assign(**made)
@@ -158,6 +164,18 @@ def _reals(arguments: Mapping[str, Any]) -> dict[str, list[str]]:
     return {kind: list(arguments[kind]) for kind in kinds if arguments.get(kind)}
 
 
+def _weight(
+    data: pd.DataFrame, arguments: Mapping[str, Any], known: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the weight of each row, 0 where a target is missing, by name, where one is needed."""
+    weight = arguments.get("weight")
+    is_needed = not known.all() and (weight or not arguments.get("predict_mode"))
+    if weight != OBSERVED and not is_needed:
+        return {}
+    given = 1.0 if weight in (None, OBSERVED) else as_numbers(data[weight])
+    return {weight or OBSERVED: np.where(known, given, 0.0)}
+
+
 def _before(data: pd.DataFrame, arguments: Mapping[str, Any], target: str) -> NDArray[np.float64]:
     """Return the last known target of each row's series up to the row, `(rows,)`."""
     if f"{BEFORE}{target}" in data:
@@ -179,8 +197,7 @@ def interpolated(values: Tensor, known: Tensor) -> Tensor:
         values: `(batch, time)`.
         known: Which of them are kept, and read for the others.
     """
-    line, is_there, _ = between(values, known, 1)
-    return torch.where(known, values, torch.where(is_there, line, 0.0))
+    return torch.where(known, values, between(values, known, 1)[0])
 
 
 def between(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -195,10 +212,11 @@ def between(values: Tensor, known: Tensor, season: int) -> tuple[Tensor, Tensor,
     before, after = known_neighbours(known, season)
     has_before, has_after = before >= 0, after < steps
     low, high = (values.gather(1, place.clamp(0, max(steps - 1, 0))) for place in (before, after))
+    low = torch.where(has_before, low, torch.where(has_after, high, 0.0))
+    high = torch.where(has_after, high, low)
     step = torch.arange(steps, device=values.device)
     back, ahead = (step - before).to(values.dtype), (after - step).to(values.dtype)
-    share = torch.where(has_before, back / (back + ahead), 1.0)
-    share = torch.where(has_after, share, 0.0)
+    share = back / (back + ahead)
     distance = 2 * back * ahead / (back + ahead)
     distance = torch.where(
         has_before & has_after, distance, 2 * torch.where(has_before, back, ahead)
@@ -216,8 +234,8 @@ def known_neighbours(known: Tensor, season: int) -> tuple[Tensor, Tensor]:
     count = cycles.shape[1]
     number = torch.arange(count, device=known.device).unsqueeze(-1)
     outside = number.new_full((batch, 1, season), -1)
-    before = torch.where(cycles, number, -1).cummax(1).values
-    after = torch.where(cycles, number, count).flip(1).cummin(1).values.flip(1)
+    before = torch.where(cycles, number, -1).cummax(1)[0]
+    after = torch.where(cycles, number, count).flip(1).cummin(1)[0].flip(1)
     before = torch.cat([outside, before[:, :-1]], dim=1)
     after = torch.cat([after[:, 1:], outside + count + 1], dim=1)
     phase = torch.arange(season, device=known.device)

@@ -20,7 +20,6 @@ from torch import Tensor
 from drnn_forecast.data.batching.errors import DatasetError
 from drnn_forecast.host import groups_of, quantile_fractions, scales_by_series
 
-
 FEWEST = 2
 """Values of which there is a deviation."""
 

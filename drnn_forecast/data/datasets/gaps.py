@@ -30,11 +30,13 @@ def allowing(panel: Panel, parameters: dict[str, Any], *, is_new: bool = False) 
     return {**parameters, "allow_missing_targets": method}
 
 
-def teaches(dataset: BatchedTimeSeriesDataSet, index: WindowIndex) -> NDArray[np.bool_]:
+def teaches(
+    dataset: BatchedTimeSeriesDataSet, index: WindowIndex, *, is_needed: bool
+) -> NDArray[np.bool_]:
     """Return which windows have a known target to read and one to learn, `(windows,)`.
 
     Raises:
-        ValueError: None has.
+        ValueError: None has, and one is needed. Otherwise all are then kept.
     """
     ends = index.last_row + 1
     starts = ends - dataset.max_prediction_length
@@ -45,13 +47,13 @@ def teaches(dataset: BatchedTimeSeriesDataSet, index: WindowIndex) -> NDArray[np
     reads, learns = (np.append(0, np.cumsum(own)) for own in (is_known, weighs))
     is_read = (reads[starts] > reads[index.first_row]) | (starts == index.first_row)
     is_kept: NDArray[np.bool_] = is_read & (learns[ends] > learns[starts])
-    if not is_kept.any():
+    if is_needed and not is_kept.any():
         raise ValueError(
             f"Some window of {dataset.max_prediction_length} time steps before those held out "
             f"needs a target that is not missing, but none of {len(is_kept)} has one with another "
             f"before it. Lower `horizon`, or give data with fewer gaps in {dataset.target!r}."
         )
-    return is_kept
+    return is_kept if is_kept.any() else np.ones_like(is_kept)
 
 
 def is_lacking(columns: Mapping[str, NDArray[Any]]) -> bool:

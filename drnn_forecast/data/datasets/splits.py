@@ -135,7 +135,7 @@ def make_splits(
         "min_prediction_idx": int(rows[TIME_INDEX].min()),
     }
     made = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
-    training = as_windows(made, panel, windows)
+    training = as_windows(made, panel, windows, is_needed=short != "keep")
     hold = partial(hold_out, training, frame[kept], panel, windows)
     validation = test = None
     if windows.validation:
@@ -159,7 +159,7 @@ def everything(
 
 
 def as_windows(
-    dataset: BatchedTimeSeriesDataSet, panel: Panel, windows: WindowPlan
+    dataset: BatchedTimeSeriesDataSet, panel: Panel, windows: WindowPlan, *, is_needed: bool = False
 ) -> BatchedTimeSeriesDataSet:
     """Return a dataset to learn from, in which each target is once, with its longest history."""
     index = WindowIndex(*dataset.window_rows)
@@ -167,7 +167,7 @@ def as_windows(
         # pytorch-forecasting lists windows that differ in nothing but how late they begin.
         index = index.longest
     if panel.lacks_values:
-        index = index.marked(teaches(dataset, index))
+        index = index.marked(teaches(dataset, index, is_needed=is_needed))
     if len(index) < len(dataset):
         dataset = copy(dataset)
         dataset.index = index

@@ -31,7 +31,7 @@ SUMMER_TIME_HINT = (
 )
 
 MOST_MISSING = 20
-"""Missing time steps for each that is there, at most: with more, a stamp is likelier to be wrong."""
+"""Missing time steps for each that is there, at most; with more, a stamp is likely to be wrong."""
 
 CONVERSIONS = ("to_pandas", "toPandas", "df", "compute", "to_frame")
 """How frames of other libraries become those of pandas."""

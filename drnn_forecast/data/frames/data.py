@@ -74,8 +74,7 @@ class ForecastData:
     ) -> ForecastData:
         """Return the data of a frame, as `from_roles` does; the roles are those of `Roles`.
 
-        Without `time`, the index of the frame holds the times; its column is then called as the
-        index is, or "index".
+        Without `time`, the index holds the times; their column is called as it is, or "index".
 
         Example:
             >>> days = pd.date_range("2024-01-01", periods=4, freq="D")
@@ -263,10 +262,10 @@ class ForecastData:
     ) -> Splits:
         """Return datasets for training, validation and test, told apart by time in each series.
 
-        The test windows end with the series, the validation windows lie directly before them, and
-        training has only targets before the first validation target. Encoders, scalers and the
-        normaliser are fitted on the training rows, or are those of the model `like`. Each dataset
-        has the frame's roles as its attribute `roles`.
+        The test windows end with the last known target of a series, the validation windows lie
+        directly before them, and training has only targets before the first validation target.
+        Encoders, scalers and the normaliser are fitted on the training rows, or are those of the
+        model `like`. Each dataset has the frame's roles as its attribute `roles`.
 
         Args:
             horizon: Targets of a window (time steps); None: that of `like`.
@@ -322,6 +321,8 @@ class ForecastData:
             stride=stride,
             lags=parameters.get("lags"),
         )
+        # What is held out has to be known.
+        panel = panel.up_to_last_targets()
         short = "drop" if drop_short else "keep" if keep_short else "refuse"
         return make_splits(panel, windows, short=short, parameters=parameters)
 

@@ -1,7 +1,9 @@
 """The rows of a history, numbered by series and by time step."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -85,6 +87,14 @@ class Panel:
     def is_missing(self) -> NDArray[np.bool_]:
         """In which rows the target is missing."""
         return np.isnan(as_numbers(self.rows[self.roles.target]))
+
+    def up_to_last_targets(self) -> Panel:
+        """Return the history without the rows after each series' last known target."""
+        known = np.flatnonzero(~self.is_missing)
+        last = np.zeros(len(self.sizes), dtype=np.int64)
+        np.maximum.at(last, self.rows.codes[known], known)
+        is_past = np.arange(len(self.rows.codes)) <= last[self.rows.codes]
+        return self if is_past.all() else replace(self, rows=self.rows.marked(is_past))
 
     @cached_property
     def before(self) -> NDArray[np.float64]:

@@ -151,7 +151,8 @@ def mean_autocorrelation(
     """Return the autocorrelation at lags from 0, and the pairs of values behind it, `(lags,)`.
 
     Of the changes from step to step, or of the values less a line, without their outermost
-    hundredths and without what is missing, which is not a number. Lags of which no series holds two have none: not a number.
+    hundredths and without what is missing, which is not a number. Lags of which no series holds two
+    have none: not a number.
     """
     total, count = np.zeros(longest + 1), np.zeros(longest + 1)
     for own in series:

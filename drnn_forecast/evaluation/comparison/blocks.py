@@ -65,6 +65,14 @@ class Block:
         return self.splits.validation.filter(lambda index: ~is_last)
 
     @cached_property
+    def without_marks(self) -> Block:
+        """The same block, whose windows have lines in the place of what they mask."""
+        if self.data.roles.missing != "mask":
+            return self
+        roles = replace(self.data.roles, missing="linear")
+        return replace(self, data=replace(self.data, roles=roles))
+
+    @cached_property
     def known(self) -> pd.DataFrame:
         """`series`, `time` and `actual` of everything observed up to the end of the block."""
         return observed(self.whole or self.data)

@@ -68,6 +68,7 @@ def run(model: Model, block: Block, *, seed: int, fit_options: Mapping[str, Any]
     A classical model is fitted anew before the test windows, and forecasts the validation windows
     only where they calibrate. Random draws behind forecasts are those of the seed.
     """
+    block = _read_by(model, block)
     facts, result = CellFacts(), None
     values: Values = {}
     seconds = dict.fromkeys(PARTS, 0.0)
@@ -103,6 +104,7 @@ def train_contender(
     model: NeuralModel, block: Block, *, seed: int, fit_options: Mapping[str, Any]
 ) -> FitResult[LightningModule]:
     """Return a model trained on the training windows of a block."""
+    block = _read_by(model, block)
     training = block.splits.training
     return fit(partial(model.build, training), training, block.stopping, seed=seed, **fit_options)
 
@@ -111,6 +113,11 @@ def failure_text(error: Exception) -> str:
     """Return an error in one line."""
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def _read_by(model: Model, block: Block) -> Block:
+    """Return a block with the windows that a model reads."""
+    return block.without_marks if getattr(model, "is_stepwise", False) else block
 
 
 def _predictor(

@@ -18,8 +18,10 @@ from typing import Any
 from lightning.pytorch import LightningModule
 from pytorch_forecasting import DeepAR, NHiTS, RecurrentNetwork, TemporalFusionTransformer
 from pytorch_forecasting.data import TimeSeriesDataSet
-from pytorch_forecasting.metrics import MAE, NormalDistributionLoss
+from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, NormalDistributionLoss
+from torch import nn
 
+from drnn_forecast.data import MARK
 from drnn_forecast.model import QUANTILE_LEVELS, DilatedRNNForecaster, quantile_loss
 
 PLATEAU = {"reduce_on_plateau_patience": 2}
@@ -40,6 +42,8 @@ class NeuralModel:
         is_point: Whether it gives one number per step, so that quantiles have to be added.
         check: Raises a `ValueError` for a dataset that the model cannot learn from.
         has_recipe: Whether what `options` leave out, its recipe says, the learning rate too.
+        is_stepwise: Whether it feeds on its own forecasts, so that it reads no mark of what is
+            missing, which nobody knows ahead, but lines through the gaps.
     """
 
     name: str
@@ -48,6 +52,7 @@ class NeuralModel:
     is_point: bool = False
     check: Callable[[TimeSeriesDataSet], None] = accept
     has_recipe: bool = False
+    is_stepwise: bool = False
 
     @property
     def has_rate(self) -> bool:
@@ -58,7 +63,11 @@ class NeuralModel:
         """Return an untrained model for the windows of `training`, which `check` accepts."""
         self.check(training)
         # A loss is a module with a state, so two models must not share it.
-        return self.from_dataset(training, **copy.deepcopy(dict(self.options)))
+        options = copy.deepcopy(dict(self.options))
+        if training.weight is not None:
+            # MASE, which upstream's models log unless told otherwise, fails with weights.
+            options.setdefault("logging_metrics", nn.ModuleList([SMAPE(), MAE(), RMSE()]))
+        return self.from_dataset(training, **options)
 
     def with_options(self, **options: Any) -> NeuralModel:
         """Return the same model with some options set otherwise, such as the learning rate."""
@@ -103,7 +112,11 @@ def deepar(name: str = "DeepAR", **options: Any) -> NeuralModel:
         **PLATEAU,
     }
     return NeuralModel(
-        name, DeepAR.from_dataset, {**defaults, **options}, check=partial(_check_stepwise, name)
+        name,
+        DeepAR.from_dataset,
+        {**defaults, **options},
+        check=partial(_check_stepwise, name),
+        is_stepwise=True,
     )
 
 
@@ -162,6 +175,7 @@ def _recurrent(name: str, options: Mapping[str, Any]) -> NeuralModel:
         {**defaults, **options},
         is_point=True,
         check=partial(_check_stepwise, name),
+        is_stepwise=True,
     )
 
 
@@ -176,7 +190,9 @@ def _nhits(training: TimeSeriesDataSet, **options: Any) -> LightningModule:
 def _check_stepwise(name: str, training: TimeSeriesDataSet) -> None:
     """Raise where a model that feeds on its own forecasts cannot learn from the windows."""
     unknown = [
-        variable for variable in _varying(training, "unknown") if variable != training.target
+        variable
+        for variable in _varying(training, "unknown")
+        if variable != training.target and not variable.startswith(MARK)
     ]
     if unknown:
         raise ValueError(
