@@ -47,7 +47,7 @@ for dtype, pointer in NAMES.items():
     precision = {"PRECISION": launch._precision()}
     print(shared(products.row_products, pointer, ROWS | precision))
     print(shared(products.weight_gradients, pointer, SUMS | precision))
-    ones = ("rows", "lanes", "depth", "columns", "width")  # which Triton compiles anew for
+    ones = (*INTEGERS,)  # which Triton compiles anew for
     for kernel, known in ((products.row_products, ROWS), (products.weight_gradients, SUMS)):
         own = [name for name in ones if name in kernel.arg_names]
         print(shared(kernel, pointer, known | precision, own))
