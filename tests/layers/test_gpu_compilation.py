@@ -56,11 +56,11 @@ for dtype, pointer in NAMES.items():
             x = torch.empty(2, 3, dtype=dtype)
             plan = launch.Launch(cell, x, [], torch.empty(2, hidden), dtype)
             options = dict(plan.options)
-            launch = {name: options.pop(name) for name in ("num_warps", "num_stages")}
+            given = {name: options.pop(name) for name in ("num_warps", "num_stages")}
             ones = ("rows", "lanes") if hidden == 1 else ()
             for kernel in (passes.recur_forward, passes.recur_backward):
                 constants = options | ({"KEEPS": True} if kernel is passes.recur_forward else {})
-                print(shared(kernel, pointer, constants, ones, **launch))
+                print(shared(kernel, pointer, constants, ones, **given))
 """
 
 

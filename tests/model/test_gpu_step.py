@@ -60,7 +60,8 @@ class Crossings(TorchDispatchMode):
         kwargs = kwargs or {}
         given = [part for part in tree_leaves((args, kwargs)) if isinstance(part, torch.Tensor)]
         is_there = any(part.device.type == "meta" for part in given)
-        is_masked = func in INDEXING and any(part.dtype == torch.bool for part in given)
+        index = [part for part in args[1] if part is not None] if func in INDEXING else []
+        is_masked = any(part.dtype == torch.bool for part in index)
         if is_there and (func in WAITING or func in GROWING or is_masked or self.leaves(kwargs)):
             self.found.append(str(func))
             if func in WAITING:
