@@ -25,7 +25,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from drnn_forecast import DilatedRNNForecaster
+from drnn_forecast import BatchedTimeSeriesDataSet, DilatedRNNForecaster
 from drnn_forecast.data import moved_together, on_host
 from drnn_forecast.model.losses import batch_loss
 from drnn_forecast.model.stepping import _observed
@@ -150,6 +150,7 @@ KINDS = {
     "absolute": ({}, {"loss": MAE, "relative_loss": True}),
     "normal": ({}, {"loss": NormalDistributionLoss}),
     "short windows": ({"min_encoder_length": 5}, {}),
+    "missing values": ({"target_normalizer": EncoderNormalizer()}, {}),
     "two targets": (TWO, {}),
     "two losses": (TWO, {"loss": lambda: MultiLoss([MAE(), QuantileLoss()])}),
 }
@@ -163,7 +164,12 @@ def made(kind):
     if "loss" in of_model:
         of_model = {**of_model, "loss": of_model["loss"]()}
     torch.manual_seed(0)
-    dataset = make_dataset(planted_frame(length=100), **of_data)
+    frame = planted_frame(length=100)
+    dataset = make_dataset(frame, **of_data)
+    if kind == "missing values":
+        frame.loc[20:24, "target"] = float("nan")
+        options = {**dataset.get_parameters(), "allow_missing_targets": True}
+        dataset = BatchedTimeSeriesDataSet(frame, **options)
     return dataset, DilatedRNNForecaster.from_dataset(dataset, hidden_size=4, **of_model)
 
 
@@ -198,7 +204,9 @@ def test_the_network_neither_waits_for_the_device_nor_copies_to_it(kind):
     assert crossings(lambda: model(x)) == []
 
 
-@pytest.mark.parametrize("kind", ["anchored", "plain", "segments", "short windows", "two losses"])
+@pytest.mark.parametrize(
+    "kind", ["anchored", "plain", "segments", "short windows", "missing values", "two losses"]
+)
 def test_a_step_of_training_does_neither(kind):
     dataset, model = made(kind)
     model = attached(model, "train")
@@ -207,7 +215,7 @@ def test_a_step_of_training_does_neither(kind):
     assert crossings(lambda: model.training_step(batch, 0)["loss"].backward()) == []
 
 
-@pytest.mark.parametrize("kind", ["anchored", "absolute", "two targets"])
+@pytest.mark.parametrize("kind", ["anchored", "absolute", "missing values"])
 def test_a_step_of_validation_and_what_it_logs_do_neither(kind):
     dataset, model = made(kind)
     model = attached(model, "validate")
