@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-gpu coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -36,6 +36,10 @@ coverage: $(VENV)/.test
 # Every cell of docs/tutorials/, on small budgets; two minutes on one core.
 tutorials: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python docs/tutorials/run.py
+
+# The laws of the GPU's kernels and of a forecaster there, on the GPU of this machine.
+test-gpu: $(VENV)/.test
+	$(BIN)/python -m pytest -m gpu
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -43,6 +43,9 @@ LAZY = {
     # numba is imported on first use only.
     ("layers/kernels/cpu/operator.py", "_compilation"),
     ("layers/kernels/cpu/operator.py", "_vector_bytes"),
+    # Triton too.
+    ("layers/kernels/gpu/launch.py", "_passes"),
+    ("layers/kernels/gpu/launch.py", "_products"),
 }
 """The imports of ours inside functions: file and function."""
 

@@ -4,6 +4,12 @@ from .batching.gaps import (
     interpolated as interpolated,
     known_neighbours as known_neighbours,
 )
+from .batching.lengths import on_host as on_host, remember_on_host as remember_on_host
+from .batching.moving import (
+    data_bytes as data_bytes,
+    moved_together as moved_together,
+    on_device as on_device,
+)
 from .batching.renewal import renewable as renewable
 from .datasets.codes import other_codes as other_codes
 from .datasets.continuation import (

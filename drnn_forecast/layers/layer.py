@@ -105,8 +105,8 @@ class DilatedRNNLayer(DilatedLayer, nn.RNNBase):
         input_kernel_size: k. The input map is a causal convolution with the layer's dilation,
             W_0 x_t + W_1 x_(t-s) + ... + W_(k-1) x_(t-(k-1)s), where inputs before the first are
             zeros; `weight_ih_l0` holds W_0, ..., W_(k-1) side by side. 1 is the paper's.
-        backend: Who computes: `"torch"`, `"numba"`, or `"auto"`, the faster one of those that
-            can run now, as `recurrence` says. Values agree to rounding.
+        backend: Who computes: `"torch"`, `"numba"`, `"triton"`, or `"auto"`, the faster one of
+            those that can run now, as `recurrence` says. Values agree to rounding.
 
     Raises:
         ValueError: A size, the dilation or the kernel is below 1, or the cell or the backend is

@@ -1,7 +1,7 @@
 """The recurrence h_t = f(W x_t + U h_(t-s) + b): the fold into phases, and who computes it.
 
-torch's own cells run everywhere, `kernels.cpu` has compiled ones, which need numba. On a GPU
-torch's cells run on the folded view; an operator for it would be one more backend here.
+torch's own cells run everywhere on the folded view; `kernels.cpu` has compiled ones, which need
+numba, and `kernels.gpu` such for a GPU, which need Triton.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.layers.kernels.cpu import operator as cpu
+from drnn_forecast.layers.kernels.gpu import operator as gpu, rule
 
-BACKENDS: Final = ("auto", "torch", "numba")
+BACKENDS: Final = ("auto", "torch", "numba", "triton")
 
 TORCH_CELLS: Final[dict[str, Callable[..., Any]]] = {
     "RNN": torch.rnn_tanh,
@@ -85,19 +86,22 @@ def recurrence(
         weights: `weight_ih (gates * hidden, features)`, `weight_hh (gates * hidden, hidden)` and
             the two biases `(gates * hidden,)`, in torch's order of gates.
         dilation: s, time steps.
-        backend: `"torch"`: torch's own cells. `"numba"`: compiled CPU kernels. `"auto"`: the
-            faster one of those that can run now: until the kernels have been compiled, once for a
-            machine and beside the work, torch's cells. From the second process on the kernels are
-            there from the first call; the first one differs from it by rounding, and may from run
-            to run. While a graph is exported torch's cells always run.
+        backend: `"torch"`: torch's own cells. `"numba"`: compiled CPU kernels. `"triton"`: those
+            of a GPU. `"auto"`: the faster one of those that can run now: until the CPU's kernels
+            have been compiled, once for a machine and beside the work, torch's cells. From the
+            second process on the kernels are there from the first call; the first one differs from
+            it by rounding, and may from run to run. On a GPU the kernels run where they were
+            measured to be faster, torch's cells elsewhere. While a graph is exported torch's cells
+            always run.
 
     Raises:
-        ValueError: `backend` is `"numba"`, which cannot run on these tensors.
+        ValueError: `backend` is `"numba"` or `"triton"`, which cannot run on these tensors.
     """
     if not input.numel():
         return input.new_zeros(*input.shape[:2], weights[1].shape[1]), state
-    if _is_compiled(cell_type, input, state, weights, dilation=dilation, backend=backend):
-        return cpu.compiled_recurrence(cell_type, input, state, weights, dilation=dilation)
+    run_kernels = _kernels(cell_type, input, state, weights, dilation=dilation, backend=backend)
+    if run_kernels is not None:
+        return run_kernels(cell_type, input, state, weights, dilation=dilation)
     run = partial(torch_cells, cell_type, weights)
     return folded_recurrence(run, input, state, dilation=dilation)
 
@@ -154,14 +158,15 @@ def checked_backend(backend: str) -> str:
     """Return `backend` if there is such a one and it is installed."""
     if backend not in BACKENDS:
         raise ValueError(f"`backend` must be one of {', '.join(BACKENDS)}, got {backend!r}.")
-    if backend == "numba" and not cpu.HAS_NUMBA:
+    if not {"numba": cpu.HAS_NUMBA, "triton": gpu.HAS_TRITON}.get(backend, True):
         raise ImportError(
-            '`backend="numba"` needs numba, which is not installed. Run `pip install numba`.'
+            f'`backend="{backend}"` needs {backend}, which is not installed. '
+            f"Run `pip install {backend}`."
         )
     return backend
 
 
-def _is_compiled(
+def _kernels(
     cell_type: str,
     input: Tensor,
     state: tuple[Tensor, ...],
@@ -169,24 +174,39 @@ def _is_compiled(
     *,
     dilation: int,
     backend: str,
-) -> bool:
-    """Return whether the compiled kernels are to run, as asked or as the faster ones."""
+) -> Callable[..., tuple[Tensor, tuple[Tensor, ...]]] | None:
+    """Return the kernels that are to run, as asked or as the faster ones; None: torch's cells."""
     if backend == "torch" or _is_exporting():
-        return False
-    reason = cpu.obstacle(input, state, weights)
-    if backend == "numba":
+        return None
+    if backend != "auto":
+        of_gpu = backend == "triton"
+        reason = (gpu.gpu_obstacle if of_gpu else cpu.obstacle)(input, state, weights)
         if reason:
             raise ValueError(
-                f'`backend="numba"` cannot run here: {reason}. Pass `backend="auto"` or "torch".'
+                f'`backend="{backend}"` cannot run here: {reason}. Pass `backend="auto"` or '
+                '"torch".'
             )
-        return True
-    dtype, is_training = input.dtype, cpu.keeps_graph(input, *state, *weights)
+        return gpu.gpu_recurrence if of_gpu else cpu.compiled_recurrence
+    is_training = cpu.keeps_graph(input, *state, *weights)
     lanes, hidden = dilation * input.shape[1], weights[1].shape[1]
-    return (
-        not reason
-        and cpu.is_faster(cell_type, lanes, hidden, dtype, training=is_training)
-        and cpu.are_ready(dtype, training=is_training)
-    )
+    if rule.MEASURED and not gpu.gpu_obstacle(input, state, weights):
+        is_faster = rule.is_measured_faster(
+            cell_type,
+            input.device,
+            gpu.dtype_of(input),
+            lanes=lanes,
+            steps=-(-len(input) // dilation),
+            hidden=hidden,
+            training=is_training,
+        )
+        return gpu.gpu_recurrence if is_faster else None
+    if (
+        not cpu.obstacle(input, state, weights)
+        and cpu.is_faster(cell_type, lanes, hidden, input.dtype, training=is_training)
+        and cpu.are_ready(input.dtype, training=is_training)
+    ):
+        return cpu.compiled_recurrence
+    return None
 
 
 def _is_exporting() -> bool:

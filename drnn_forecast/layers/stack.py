@@ -137,9 +137,9 @@ def _layer(
             input_kernel_size=kernel,
             backend=backend,
         )
-    if checked_backend(backend) == "numba":
+    if checked_backend(backend) not in ("auto", "torch"):
         raise ValueError(
-            f'`backend="numba"` has the cells {", ".join(MODES)}, got one of your own. '
+            f'`backend="{backend}"` has the cells {", ".join(MODES)}, got one of your own. '
             'Pass `backend="auto"` or "torch".'
         )
     features = checked_integer("input_size", input_size, minimum=1)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pytorch_forecasting.utils import to_list
 from torch import Tensor
-from torch.nn.utils.rnn import pack_padded_sequence
 from torchmetrics import Metric
 
 from drnn_forecast.host import PreciseLoss, keep_inputs
@@ -21,7 +20,6 @@ from drnn_forecast.model.collection import (
     windows_of,
 )
 from drnn_forecast.model.gaps import anchored, known_steps
-from drnn_forecast.model.heads import seasonal_moves
 from drnn_forecast.model.losses import (
     bounded,
     bounds_of,
@@ -32,21 +30,19 @@ from drnn_forecast.model.losses import (
     reaches_of,
     register_parts,
     rescaled,
-    usual_loss,
     within,
     without_graph,
 )
 from drnn_forecast.model.magnitudes import Magnitudes, columns_of_targets
 from drnn_forecast.model.output import NetworkOutput
 from drnn_forecast.model.saving.checkpointed import CheckpointedModel
+from drnn_forecast.model.stepping import SteppingModel
 
-TRAINING_LOSS = 10.0
-"""How large a usual loss is in training. At this size a gradient norm that is clipped at 1, as is
-customary, is clipped in most steps, which on the package's sample validates 7 % better than a loss
-about 1, whose steps are clipped at times (two seeds, 600 steps)."""
+FUSED_ON: Final = ("cuda",)
+"""Devices on which an optimiser's many small steps would take longer than their arithmetic."""
 
 
-class ForecastingModel(PreciseLoss, CheckpointedModel):
+class ForecastingModel(PreciseLoss, SteppingModel, CheckpointedModel):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
     renewable_windows: tuple[Any, Any] = (None, None)
@@ -149,43 +145,6 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
             reaches=reaches_of(self),
         )
 
-    def step(
-        self, x: dict[str, Any], y: tuple[Any, Any], batch_idx: int, **kwargs: Any
-    ) -> tuple[dict[str, Any], Any]:
-        """Return log and output of a batch, its loss relative to each window's scale if asked."""
-        if "encoder_missing" in x and y[1] is not None:
-            y = y[0], _of_known_steps(y[1], x["decoder_lengths"])
-        if self.hparams.get("relative_loss"):
-            y = y[0], _relative_weight(self.usual_error(x), y[1])
-        try:
-            log, out = super().step(x, y, batch_idx, **kwargs)
-        except ValueError:
-            # torch's distributions refuse parameters that are no numbers; other losses give none.
-            out = self(x, **kwargs)
-            if all(bool(torch.isfinite(part).all()) for part in to_list(out["prediction"])):
-                raise
-            size = len(x["decoder_lengths"])
-            loss = torch.tensor(torch.nan, device=self.device)
-            self.log(
-                f"{self.current_stage}_loss",
-                loss,
-                on_step=self.training,
-                on_epoch=True,
-                prog_bar=True,
-                batch_size=size,
-            )
-            return {"loss": loss, "n_samples": size}, out
-        return log, out
-
-    def usual_error(self, x: Mapping[str, Any]) -> Tensor:
-        """Return the `seasonal_moves` of each window, in target units, `(batch, 1)`."""
-        scaled = self.scaled_batch(x)
-        history = scaled["encoder_cont"][..., self.target_positions[0]]
-        length, known = self.hparams.get("season_length"), self.known_histories(x)[0]
-        moves = seasonal_moves(history, x["encoder_lengths"], length, known)
-        scale: Tensor = to_list(scaled["target_scale"])[0]
-        return moves.unsqueeze(1) * scale[:, 1:2].abs()
-
     def scaled_batch(self, x: Mapping[str, Any]) -> dict[str, Any]:
         """Return a batch whose targets are in units that their series justify: `Magnitudes`."""
         columns = columns_of_targets(self.target_names, self.hparams.x_reals)
@@ -208,31 +167,15 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
             return [None] * len(self.target_names)
         return [known_steps(part, x["encoder_lengths"]) for part in to_list(missing)]
 
+    @property
+    def target_places(self) -> list[int]:
+        """Positions of the targets among the reals; upstream's are a tensor on the device."""
+        return [self.hparams.x_reals.index(name) for name in self.target_names]
+
     def as_weights(self, values: Tensor) -> Tensor:
         """Return values in the precision of the weights."""
         own = (part for name, part in self.named_parameters() if not name.startswith("loss."))
         return values.to(next(own).dtype)
-
-    def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-        """Return the log of a step, whose loss is `TRAINING_LOSS` where it is as usual.
-
-        So rates, the optimiser's epsilon and clipped gradients mean the same in every unit of the
-        target. What is logged is in target units.
-        """
-        log = dict(super().training_step(batch, batch_idx))
-        if not log["loss"].detach().any():
-            # The square root in RMSE has no gradient there, where there is nothing to learn.
-            return {**log, "loss": sum(0.0 * weight.sum() for weight in self.parameters())}
-        is_relative = self.hparams.get("relative_loss")
-        usual = 1.0 if is_relative else usual_loss(self.loss, self.magnitudes.typical)
-        return {**log, "loss": TRAINING_LOSS * log["loss"] / usual}
-
-    def create_log(
-        self, x: dict[str, Any], y: tuple[Any, Any], out: Any, batch_idx: int, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Log metrics of the observed steps; upstream counts the padding of short decoders too."""
-        y = _observed(y, x["decoder_lengths"])
-        return dict(super().create_log(x, y, out, batch_idx, **kwargs))
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """Return the network output of a batch, for any trainer; upstream's asks for a callback.
@@ -247,8 +190,25 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return optimiser and schedule; without `reduce_on_plateau_patience` there is none."""
-        configuration = super().configure_optimizers()
+        given = self.hparams.optimizer_params
+        if self._fuses():
+            self.hparams.optimizer_params = {"fused": True, **(given or {})}
+        try:
+            configuration = super().configure_optimizers()
+        finally:
+            self.hparams.optimizer_params = given
         return {name: part for name, part in configuration.items() if part}
+
+    def _fuses(self) -> bool:
+        """Return whether the optimiser updates all weights at once: torch's own ones on a GPU.
+
+        Not where gradients are scaled, as in half precision: Lightning refuses to clip those that
+        a fused optimiser scales back itself.
+        """
+        is_own = not callable(self.optimizer) and self.hparams.optimizer in ("adam", "adamw")
+        if not is_own or self.device.type not in FUSED_ON:
+            return False
+        return getattr(self.trainer.precision_plugin, "scaler", None) is None
 
     def predict(
         self,
@@ -328,27 +288,3 @@ class ForecastingModel(PreciseLoss, CheckpointedModel):
         return collect(
             self, loader, collector, fast_dev_run=fast_dev_run, trainer_kwargs=trainer_kwargs
         )
-
-
-def _observed(y: tuple[Any, Any], lengths: Tensor) -> tuple[Any, Any]:
-    """Return targets that metrics read no further than the end of each decoder."""
-    if bool((lengths == lengths.max()).all()):
-        return y
-
-    def packed(target: Tensor) -> Any:
-        return pack_padded_sequence(target, lengths.cpu(), batch_first=True, enforce_sorted=False)
-
-    targets = [packed(part) for part in y[0]] if isinstance(y[0], list | tuple) else packed(y[0])
-    return targets, y[1]
-
-
-def _of_known_steps(weight: Tensor, lengths: Tensor) -> Tensor:
-    """Return weights under which the mean over all steps is that over those with a weight."""
-    total, known = lengths.sum(), (weight != 0).sum()
-    return weight * (total / known.clamp(min=1))
-
-
-def _relative_weight(error: Tensor, weight: Tensor | None) -> Tensor:
-    """Return the weight of each window, `(batch, 1)`, divided by how far its target moves."""
-    inverse = error.reciprocal()
-    return inverse if weight is None else weight * inverse

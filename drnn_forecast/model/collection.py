@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import pandas as pd
 import torch
@@ -20,7 +20,7 @@ from pytorch_forecasting.utils import create_mask
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data import last_windows, other_codes
+from drnn_forecast.data import last_windows, on_host, other_codes
 from drnn_forecast.host import (
     PredictionCallback,
     comes_back,
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=LightningModule)
 WindowData: TypeAlias = DataLoader[Any] | pd.DataFrame | TimeSeriesDataSet
+
+READ: Final = ("prediction", "quantiles", "samples")
+"""Modes in which what lies past the end of a decoder is no number."""
 
 QUIET_TRAINER: dict[str, Any] = {
     "logger": False,
@@ -178,7 +181,7 @@ class WindowCollector(PredictionCallback):
         write_interval: str = "batch",
     ) -> None:
         is_named = isinstance(mode, tuple | list) and len(mode) == 2 and mode[0] == "raw"
-        if not is_named and mode not in ("prediction", "quantiles", "samples", "raw"):
+        if not is_named and mode not in (*READ, "raw"):
             raise ValueError(
                 "`mode` must be 'prediction', 'quantiles', 'samples', 'raw' or ('raw', name), got "
                 f"{mode!r}."
@@ -224,10 +227,14 @@ class WindowCollector(PredictionCallback):
     ) -> None:
         """Read one batch."""
         x, y = batch
-        record = {"output": self._read(pl_module, outputs, x["decoder_lengths"])}
+        record = {"output": self._read(pl_module, outputs)}
         others = {"x": x, "decoder_lengths": x["decoder_lengths"], "y": y}
         record |= {name: others[name] for name in self.parts if name in others}
         record = move_data_to_device(record, torch.device("cpu"))
+        if self.mode in READ:
+            lengths = on_host(x["decoder_lengths"])
+            is_past = create_mask(int(lengths.max()), lengths)
+            record["output"] = apply_to_collection(record["output"], Tensor, _masked, is_past)
         if "index" in self.parts:
             loader: Any = trainer.predict_dataloaders
             record["index"] = loader.dataset.x_to_index(x)
@@ -257,20 +264,17 @@ class WindowCollector(PredictionCallback):
         elif trainer.is_global_zero:
             self._write(record)
 
-    def _read(self, model: Any, outputs: Any, lengths: Tensor) -> Any:
-        """Return the output of a batch in the mode; what lies past a decoder's end is no number."""
+    def _read(self, model: Any, outputs: Any) -> Any:
+        """Return the output of a batch in the mode."""
         if not isinstance(self.mode, str):
             return outputs[self.mode[1]]
         if self.mode == "raw":
             return outputs
         if self.mode == "samples":
-            output = model.to_samples(outputs, self.n_samples)
-        elif self.mode == "quantiles":
-            output = model.to_quantiles(outputs, **self.mode_kwargs)
-        else:
-            output = model.to_prediction(outputs, **self.mode_kwargs)
-        is_past = create_mask(int(lengths.max()), lengths)
-        return apply_to_collection(output, Tensor, _masked, is_past)
+            return model.to_samples(outputs, self.n_samples)
+        if self.mode == "quantiles":
+            return model.to_quantiles(outputs, **self.mode_kwargs)
+        return model.to_prediction(outputs, **self.mode_kwargs)
 
     def _write(self, record: dict[str, Any], number: str = "") -> None:
         name = f"predictions_{number}.pt" if number else "predictions.pt"

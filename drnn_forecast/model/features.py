@@ -22,6 +22,8 @@ class FeatureReader(nn.Module):
         x_reals: Order of the real variables in a batch.
     """
 
+    chosen: Tensor
+
     def __init__(
         self,
         embeddings: MultiEmbedding,
@@ -34,6 +36,8 @@ class FeatureReader(nn.Module):
         self.embeddings = embeddings
         self.categoricals = tuple(map(module_name, dict.fromkeys(categoricals)))
         self.positions = [list(x_reals).index(name) for name in reals]
+        # A list would be copied to the device with every batch.
+        self.register_buffer("chosen", torch.tensor(self.positions, dtype=torch.long), False)
         sizes = embeddings.output_size
         self.size = len(self.positions) + sum(sizes[name] for name in self.categoricals)
 
@@ -56,7 +60,7 @@ class FeatureReader(nn.Module):
             cat: Codes of the categorical variables, `(..., categoricals)`.
             cont: Scaled real variables, `(..., reals)`.
         """
-        parts = [cont[..., self.positions]]
+        parts = [cont.index_select(-1, self.chosen)]
         if self.categoricals:
             embedded = self.embeddings(cat)
             parts += [embedded[name] for name in self.categoricals]

@@ -366,4 +366,4 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         """Return each target's normalised past, `(batch, time)`; None where nothing needs it."""
         if all(not head.reads_history for head in self.target_heads):
             return [None] * len(self.target_heads)
-        return [x["encoder_cont"][..., position] for position in self.target_positions]
+        return [x["encoder_cont"][..., position] for position in self.target_places]

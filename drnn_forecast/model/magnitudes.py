@@ -130,7 +130,8 @@ class Magnitudes(nn.Module):
         factor = past.new_ones(len(past), past.shape[-1])
         for positions, before, after in zip(columns, given, scales, strict=True):
             ratio = before[:, 1].to(after.dtype) / after[:, 1]
-            factor[:, list(positions)] = ratio.to(factor.dtype)[:, None]
+            for position in positions:
+                factor[:, position] = ratio
         result |= {name: x[name] * factor[:, None] for name in ("encoder_cont", "decoder_cont")}
         return result
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from lightning.fabric.utilities.apply_func import move_data_to_device
 from numpy.typing import NDArray
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.metrics import CrossEntropy, MultiLoss, QuantileLoss
@@ -24,6 +23,7 @@ from drnn_forecast.data import (
     continued_dataset,
     continued_rows,
     in_form,
+    moved_together,
     past_the_end,
     renewable,
 )
@@ -319,9 +319,11 @@ def _outputs_of(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[T
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH_SIZE):
             x, _ = dataset.__getitems__(rows[start : start + BATCH_SIZE]).gathered
-            outputs = network(move_data_to_device(x, network.device))["prediction"]
-            parts.append(move_data_to_device(to_list(outputs), torch.device("cpu")))
-    return [torch.cat(columns) for columns in zip(*parts, strict=True)]
+            if network.device.type != "cpu":
+                x = moved_together(x, network.device)
+            parts.append(to_list(network(x)["prediction"]))
+        columns = [torch.cat(each) for each in zip(*parts, strict=True)]
+        return [column.cpu() for column in columns]
 
 
 def _predicted(

@@ -30,6 +30,7 @@ from drnn_forecast.model import (
 )
 from drnn_forecast.training.fitting import VALIDATED, fit
 from drnn_forecast.training.judging import FoldJudge, Weights, copied_weights
+from drnn_forecast.training.placing import placed
 
 logger = logging.getLogger("drnn_forecast.training")
 
@@ -159,8 +160,8 @@ class Course:
         options = self._options(recipe, seed)
         result = fit(
             started,
-            self.splits.training,
-            self.folds,
+            placed(self.splits.training, self.accelerator),
+            [placed(fold, self.accelerator) for fold in self.folds],
             max_seconds=max(SPENT * max_seconds / (1 + recipe.finishing), 0.1),
             max_steps=self.max_steps,
             checks=CHECKS,
@@ -197,7 +198,8 @@ class Course:
             return learner
 
         try:
-            last = fit(slower, self.splits.complete, None, max_steps=steps, checks=0, **options)
+            windows = placed(self.splits.complete, self.accelerator)
+            last = fit(slower, windows, None, max_steps=steps, checks=0, **options)
         except RuntimeError as error:
             logger.warning("The newest windows are not learned from: %s", error)
             return model
@@ -228,7 +230,7 @@ class Course:
         )
         result = fit(
             build,
-            self.splits.complete,
+            placed(self.splits.complete, self.accelerator),
             None,
             max_seconds=SPENT * max_seconds,
             max_steps=self.max_steps,

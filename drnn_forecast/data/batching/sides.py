@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from drnn_forecast.data.batching.lengths import remember_on_host
 from drnn_forecast.data.batching.spans import Spans
 from drnn_forecast.data.batching.window_index import IntArray
 
@@ -61,7 +62,7 @@ def _open_side(
         inside = offset.clamp(max=row_of[0].size(1) - 1).expand(len(lengths), -1)
         rows, is_filled = (grid.gather(1, inside) for grid in row_of)
     return Side(
-        lengths=torch.from_numpy(lengths).to(device),
+        lengths=remember_on_host(torch.from_numpy(lengths).to(device), torch.from_numpy(lengths)),
         position=position,
         offset=offset,
         rows=rows,

@@ -84,7 +84,7 @@ def seasonal_values(
         Values `(batch, steps, seasons)`, zero where a season does not fit, and the mask
         `(batch, seasons)` of the seasons that do.
     """
-    seasons = torch.as_tensor(season_lengths, dtype=torch.long, device=history.device)
+    seasons = numbers_on(history.device, season_lengths, torch.long)
     step = torch.arange(steps, device=history.device).unsqueeze(-1)
     offset = step - seasons * (step // seasons + 1)
     index = lengths[:, None, None] + offset
@@ -94,6 +94,12 @@ def seasonal_values(
         return history.new_zeros(index.shape), valid
     gathered = history.gather(1, index.flatten(1)).view(index.shape)
     return torch.where(valid.unsqueeze(1), gathered, 0.0), valid
+
+
+def numbers_on(device: torch.device, values: Sequence[float], dtype: torch.dtype) -> Tensor:
+    """Return numbers as a tensor that is made where it is, without a copy from the host."""
+    empty = torch.empty(0, dtype=dtype, device=device)
+    return torch.cat([empty, *(empty.new_full((1,), value) for value in values)])
 
 
 def last_values(history: Tensor, lengths: Tensor) -> Tensor:

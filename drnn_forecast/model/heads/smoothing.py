@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from drnn_forecast.model.heads.anchors import numbers_on
+
 RATES = (0.1, 0.3, 0.6, 0.9, 1.0)
 """Of the exponential smoothing of the level."""
 
@@ -82,7 +84,7 @@ class Window:
 
         Smoothing starts at the first value.
         """
-        kept = 1 - torch.tensor(rates, dtype=self.values.dtype, device=self.values.device)
+        kept = 1 - numbers_on(self.values.device, rates, self.values.dtype)
         weights = (1 - kept) * kept ** self.back.unsqueeze(1)
         place = (self.values.shape[1] - self.lengths).clamp(0, self.values.shape[1] - 1)
         first = self.values.gather(1, place.unsqueeze(1))

@@ -59,6 +59,7 @@ class TargetHead(nn.Module):
     """
 
     spacing: Tensor
+    ranks: Tensor | None
 
     def __init__(
         self,
@@ -89,11 +90,10 @@ class TargetHead(nn.Module):
         self.linear = LinearHistory(linear_length, horizon) if linear_length else None
         self.output_size = output_size
         self.num_shifted = 1 if isinstance(loss, DistributionLoss) else output_size
-        self.ranks = (
-            np.argsort(np.argsort(loss.quantiles)).tolist()
-            if isinstance(loss, QuantileLoss)
-            else None
-        )
+        ranks = None
+        if isinstance(loss, QuantileLoss):
+            ranks = torch.from_numpy(np.argsort(np.argsort(loss.quantiles)))
+        self.register_buffer("ranks", ranks, persistent=False)
         has_median = isinstance(loss, QuantileLoss) and 0.5 in loss.quantiles
         self.intervals = Intervals(loss.quantiles, horizon) if has_median else None
         spacing = normal_spacing(loss, self.num_shifted)
@@ -138,7 +138,7 @@ class TargetHead(nn.Module):
         ordered = output.sort(dim=-1).values
         if self.intervals is not None:
             ordered = self.intervals(ordered)
-        return ordered[..., self.ranks]
+        return ordered.index_select(-1, self.ranks)
 
     @property
     def _num_weights(self) -> int:

@@ -1,5 +1,6 @@
 """The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
 
+from drnn_forecast.model.losses.batches import batch_loss
 from drnn_forecast.model.losses.bounds import (
     bounded,
     bounds_of,
@@ -26,6 +27,7 @@ from drnn_forecast.model.losses.reading import (
     check_has_samples,
     draw_samples,
     has_location,
+    has_slope_at_zero,
     leading,
     levels_of,
     losses_of_targets,
@@ -40,6 +42,7 @@ from drnn_forecast.model.losses.reading import (
 __all__ = [
     "DRAWS",
     "QUANTILE_LEVELS",
+    "batch_loss",
     "bounded",
     "bounds_of",
     "check_has_samples",
@@ -49,6 +52,7 @@ __all__ = [
     "complete_loss",
     "draw_samples",
     "has_location",
+    "has_slope_at_zero",
     "has_values",
     "leading",
     "levels_of",

@@ -181,6 +181,13 @@ def has_location(loss: Metric) -> bool:
     return not isinstance(leading(loss), WITHOUT_LOCATION)
 
 
+def has_slope_at_zero(loss: Metric) -> bool:
+    """Return whether a loss of zero has a finite gradient, which the root of a mean has not."""
+    known = (MAE, QuantileLoss, MeanAbsoluteError)
+    parts = [each for part in losses_of_targets(loss) for each in flat_summands(part)]
+    return all(isinstance(getattr(part, "torchmetric", part), known) for part in parts)
+
+
 def losses_of_targets(loss: Metric) -> list[Metric]:
     """Return the loss of every target."""
     return list(loss.metrics) if isinstance(loss, MultiLoss) else [loss]
