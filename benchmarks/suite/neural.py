@@ -196,7 +196,12 @@ def forecast_dataset(
 
 
 def future_hidden(window: Window, roles: dict[str, Any]) -> pd.DataFrame:
-    """Return the rows of a window, without what is not known ahead of its origin."""
+    """Return the rows of a window, without what is not known ahead of its origin.
+
+    Those of the horizon are there for known covariates alone: without any, they would be missing.
+    """
+    if not roles["known"]:
+        return window.past.drop(columns="filled")
     unknown = ["target", *roles["observed"]]
     ahead = window.ahead.assign(**dict.fromkeys(unknown, np.nan))
     rows = pd.concat([window.past, ahead], ignore_index=True)
