@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-ray coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -36,6 +36,11 @@ coverage: $(VENV)/.test
 # Every cell of docs/tutorials/, on small budgets; two minutes on one core.
 tutorials: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python docs/tutorials/run.py
+
+# Forecasts by the actors of a local Ray, which is 70 MB; a minute.
+test-ray: $(VENV)/.test
+	$(PIP) --editable '.[ray]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 tests/scale/test_ray.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -72,6 +77,9 @@ benchmark: $(VENV)/.benchmark
 	$(BIN)/python benchmarks/tuning.py search
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py forecast --series 100000 --ray
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py train --rows 5000000
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py curve
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical

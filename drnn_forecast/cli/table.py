@@ -74,18 +74,25 @@ class Table:
         """The rows with their roles, read and checked on first use."""
         return drnn.ForecastData.from_frame(
             tables.read_table(self.path, text=[self.series]),
-            time=self.time,
-            target=self.target,
-            series=self.series,
-            known=self.known or (),
-            observed=self.observed or (),
-            static=self.static or (),
-            freq=self.freq,
-            calendar=self.calendar,
-            zone=self.zone,
-            holidays=self.holidays,
-            missing=self.missing,
+            **self.roles,
         )
+
+    @property
+    def roles(self) -> dict[str, Any]:
+        """What the columns are, as `Roles` has it."""
+        return {
+            "time": self.time,
+            "target": self.target,
+            "series": self.series,
+            "known": self.known or (),
+            "observed": self.observed or (),
+            "static": self.static or (),
+            "freq": self.freq,
+            "calendar": self.calendar,
+            "zone": self.zone,
+            "holidays": self.holidays,
+            "missing": self.missing,
+        }
 
     @property
     def recipe(self) -> drnn.Recipe:

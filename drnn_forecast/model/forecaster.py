@@ -97,8 +97,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         roles: Which column of a tidy frame plays which part (`Roles.to_dict()`), kept for
             forecasts from a checkpoint alone. `from_dataset` reads them off a dataset that
             `ForecastData` made; None: frames have the dataset's own columns.
-        record: What the model has seen, and what `train` and `update` did: settings and their
-            reasons, steps, losses and coverage.
+        record: What the model has seen, and what `train` and `update` did (`card`).
         num_series: How many series of the training the model knows the scales of (`Magnitudes`).
         static_categoricals, ..., embedding_labels: Names and sizes of the variables, as in
             `BaseModelWithCovariates`.
@@ -283,11 +282,9 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         parts = raw.split([head.input_size for head in self.target_heads], dim=-1)
         known = self.known_histories(x) or [None] * self.n_targets
+        heads = zip(self.target_heads, parts, self.histories(x), known, strict=True)
         predictions = [
-            head(part, past, x["encoder_lengths"], own)
-            for head, part, past, own in zip(
-                self.target_heads, parts, self.histories(x), known, strict=True
-            )
+            head(part, past, x["encoder_lengths"], own) for head, part, past, own in heads
         ]
         prediction = self.transform_output(
             predictions if self.n_targets > 1 else predictions[0], x["target_scale"]
