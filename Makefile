@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host test-gpu coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -41,6 +41,11 @@ tutorials: $(VENV)/.test
 test-gpu: $(VENV)/.test
 	$(BIN)/python -m pytest -m gpu
 
+# Forecasts by the actors of a local Ray, which is 70 MB; a minute.
+test-ray: $(VENV)/.test
+	$(PIP) --editable '.[ray]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 tests/scale/test_ray.py
+
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -76,6 +81,9 @@ benchmark: $(VENV)/.benchmark
 	$(BIN)/python benchmarks/tuning.py search
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backtest_memory.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py forecast --series 100000 --ray
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py train --rows 5000000
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py curve
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/compare_sample.py --seeds 0 \
 		--models mstl auto_theta auto_ets --name compare_classical

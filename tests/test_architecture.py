@@ -22,7 +22,11 @@ MAY_IMPORT = {
     "training": {"host", "layers", "plotting", "data", "model"},
     "evaluation": {"host", "layers", "plotting", "data", "model", "training"},
     "adapters": {"host", "layers", "plotting", "data", "model", "training", "evaluation"},
-    "cli": {"host", "layers", "plotting", "data", "model", "training", "evaluation", "adapters"},
+    "scale": {"host", "layers", "plotting", "data", "model", "training", "evaluation"},
+    "cli": {
+        *("host", "layers", "plotting", "data", "model", "training", "evaluation", "adapters"),
+        "scale",
+    },
     "__main__": {"cli"},
 }
 """Which area may import the exports of which others."""

@@ -19,7 +19,7 @@ from drnn_forecast.cli.prediction import predict_table
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
 from drnn_forecast.cli.updating import update_on_table
-from drnn_forecast.host import importing_nothing
+from drnn_forecast.host import importing_nothing, is_first_process
 
 COMMANDS: dict[str, Any] = {
     "demo": run_demo,
@@ -68,7 +68,7 @@ def obey(args: Sequence[str] | None = None) -> None:
 def _show_progress() -> None:
     """Let what the package logs go to standard error."""
     logger = logging.getLogger("drnn_forecast")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if is_first_process() else logging.ERROR)
     # Of another call in this process, whose stream may be closed.
     for handler in [each for each in logger.handlers if isinstance(each, _Progress)]:
         logger.removeHandler(handler)

@@ -88,19 +88,26 @@ class Table:
         """The rows with their roles, read and checked on first use."""
         return drnn.ForecastData.from_frame(
             read_with_roles(self.path, self, self.csv),
-            time=self.time,
-            target=self.target,
-            series=self.series,
-            known=self.known or (),
-            observed=self.observed or (),
-            static=self.static or (),
-            freq=self.freq,
-            calendar=self.calendar,
-            zone=self.zone,
-            holidays=self.holidays,
-            wide=self.wide,
-            missing=self.missing,
+            **self.roles,
         )
+
+    @property
+    def roles(self) -> dict[str, Any]:
+        """What the columns are, as `Roles` has it."""
+        return {
+            "time": self.time,
+            "target": self.target,
+            "series": self.series,
+            "known": self.known or (),
+            "observed": self.observed or (),
+            "static": self.static or (),
+            "freq": self.freq,
+            "calendar": self.calendar,
+            "zone": self.zone,
+            "holidays": self.holidays,
+            "wide": self.wide,
+            "missing": self.missing,
+        }
 
     @property
     def recipe(self) -> drnn.Recipe:

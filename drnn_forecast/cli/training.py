@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import drnn_forecast as drnn
 from drnn_forecast import data as tables, model as models
 from drnn_forecast.cli.outputs import check_folder, file_bytes, network_bytes
 from drnn_forecast.cli.table import WINDOWS, Table
+from drnn_forecast.host import is_first_process
 
 NETWORKS = 10
 """Of a race, all of which have restore points until its end."""
 
 
 def fit_table(
-    data: Path,
+    data: str,
     *,
     preset: str = "medium",
     max_seconds: float | None = None,
@@ -49,12 +50,16 @@ def fit_table(
     trust: float | None = None,
     calibrated: bool | None = None,
     progress: bool = True,
+    partitioning: list[str] | None = None,
+    max_rows_in_memory: int | None = None,
     **table: Any,
 ) -> None:
     """Trains a forecaster on a table and saves it in a folder; what is not given, the recipe sets.
 
     Args:
-        data: CSV or Parquet file, one row per series and time.
+        data: CSV or Parquet file, one row per series and time; or a folder of Parquet files, or a
+            URL of one such as s3://bucket/sales, which are read in parts: every series lies within
+            one partition, and the recipe and the validation rest on a sample.
         preset: fast, medium or best: a budget of 15, 60 or 600 seconds; best is an ensemble.
         max_seconds: The budget, in place of the preset's.
         max_steps: Optimiser steps in place of the budget, such as those that a model's card tells.
@@ -87,24 +92,37 @@ def fit_table(
         trust: How much of what training changed about the anchors' forecast is kept, 0 to 1.
         calibrated: Whether intervals are calibrated on held-out windows.
         progress: Whether to show the progress bar.
+        partitioning: Columns that the names of a dataset's folders tell, one for each level; by
+            default those of names such as region=north.
+        max_rows_in_memory: Rows of a folder in memory at most, in each process.
         **table: See `Table`.
     """
     given = {name: value for name, value in locals().items() if name in _OVERRIDES}
     overrides = {name: value for name, value in given.items() if value is not None}
     if quantiles is not None:
         overrides["loss"] = models.quantile_loss(quantiles)
+    parts = {"partitioning": partitioning, "max_rows_in_memory": max_rows_in_memory}
+    parts = {name: value for name, value in parts.items() if value is not None}
+    is_parted = tables.is_url(data) or Path(data).is_dir()
+    if parts and not is_parted:
+        raise ValueError(
+            f"`{next(iter(parts))}` is for a folder of Parquet files, but {data!r} is a file; "
+            "leave it out."
+        )
     unless = None if overwrite else "choose another name, or pass `--overwrite true`"
     networks = NETWORKS if preset == "best" else 1
-    room = file_bytes(data) + network_bytes(hidden_size, num_layers, networks)
-    check_folder("out", out, inputs=[data], unless=unless, room=room)
+    room = file_bytes(Path(data)) + network_bytes(hidden_size, num_layers, networks)
+    check_folder("out", out, inputs=[Path(data)], unless=unless, room=0 if is_parted else room)
     unfinished = out.with_name(f"{out.name}.unfinished")
     check_folder("out", unfinished)
-    source = Table(path=data, **table)
+    source = Table(path=Path(data), **table)
     if target_normalizer is not None:
         overrides["target_normalizer"] = _normalizer(target_normalizer, source)
-    with tables.held("out", out), _kept(unfinished):
+    # Of several processes, which torchrun or SLURM has started, the first one writes.
+    is_first = is_first_process()
+    with tables.held("out", out) if is_first else nullcontext(), _kept(unfinished):
         drnn.train(
-            source.data,
+            _parted(data, source, weight, parts) if is_parted else source.data,
             source.horizon,
             preset=preset,
             max_seconds=max_seconds,
@@ -118,7 +136,14 @@ def fit_table(
             **source.given(WINDOWS),
             **overrides,
         )
-    print(f"Written: {out}")
+    if is_first:
+        print(f"Written: {out}")
+
+
+def _parted(data: str, source: Table, weight: str | None, parts: dict[str, Any]) -> Any:
+    """Return the data of a folder of Parquet files."""
+    roles = tables.Roles(**source.roles)
+    return tables.PartedData.from_parts(data, roles, weight=weight, **parts)
 
 
 def _normalizer(name: str, source: Table) -> Any:

@@ -19,7 +19,13 @@ from .datasets.continuation import (
 )
 from .datasets.forms import in_form as in_form, without_form as without_form
 from .datasets.horizon import past_the_end as past_the_end
-from .datasets.labels import with_new_labels as with_new_labels
+from .datasets.labels import (
+    asked_in_parts as asked_in_parts,
+    label_columns as label_columns,
+    with_known_labels as with_known_labels,
+    with_new_labels as with_new_labels,
+)
+from .datasets.parted import PartedData as PartedData, check_long as check_long
 from .datasets.splits import Splits as Splits
 from .datasets.targets import target_spans as target_spans
 from .frames.data import ForecastData as ForecastData
@@ -43,6 +49,27 @@ from .frames.windows import (
 )
 from .holding import held as held
 from .identity import described as described, fingerprint as fingerprint
+from .parts.listing import (
+    ParquetPart as ParquetPart,
+    PartedTable as PartedTable,
+    open_parts as open_parts,
+)
+from .parts.slices import (
+    PartSlice as PartSlice,
+    check_apart as check_apart,
+    labels_in as labels_in,
+    read_slice as read_slice,
+    slices_of as slices_of,
+)
+from .parts.storage import (
+    below as below,
+    files_below as files_below,
+    is_url as is_url,
+    remove_partial as remove_partial,
+    replaced_in as replaced_in,
+    shown_place as shown_place,
+    storage_of as storage_of,
+)
 from .reading.files import (
     SUFFIXES as SUFFIXES,
     read_table as read_table,

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from pytorch_forecasting.data import EncoderNormalizer, TimeSeriesDataSet
 
+from drnn_forecast.data.datasets.parted import PartedData
 from drnn_forecast.data.frames.data import ForecastData
 
 
@@ -44,10 +45,13 @@ def described(value: Any) -> str:
     return _function(value) if _is_function(value) else _object(value)
 
 
-def fingerprint(data: ForecastData | TimeSeriesDataSet) -> str:
+def fingerprint(data: ForecastData | PartedData | TimeSeriesDataSet) -> str:
     """Return a digest of rows and roles, or of what a dataset holds, its windows and encoders."""
-    if isinstance(data, TimeSeriesDataSet):
-        parts: list[Any] = [data.get_parameters(), data.data, data.index]
+    if isinstance(data, PartedData):
+        parts: list[Any] = [data.roles.to_dict(), data.table.fingerprint]
+        parts.append(data.max_rows)
+    elif isinstance(data, TimeSeriesDataSet):
+        parts = [data.get_parameters(), data.data, data.index]
     else:
         columns = [(name, str(kind)) for name, kind in data.history.dtypes.items()]
         rows = pd.util.hash_pandas_object(data.history, index=False).to_numpy()

@@ -4,6 +4,10 @@ from .datasets import (
     HostDataset as HostDataset,
     Tensors as Tensors,
 )
+from .launching import (
+    is_first_process as is_first_process,
+    launched_processes as launched_processes,
+)
 from .metrics import (
     add_losses as add_losses,
     as_forecast_metric as as_forecast_metric,

@@ -28,6 +28,9 @@ class HostDataset(TimeSeriesDataSet):
     fitted in private attributes. What depends on them is here.
     """
 
+    stream: Any = None
+    """Where the rows are a sample: all windows, which `fit` reads in their place."""
+
     def check_arguments(self) -> None:
         """Do nothing; called when the arguments are taken and no row is read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from types import MethodType
 from typing import Any, TypeVar
 
 from torch import nn
@@ -26,10 +27,7 @@ def _view(module: Mod, made: dict[int, Any]) -> Mod:
         known: Mod = made[id(module)]
         return known
     view = made[id(module)] = object.__new__(type(module))
-    state = {
-        name: value.copy() if type(value) in (dict, list, OrderedDict) else value
-        for name, value in vars(module).items()
-    }
+    state = {name: _own(value, module, view) for name, value in vars(module).items()}
     for name, parameter in state["_parameters"].items():
         if parameter is not None:
             if id(parameter) not in made:
@@ -46,3 +44,11 @@ def _view(module: Mod, made: dict[int, Any]) -> Mod:
         names = view._flat_weights_names
         vars(view)["_flat_weights"] = [getattr(view, name, None) for name in names]
     return view
+
+
+def _own(value: Any, module: nn.Module, view: nn.Module) -> Any:
+    """Return what a view has in place of an attribute of its module."""
+    if isinstance(value, MethodType) and value.__self__ is module:
+        # Lightning leaves a bound `forward` on what it has trained in several processes.
+        return MethodType(value.__func__, view)
+    return value.copy() if type(value) in (dict, list, OrderedDict) else value

@@ -17,6 +17,7 @@ SMALL_TALK = (
     r"The number of training batches .* is smaller than the logging interval",
     r"Attribute .(loss|logging_metrics). is an instance of `nn.Module`",
     r"The dirpath has changed from",
+    r"Your `IterableDataset` has `__len__` defined",
     r"Trying to infer the `batch_size` from an ambiguous collection",
 )
 """Advice about settings that this package has chosen, and calls inside Lightning itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,7 +111,7 @@ class Course:
         splits: The windows.
         max_steps: Of the run that chooses; None: as many as there is time for.
         callbacks: Of Lightning's trainer in that run, which has validations to wait for.
-        accelerator: Of Lightning's trainer.
+        trainer: More arguments of Lightning's trainer.
         progress: Whether to show Lightning's progress bar.
         points: A folder for the restore points of all runs; None: none are kept.
     """
@@ -119,9 +119,14 @@ class Course:
     splits: Splits
     max_steps: int | None = None
     callbacks: Sequence[Callback] = ()
-    accelerator: str = "auto"
+    trainer: Mapping[str, Any] | None = None
     progress: bool = True
     points: Path | None = None
+
+    @property
+    def accelerator(self) -> str:
+        """Of Lightning's trainer."""
+        return str((self.trainer or {}).get("accelerator", "auto"))
 
     @cached_property
     def folds(self) -> list[TimeSeriesDataSet]:
@@ -254,7 +259,7 @@ class Course:
             "gradient_clip_val": recipe.gradient_clip_val,
             "schedule": "cosine",
             "progress": self.progress,
-            "trainer_kwargs": {"accelerator": self.accelerator},
+            "trainer_kwargs": self.trainer,
         }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,27 @@ class Ending:
     stopped_by: str
     snapshots: tuple[Weights, ...]
     error: str | None
+
+
+@contextmanager
+def lost_processes_told(trainer: Trainer) -> Iterator[None]:
+    """Say what it means where one of several processes no longer answers.
+
+    Raises:
+        RuntimeError: In place of the message of whoever carries the gradients.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        is_theirs = isinstance(error, torch.distributed.DistError)
+        is_theirs |= any(word in str(error).lower() for word in ("gloo", "nccl", "by peer"))
+        if trainer.world_size < 2 or not is_theirs:
+            raise
+        raise RuntimeError(
+            f"One of the {trainer.world_size} processes of this training has ended, so that the "
+            "others cannot go on; its own messages say why. What was learned is kept where restore "
+            "points are: the same command goes on from there."
+        ) from error
 
 
 class Finish(Callback):

@@ -17,7 +17,7 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 from drnn_forecast.host import NEVER, interrupts_returned, isolated_randomness, quiet_lightning
 from drnn_forecast.layers import checked_integer, kernels_are_compiling
 from drnn_forecast.model import Recipe
-from drnn_forecast.training.ending import Finish
+from drnn_forecast.training.ending import Finish, lost_processes_told
 from drnn_forecast.training.foreseen import check_memory
 from drnn_forecast.training.judging import DivergenceGuard, Judge, Weights
 from drnn_forecast.training.options import trainer_options
@@ -25,7 +25,7 @@ from drnn_forecast.training.pace import Pace
 from drnn_forecast.training.rates import check_schedule, scheduler
 from drnn_forecast.training.restoring import RestorePoints
 from drnn_forecast.training.seeds import checked_seed
-from drnn_forecast.training.stream import Shuffled, stream
+from drnn_forecast.training.stream import Shuffled, Streamed, epochs, ordered, stream
 
 M = TypeVar("M", bound=LightningModule)
 
@@ -178,7 +178,7 @@ def fit(
         path = None if checkpoint is None else Path(checkpoint)
         finish = Finish(judges, guard, pace, checkpoint=path, folder=folder)
         course = scheduler(schedule, pace, is_judged=bool(judges))
-        order = Shuffled(len(training), batch_size, seed) if checks is not None else None
+        order = None if checks is None else ordered(training, batch_size, seed)
         kept = [] if points is None or order is None else [RestorePoints(points, pace, order)]
         defaults = {
             "max_epochs": max_epochs,
@@ -198,9 +198,9 @@ def fit(
         model = build()
         check_memory(model, training, batch_size)
         trainer = Trainer(**options)
-        loaders = _loaders(training, validation, order or batch_size, trainer.world_size)
+        loaders = _loaders(training, validation, order or batch_size, seed, trainer.world_size)
         started = time.perf_counter()
-        with interrupts_returned():
+        with interrupts_returned(), lost_processes_told(trainer):
             trainer.fit(model, **loaders, **resumed)
         seconds = time.perf_counter() - started
         ending = finish.ending
@@ -223,7 +223,8 @@ def fit(
 def _loaders(
     training: TimeSeriesDataSet,
     validation: TimeSeriesDataSet | Sequence[TimeSeriesDataSet] | None,
-    batches: int | Shuffled,
+    batches: int | Shuffled | Streamed,
+    seed: int,
     processes: int,
 ) -> dict[str, Any]:
     """Return what the trainer reads: shuffled batches, and those to judge by, if any.
@@ -234,14 +235,16 @@ def _loaders(
         training: Windows to learn from.
         validation: To judge by.
         batches: Windows of one in every process, or the order of a stream.
+        seed: Of the order of windows that are read in parts.
         processes: How many there are.
     """
-    if isinstance(batches, Shuffled):
-        size = batches.of_processes(processes)
-        loaders: dict[str, Any] = {"train_dataloaders": stream(training, batches)}
-    else:
+    if isinstance(batches, int):
         size = min(batches, max(1, len(training) // processes))
-        loaders = {"train_dataloaders": training.to_dataloader(True, size, num_workers=0)}
+        loader = epochs(training, batches, seed, processes)
+    else:
+        size = batches.of_processes(processes)
+        loader = stream(training, batches)
+    loaders: dict[str, Any] = {"train_dataloaders": loader}
     if isinstance(validation, TimeSeriesDataSet):
         loaders["val_dataloaders"] = validation.to_dataloader(False, 2 * size, num_workers=0)
     elif validation is not None:

@@ -24,6 +24,7 @@ def placed(dataset: TimeSeriesDataSet, accelerator: str) -> TimeSeriesDataSet:
     if (
         accelerator not in ACCELERATORS
         or not isinstance(dataset, BatchedTimeSeriesDataSet)
+        or getattr(dataset, "stream", None) is not None
         or dataset.device.type != "cpu"
         or torch.cuda.device_count() != 1
     ):

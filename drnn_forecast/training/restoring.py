@@ -21,7 +21,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from drnn_forecast.data import held, partial_beside, replaced
 from drnn_forecast.host import callbacks_of, random_state, set_random_state, set_step
 from drnn_forecast.training.pace import Pace
-from drnn_forecast.training.stream import Shuffled
+from drnn_forecast.training.stream import Shuffled, Streamed
 
 logger = logging.getLogger("drnn_forecast.training")
 
@@ -50,7 +50,7 @@ class RestorePoints(Callback):
         order: Of the training windows.
     """
 
-    def __init__(self, folder: Path, pace: Pace, order: Shuffled) -> None:
+    def __init__(self, folder: Path, pace: Pace, order: Shuffled | Streamed) -> None:
         self.folder = folder
         self.pace = pace
         self.order = order

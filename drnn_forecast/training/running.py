@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,16 @@ from lightning.pytorch import Callback
 from pytorch_forecasting.data import TimeSeriesDataSet
 from pytorch_forecasting.models.base import BaseModel
 
-from drnn_forecast.data import Facts, ForecastData, closest, described, fingerprint
+from drnn_forecast.data import (
+    Facts,
+    ForecastData,
+    PartedData,
+    Roles,
+    closest,
+    described,
+    fingerprint,
+)
+from drnn_forecast.host import is_first_process, launched_processes
 from drnn_forecast.layers import checked_integer, checked_seasons
 from drnn_forecast.model import PRESETS, DilatedRNNForecaster, Ensemble, Recipe
 from drnn_forecast.training.course import Course, Trained
@@ -39,6 +48,7 @@ def _arguments(*functions: Callable[..., Any]) -> set[str]:
 
 
 _FRAME = _arguments(ForecastData.from_frame) - {"frame"}
+_PARTS = _arguments(PartedData.from_parts) - {"place", "roles", "weight"}
 _SPLIT = _arguments(ForecastData.split, TimeSeriesDataSet.__init__) - {"horizon", "like"}
 _MODEL = _arguments(DilatedRNNForecaster.from_dataset, BaseModel.__init__) - {"dataset", "recipe"}
 
@@ -48,7 +58,7 @@ NONE_IS_A_VALUE = ("read_length", "linear_length", "segment_length")
 
 
 def train(
-    data: ForecastData | Any,
+    data: ForecastData | PartedData | str | PathLike[str] | Any,
     horizon: int,
     *,
     preset: str = "medium",
@@ -67,11 +77,15 @@ def train(
 
     Args:
         data: A `ForecastData`, or a tidy frame, whose roles are then given by the arguments of
-            `ForecastData.from_frame`: `series`, `time`, `target`, `known`, ...
+            `ForecastData.from_frame`: `series`, `time`, `target`, `known`, ... Or a folder of
+            Parquet files, a path or a URL, beside the same arguments and, as it may be,
+            `max_rows_in_memory` and `partitioning` (`PartedData.from_parts`): recipe and
+            validation then rest on a sample, and training reads the files in parts.
         horizon: Time steps to forecast.
         preset: `"fast"`, `"medium"` or `"best"`: a budget of 15, 60 or 600 seconds. The last is
             spent on a race of several recipes, whose best networks are an `Ensemble`.
-        max_seconds: The budget from the call to the model; None: the preset's.
+        max_seconds: The budget from the call to the model, the pass over files that are read in
+            parts aside; None: the preset's.
         max_steps: Optimiser steps in place of the budget, as `model.card()` tells them; None: as
             many as there is time for.
         seed: Of initial weights, order of windows and dropout; an ensemble counts on from it.
@@ -100,9 +114,13 @@ def train(
         checked_integer("max_steps", max_steps, minimum=1)
     budget = _budget(preset, max_seconds)
     _check_folder(folder, overwrite)
-    data, overrides = _with_roles(data, overrides)
+    data, overrides = _with_roles(data, overrides, weight)
+    launch = launched_processes()
+    _check_alone(launch, preset)
     recipe, of_split, of_model = _sorted_out(data.facts(steps), overrides)
     splits = data.split(horizon=steps, weight=weight, **of_split)
+    if isinstance(data, PartedData):
+        called = time.monotonic()
     if not recipe.season_length:
         logger.warning(
             "No season shows in the values: forecasts are anchored on none; `season_length` gives "
@@ -119,7 +137,8 @@ def train(
             return max(budget - (time.monotonic() - called), 1e-3)
 
         points = kept.folder if kept else None
-        course = Course(splits, max_steps, tuple(callbacks), accelerator, progress, points)
+        trainer = {"accelerator": accelerator, **launch}
+        course = Course(splits, max_steps, tuple(callbacks), trainer, progress, points)
         numbers = count()
 
         def run(recipe: Recipe, seed: int, seconds: float) -> Trained:
@@ -140,14 +159,14 @@ def train(
             trained = [run(recipe, seed, left())]
         models = [each.model for each in trained]
         model = models[0] if len(models) == 1 else Ensemble(models)
-        if folder is not None and kept is not None:
+        if folder is not None and kept is not None and is_first_process():
             model.save(folder)
             kept.remove()
     return model
 
 
 def _begun(
-    folder: Path | str, data: ForecastData, *given: Any
+    folder: Path | str, data: ForecastData | PartedData, *given: Any
 ) -> AbstractContextManager[Unfinished]:
     """Return what there is of a call with these data and settings, to be held while it works."""
     return Unfinished.beside(folder, described((fingerprint(data), *given)))
@@ -178,23 +197,40 @@ def _check_folder(folder: str | PathLike[str] | None, overwrite: bool) -> None:
         )
 
 
+def _check_alone(launch: Mapping[str, Any], preset: str) -> None:
+    """Refuse a race of recipes among several processes, whose clocks would part their ways."""
+    if launch and preset == "best":
+        raise ValueError(
+            "`preset` must be 'fast' or 'medium' where several processes train one model, got "
+            "'best'; give `max_seconds` for more."
+        )
+
+
 def _with_roles(
-    data: ForecastData | pd.DataFrame, overrides: dict[str, Any]
-) -> tuple[ForecastData, dict[str, Any]]:
+    data: ForecastData | PartedData | pd.DataFrame | str | PathLike[str],
+    overrides: dict[str, Any],
+    weight: str | None,
+) -> tuple[ForecastData | PartedData, dict[str, Any]]:
     """Return the data with roles, and the overrides that are no roles."""
-    roles = {name: value for name, value in overrides.items() if name in _FRAME}
-    if isinstance(data, ForecastData):
+    is_place = isinstance(data, str | PathLike)
+    of_data = _FRAME | _PARTS if is_place else _FRAME
+    roles = {name: value for name, value in overrides.items() if name in of_data}
+    if isinstance(data, ForecastData | PartedData):
         if roles:
             raise ValueError(
-                f"`{next(iter(roles))}` is for frames, but `data` is a ForecastData, which has its "
-                "roles; leave it out."
+                f"`{next(iter(roles))}` is for frames, but `data` is a {type(data).__name__}, "
+                "which has its roles; leave it out."
             )
         return data, overrides
     others = {name: value for name, value in overrides.items() if name not in roles}
     if "target" not in roles:
         raise ValueError(
-            "`target` must name a column of the frame `data`; pass it, or a ForecastData."
+            f"`target` must name a column of the {'files' if is_place else 'frame'} `data`; pass "
+            "it, or a ForecastData."
         )
+    if isinstance(data, str | PathLike):
+        options = {name: roles.pop(name) for name in _PARTS & set(roles)}
+        return PartedData.from_parts(data, Roles(**roles), weight=weight, **options), others
     return ForecastData.from_frame(data, **roles), others
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
 from typing import Any
 
@@ -16,6 +18,18 @@ from drnn_forecast.data.frames.kinds import label, labels_of
 from drnn_forecast.data.frames.places import counted, some
 from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.host import groups_of
+
+_is_part: ContextVar[bool] = ContextVar("is_part", default=False)
+
+
+@contextmanager
+def asked_in_parts() -> Iterator[None]:
+    """Let what is asked about be a part of more, of which the model may know nothing."""
+    before = _is_part.set(True)
+    try:
+        yield
+    finally:
+        _is_part.reset(before)
 
 
 def with_known_labels(parameters: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +54,7 @@ def with_known_labels(parameters: Mapping[str, Any], columns: Mapping[str, Any])
         asked, known = _asked(columns, columns_of), {label(own): None for own in encoder.classes_}
         unknown = [own for own in asked if own not in known]
         is_series = name in parameters["group_ids"]
-        if unknown and len(unknown) == len(asked):
+        if unknown and len(unknown) == len(asked) and not _is_part.get():
             raise ValueError(_all_unknown(name, unknown, list(known), is_series=is_series))
         if unknown:
             kind = "series" if is_series else "labels"

@@ -109,12 +109,13 @@ def make_splits(
     *,
     short: str,
     parameters: dict[str, Any],
+    is_own: bool = False,
 ) -> Splits:
     """Return the datasets; whatever is not fitted yet is fitted on the training rows only.
 
     `short` says what becomes of series that are too short for every window: "refuse", "drop", or
     "keep" the windows that they have. `parameters` are the arguments of a dataset, all but frame
-    and lengths.
+    and lengths, and `is_own` says that what is fitted among them was fitted to these data.
     """
     weights = weights_of(parameters, panel)
     check_normalizer(parameters["target_normalizer"], windows)
@@ -124,18 +125,10 @@ def make_splits(
     else:
         kept = long_enough(panel, windows, drop_short=short == "drop")
     frame = model_frame(panel.rows.frame, panel.positions, panel).assign(**weights)
-    parameters = with_known_labels(parameters, frame[kept])
-    past = panel.steps_to_end >= windows.steps_after_training
-    rows = frame[kept & past & (panel.sizes >= windows.shortest_series)[panel.rows.codes]]
-    lengths = {
-        "max_encoder_length": windows.context_length,
-        "min_encoder_length": windows.min_context_length,
-        "max_prediction_length": windows.horizon,
-        "min_prediction_length": windows.horizon,
-        "min_prediction_idx": int(rows[TIME_INDEX].min()),
-    }
-    made = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
-    training = as_windows(made, panel, windows, is_needed=short != "keep")
+    if not is_own:
+        parameters = with_known_labels(parameters, frame[kept])
+    rows = frame[kept & is_of_training(panel, windows)]
+    training = learning_windows(parameters, rows, panel, windows, is_needed=short != "keep")
     hold = partial(hold_out, training, frame[kept], panel, windows)
     validation = test = None
     if windows.validation:
@@ -145,6 +138,34 @@ def make_splits(
     origins = origins_of(panel, validation=validation, test=test)
     whole = partial(everything, training, frame[kept], panel, windows)
     return Splits(training, test, origins, validation, whole)
+
+
+def is_of_training(panel: Panel, windows: WindowPlan) -> NDArray[np.bool_]:
+    """Return which rows may be learned from: those before the held-out targets of their series."""
+    past = panel.steps_to_end >= windows.steps_after_training
+    marks: NDArray[np.bool_]
+    marks = past & (panel.sizes >= windows.shortest_series)[panel.rows.codes]
+    return marks
+
+
+def learning_windows(
+    parameters: Mapping[str, Any],
+    rows: pd.DataFrame,
+    panel: Panel,
+    windows: WindowPlan,
+    *,
+    is_needed: bool = False,
+) -> BatchedTimeSeriesDataSet:
+    """Return the windows to learn from in some rows of a model frame."""
+    lengths = {
+        "max_encoder_length": windows.context_length,
+        "min_encoder_length": windows.min_context_length,
+        "max_prediction_length": windows.horizon,
+        "min_prediction_length": windows.horizon,
+        "min_prediction_idx": int(rows[TIME_INDEX].min()),
+    }
+    made = BatchedTimeSeriesDataSet.from_parameters({**parameters, **lengths}, rows)
+    return as_windows(made, panel, windows, is_needed=is_needed)
 
 
 def everything(
