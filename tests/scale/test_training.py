@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from parted import HORIZON, ROLES, by_region, flat, history
 from pytorch_forecasting import GroupNormalizer
 from sklearn.preprocessing import RobustScaler
 
@@ -20,6 +19,7 @@ import drnn_forecast as drnn
 from command_line import run
 from drnn_forecast.data import PartedData, Roles
 from drnn_forecast.training import fit, restoring
+from parted import HORIZON, ROLES, by_region, flat, history
 
 TESTS = Path(__file__).parents[1]
 SMALL = {"hidden_size": 4, "context_length": 12, "season_length": 7, "progress": False}
@@ -288,7 +288,7 @@ def launched(folder, steps, killed_at=""):
     command = [sys.executable, "-W", "ignore", "-m", "torch.distributed.run"]
     command += ["--standalone", "--nproc-per-node", "2"]
     return subprocess.run(
-        [*command, str(TESTS / "scale" / "two_processes.py"), str(folder / "data"), str(folder)],
+        [*command, str(TESTS / "two_processes.py"), str(folder / "data"), str(folder)],
         capture_output=True,
         text=True,
         timeout=600,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
-from parted import HORIZON, ROLES
 
 import drnn_forecast as drnn
 from drnn_forecast.training import course, restoring
+from parted import HORIZON, ROLES
 
 MAX_ROWS = 800
 
