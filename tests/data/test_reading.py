@@ -86,6 +86,7 @@ WRITTEN = {
     "with minus signs of print": TEXT.replace(",-3.0,", ",\u22123.0,").encode(),
     "with CR LF": TEXT.replace("\n", "\r\n").encode(),
     "with blanks behind commas": TEXT.replace(",", ", ").encode(),
+    "with blanks about semicolons": TEXT.replace(",", " ; ").encode(),
     "with empty rows behind": (TEXT + ",,,,\n" * 3).encode(),
 }
 

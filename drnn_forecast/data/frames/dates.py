@@ -94,7 +94,7 @@ def numbered(texts: pd.Series) -> dict[str, NDArray[np.object_]]:
     if parts["three"].isna().all():
         years, months = (one, two) if (parts["one"].str.len() == 4).all() else (two, one)
         # The pattern allows years of four digits in front only.
-        return read_as("months", years, months, one * 0 + 1, parts)
+        return read_as("by month", years, months, one * 0 + 1, parts)
     if parts["three"].isna().any():
         return {}
     three = parts["three"].astype(int)

@@ -146,9 +146,10 @@ def read_csv(
 
 
 def parsed(place: Path, path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
-    """Return what pandas reads, its names without blanks around them."""
+    """Return what pandas reads, without blanks about separators."""
+    given = spaced(place, arguments)
     try:
-        frame = pd.read_csv(place, **spaced(place, arguments))
+        frame = pd.read_csv(place, **given)
     except OverflowError as error:
         raise ValueError(
             f"{str(path)!r} must hold numbers below 1e308, but a column has one of more digits; "
@@ -159,17 +160,23 @@ def parsed(place: Path, path: Path, arguments: dict[str, Any]) -> pd.DataFrame:
         raise ValueError(f"{str(path)!r} is not a readable CSV file: {reason}.") from error
     except (ValueError, TypeError) as error:  # of an option
         raise ValueError(f"{str(path)!r} cannot be read so: {error}.") from error
+    if given is not arguments:
+        texts = [name for name in frame.columns if types.is_string_dtype(frame[name])]
+        frame = frame.assign(**{name: frame[name].str.strip() for name in texts})
     return frame
 
 
 def spaced(place: Path, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments that skip the blank behind every separator, if the header has it there."""
-    if "skipinitialspace" in arguments or "header" in arguments or "names" in arguments:
+    """Return arguments that leave out the blanks about separators, if the header has some there."""
+    if {"skipinitialspace", "header", "names", "skiprows"} & set(arguments):
         return arguments
     with place.open(encoding="utf-8-sig", newline="") as file:
-        header = file.readline(2**16).strip().split(arguments["sep"])
-    is_spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
-    return {**arguments, "skipinitialspace": True} if is_spaced else arguments
+        line = file.readline(2**16).rstrip("\r\n")
+    names = line.split(arguments["sep"])
+    plain = [name.strip() for name in names]
+    if plain == names or len(set(plain)) < len(names) or '"' in line:
+        return arguments
+    return {**arguments, "skipinitialspace": True, "names": plain, "header": 0}
 
 
 def without_empty_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
