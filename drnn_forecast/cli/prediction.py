@@ -53,7 +53,7 @@ def predict_table(
         max_rows_in_memory: Rows of a folder that a worker reads at a time.
         progress: Whether to show how many partitions of a folder are finished.
     """
-    if tables.is_url(data) or Path(data).is_dir():
+    if tables.holds_parts(data):
         options = {"partitioning": partitioning or "hive", "workers": workers, "unsafe": unsafe}
         if max_rows_in_memory is not None:
             options["max_rows"] = max_rows_in_memory

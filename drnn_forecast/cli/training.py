@@ -103,7 +103,7 @@ def fit_table(
         overrides["loss"] = models.quantile_loss(quantiles)
     parts = {"partitioning": partitioning, "max_rows_in_memory": max_rows_in_memory}
     parts = {name: value for name, value in parts.items() if value is not None}
-    is_parted = tables.is_url(data) or Path(data).is_dir()
+    is_parted = tables.holds_parts(data)
     if parts and not is_parted:
         raise ValueError(
             f"`{next(iter(parts))}` is for a folder of Parquet files, but {data!r} is a file; "

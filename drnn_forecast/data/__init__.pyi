@@ -64,6 +64,7 @@ from .parts.slices import (
 from .parts.storage import (
     below as below,
     files_below as files_below,
+    holds_parts as holds_parts,
     is_url as is_url,
     remove_partial as remove_partial,
     replaced_in as replaced_in,

@@ -124,9 +124,20 @@ class SteppingModel(Model):
         is_relative = self.hparams.get("relative_loss")
         return 1.0 if is_relative else usual_loss(self.loss, self.magnitudes.typical)
 
-    def transfer_batch_to_device(
-        self, batch: Any, device: torch.device, dataloader_idx: int
-    ) -> Any:
+    def setup(self, stage: str) -> None:
+        """Take batches to another device in the way of `moved_batch`."""
+        super().setup(stage)
+        has_module = getattr(self.trainer, "datamodule", None) is not None
+        if self.trainer.strategy.root_device.type != "cpu" and not has_module:
+            # A class that overrides this hook makes Lightning warn whoever has a data module.
+            self.transfer_batch_to_device = self.moved_batch
+
+    def teardown(self, stage: str) -> None:
+        """Forget the way of batches."""
+        self.__dict__.pop("transfer_batch_to_device", None)
+        super().teardown(stage)
+
+    def moved_batch(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Return the batch on a device; the lengths of its decoders stay known on the host."""
         moved = batch if device.type == "cpu" else moved_together(batch, device)
         moved = super().transfer_batch_to_device(moved, device, dataloader_idx)

@@ -121,12 +121,13 @@ def forecast_partitions(
     remove_partial(work.storage, work.base)
     parts = unfinished_parts(work, table, str(out))
     before = len(table.parts) - len(parts)
-    bar = tqdm(
-        total=len(table.parts), initial=before, unit="partition", disable=not progress, leave=False
-    )
+    shown = {"unit": "partition", "disable": not progress, "leave": False}
     done: list[PartDone] = []
     try:
-        with bar, _results(work, parts, workers) as results:
+        with (
+            tqdm(total=len(table.parts), initial=before, **shown) as bar,
+            _results(work, parts, workers) as results,
+        ):
             for each in results:
                 done.append(each)
                 _tell(done)

@@ -229,6 +229,8 @@ def _with_roles(
             "it, or a ForecastData."
         )
     if isinstance(data, str | PathLike):
+        if "time" not in roles:
+            raise ValueError("`time` must name a column of the files `data`; pass it.")
         options = {name: roles.pop(name) for name in _PARTS & set(roles)}
         return PartedData.from_parts(data, Roles(**roles), weight=weight, **options), others
     return ForecastData.from_frame(data, **roles), others

@@ -132,7 +132,8 @@ def update(
     if max_steps is not None:
         checked_integer("max_steps", max_steps, minimum=1)
     data = as_known(model, data)
-    options = {"max_steps": max_steps, "accelerator": accelerator, "progress": progress}
+    trainer = {"accelerator": accelerator}
+    options = {"max_steps": max_steps, "trainer": trainer, "progress": progress}
     members, learners, reports = members_of(model), [], []
     for place, member in enumerate(members):
         now = time.monotonic()

@@ -112,8 +112,12 @@ BAD_TABLES = [
     (without("y"), [], r"Column 'y' is not in `frame`"),
     (lambda frame: frame.rename(columns={"y": "Y"}), [], "did you mean 'Y'"),
     (lambda frame: pd.concat([frame, frame.iloc[:3]]), [], "3 duplicates, first"),
-    (lambda frame: frame.drop(index=[50, 51]), [], "2 steps are missing in 1 gap"),
-    (with_values("y", [7], np.nan), [], "Target column 'y' must have a finite value"),
+    (
+        lambda frame: frame.drop(index=[50, 51]),
+        ["--missing", "error"],
+        "2 steps are missing in 1 gap",
+    ),
+    (with_values("y", [7], np.inf), [], "Target column 'y' must"),
     (with_values("price", [7], np.inf), ["--known", "price"], "Covariate column 'price' must have"),
     (with_values("y", [7], "many"), [], "Target column 'y' must hold numbers"),
     (lambda frame: frame.iloc[:13], [], "At least one series needs 14 rows"),
@@ -162,8 +166,8 @@ def test_a_table_that_cannot_be_learned_from_gets_one_error_and_no_file(
     [
         ("none.csv", None, "The table 'none.csv' does not exist"),
         ("empty.csv", b"", "The table 'empty.csv' is empty"),
-        ("data.txt", b"a,b\n1,2\n", "A table must be named .csv or .parquet"),
-        ("data.csv", b"\x00\x01\x02", "'data.csv' is not a CSV file"),
+        ("data.xlsx", b"a,b\n1,2\n", "A table must be named .csv or .parquet"),
+        ("data.csv", b"\x00\x01\x02", "'data.csv' must be text in"),
         ("data.parquet", b"not parquet", "'data.parquet' is not a"),
     ],
 )

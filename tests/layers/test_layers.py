@@ -329,7 +329,7 @@ def test_fusion_over_the_common_divisor_restores_the_whole_past():
         (
             {"backend": "fast"},
             ValueError,
-            "`backend` must be one of auto, torch, numba, got 'fast'",
+            "`backend` must be one of auto, torch, numba, triton, got 'fast'",
         ),
         ({"dropout": 1.0}, ValueError, r"`dropout` must be at least 0 and below 1, got 1\.0"),
         ({"dropout": -0.1}, ValueError, r"`dropout` must be at least 0 and below 1, got -0\.1"),

@@ -125,7 +125,7 @@ def attached(model, stage):
 def moved_batch(model, dataset):
     """Return a batch as the trainer hands it to a model on the device."""
     batch = next(iter(dataset.to_dataloader(True, batch_size=8, num_workers=0)))
-    return model.transfer_batch_to_device(batch, torch.device("meta"), 0)
+    return model.moved_batch(batch, torch.device("meta"), 0)
 
 
 TWO = {
@@ -274,7 +274,7 @@ def test_a_batch_comes_in_one_copy_as_it_is(kind):
     batch = next(iter(dataset.to_dataloader(True, batch_size=8, num_workers=0)))
     once = [str(ATEN._to_copy.default)]
     assert crossings(lambda: moved_together(batch, torch.device("meta"))) == once
-    assert crossings(lambda: model.transfer_batch_to_device(batch, torch.device("meta"), 0)) == once
+    assert crossings(lambda: model.moved_batch(batch, torch.device("meta"), 0)) == once
 
     there = moved_together(batch, torch.device("cpu"))
     torch.testing.assert_close(there, batch, rtol=0, atol=0)

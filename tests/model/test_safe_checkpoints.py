@@ -249,6 +249,7 @@ def test_fit_writes_the_safe_folder(here):
 
     assert run("fit", "data.csv", *flags, "--progress", "false") == 0
     assert sorted(path.name for path in Path("model").iterdir()) == [
+        "README.md",
         "config.json",
         "model.safetensors",
     ]

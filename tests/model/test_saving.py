@@ -160,7 +160,8 @@ def test_a_folder_forecasts_alone(tmp_path):
     loaded = DilatedRNNForecaster.from_pretrained(model.save_pretrained(tmp_path))
 
     pd.testing.assert_frame_equal(loaded.forecast(frame), model.forecast(frame))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    files = ["README.md", "config.json", "model.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
     assert json.loads((tmp_path / "config.json").read_text())["format_version"] == 2
 
 

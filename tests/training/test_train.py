@@ -177,7 +177,7 @@ def test_a_mistake_is_refused_before_any_training(data, monkeypatch, arguments, 
 
 
 def test_a_frame_without_its_roles_is_refused():
-    with pytest.raises(ValueError, match="`time` must name a column of the frame"):
+    with pytest.raises(TypeError, match="`time` must name the column of times, got None"):
         train(frame(), 5, target="sold")
 
 

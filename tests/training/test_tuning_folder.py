@@ -55,7 +55,7 @@ def change(folder, statement, *values):
 
 def test_models_are_kept_without_pickle(kept):
     files = [path.name for path in models(kept).rglob("*") if path.is_file()]
-    assert set(files) == {"config.json", "model.safetensors"}
+    assert set(files) == {"README.md", "config.json", "model.safetensors"}
 
 
 def test_a_study_may_be_moved_and_goes_on(datasets, folder, tmp_path):

@@ -25,6 +25,11 @@ def is_url(place: str | PathLike[str]) -> bool:
     return "://" in str(place)
 
 
+def holds_parts(place: str | PathLike[str]) -> bool:
+    """Return whether a place is a URL or a folder, and not a file."""
+    return is_url(place) or (str(place) != "" and Path(place).is_dir())
+
+
 def shown_place(place: str | PathLike[str]) -> str:
     """Return a place without the name and password that a URL may hold.
 
