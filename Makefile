@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray test-wheel test-oldest check-workflows coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -45,6 +45,40 @@ test-gpu: $(VENV)/.test
 test-ray: $(VENV)/.test
 	$(PIP) --editable '.[ray]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 tests/scale/test_ray.py
+
+# The wheel and the sdist, built, checked, installed alone in an empty environment and used; a minute
+# beside what is downloaded.
+test-wheel: $(VENV)/.release
+	rm -rf build/release
+	$(BIN)/python -m build --outdir build/release
+	$(BIN)/twine check --strict build/release/*
+	$(BIN)/python tests/wheel.py build/release
+
+# The suite with the lowest versions that pyproject.toml allows, on Python 3.10 where it is at hand.
+# Not of the `test` extra: triton, which torch 2.6 pins itself, and what lints and checks types.
+OLDEST_PYTHON ?= $(shell python3.10 -V >/dev/null 2>&1 && echo python3.10 || echo $(PYTHON))
+OLDEST := .venv-oldest
+test-oldest: $(OLDEST)/.test
+	$(OLDEST)/bin/python -V
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 \
+		-W ignore::DeprecationWarning -W ignore::FutureWarning
+
+$(OLDEST)/.test: constraints-oldest.txt pyproject.toml
+	$(OLDEST_PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip --disable-pip-version-check install --quiet --constraint constraints-oldest.txt torch
+	$(OLDEST)/bin/pip --disable-pip-version-check install --quiet --constraint constraints-oldest.txt \
+		--editable '.[onnx,plot,tune,classical,report,holidays]' \
+		pytest pytest-timeout pytest-xdist hypothesis polars pytorch-optimizer tensorboard
+	@touch $@
+
+# The files for GitHub and the citation, by their schemas.
+check-workflows: $(VENV)/.release
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/wish.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -111,5 +145,9 @@ $(VENV)/.benchmark: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable '.[benchmark]'
 	@touch $@
 
+$(VENV)/.release: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[release]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis

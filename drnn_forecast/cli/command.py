@@ -78,5 +78,5 @@ def _show_progress() -> None:
         logger.addHandler(handler)
 
 
-class _Progress(logging.StreamHandler[Any]):
+class _Progress(logging.StreamHandler):  # type: ignore[type-arg]  # Python 3.10 takes none
     """Writes what the package logs."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, List  # noqa: UP035  torch 2.6 takes no list[Tensor] from an operator
 
 import torch
 from torch import Tensor
@@ -95,7 +95,7 @@ def gpu_recurrence(
 def gpu_forward(
     cell: int,
     input: Tensor,
-    weights: list[Tensor],
+    weights: List[Tensor],  # noqa: UP006
     state_h: Tensor,
     state_c: Tensor,
     dtype: torch.dtype,
@@ -120,7 +120,7 @@ def gpu_forward(
 def _(
     cell: int,
     input: Tensor,
-    weights: list[Tensor],
+    weights: List[Tensor],  # noqa: UP006
     state_h: Tensor,
     state_c: Tensor,
     dtype: torch.dtype,
@@ -133,7 +133,7 @@ def _(
 def gpu_backward(
     cell: int,
     input: Tensor,
-    weights: list[Tensor],
+    weights: List[Tensor],  # noqa: UP006
     state_h: Tensor,
     state_c: Tensor,
     output: Tensor,
@@ -142,7 +142,7 @@ def gpu_backward(
     grad_last_h: Tensor,
     grad_last_c: Tensor,
     needs_input: bool,
-) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+) -> tuple[Tensor, List[Tensor], Tensor, Tensor]:  # noqa: UP006
     """Return the gradients of the input (empty: not needed), the weights, h and c."""
     launch = Launch(cell, input, weights, state_h, output.dtype)
     input, state_h, state_c = input.contiguous(), state_h.contiguous(), state_c.contiguous()
@@ -183,11 +183,11 @@ def gpu_backward(
 def _(
     cell: int,
     input: Tensor,
-    weights: list[Tensor],
+    weights: List[Tensor],  # noqa: UP006
     state_h: Tensor,
     state_c: Tensor,
     *given: Any,
-) -> tuple[Tensor, list[Tensor], Tensor, Tensor]:
+) -> tuple[Tensor, List[Tensor], Tensor, Tensor]:  # noqa: UP006
     like = (input if given[-1] else input.new_empty(0), state_h, state_c)
     grad_input, grad_h, grad_c = (each.new_empty(each.shape) for each in like)
     return grad_input, [weight.new_empty(weight.shape) for weight in weights], grad_h, grad_c
