@@ -15,11 +15,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, strategies as st
-from parted import HORIZON, by_region, contents, flat, history, model_folder, read
 
 import drnn_forecast as drnn
 from drnn_forecast.scale import forecast_partitions, forecasting, work
 from laws.drawing import law
+from parted import HORIZON, by_region, contents, flat, history, model_folder, read
 
 FEW = 70
 """Rows of a single series and a little more."""

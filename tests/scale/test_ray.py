@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from parted import by_region, contents, flat, history, model_folder
 
 import drnn_forecast as drnn
 from drnn_forecast.scale import forecast_partitions, forecast_ray, on_ray
+from parted import by_region, contents, flat, history, model_folder
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
 needs_ray = pytest.mark.skipif(not HAS_RAY, reason="ray is not installed")
