@@ -39,8 +39,8 @@ def feed(session, model, x):
 @pytest.mark.parametrize(
     ("cell_type", "options"),
     [
-        ("RNN", {"linear_length": 24}),
-        ("GRU", {"season_length": (12, 24)}),
+        pytest.param("RNN", {"linear_length": 24}, marks=pytest.mark.slow),
+        pytest.param("GRU", {"season_length": (12, 24)}, marks=pytest.mark.slow),
         ("LSTM", {"segment_length": 12, "num_layers": 2}),
     ],
 )
