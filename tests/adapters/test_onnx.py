@@ -61,7 +61,10 @@ def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(
 
 
 @pytest.mark.parametrize("loss", [QuantileLoss(), NormalDistributionLoss()])
-@pytest.mark.parametrize("cell_type", CELLS)
+@pytest.mark.parametrize(
+    "cell_type",
+    [pytest.param(each, marks=[pytest.mark.slow] * (each != "GRU")) for each in CELLS],
+)
 def test_torch_export_gives_the_forecast_of_the_model(dataset, cell_type, loss):
     model = make_model(dataset, cell_type=cell_type, loss=loss)
     inputs = network_inputs(model, first_batch(dataset)[0])
@@ -83,6 +86,7 @@ def two_targets():
     )
 
 
+@pytest.mark.slow
 def test_several_targets_have_an_output_each(two_targets, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     loss = MultiLoss([QuantileLoss(), NormalDistributionLoss()])

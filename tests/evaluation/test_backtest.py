@@ -60,7 +60,10 @@ def planted(origin):
     return table
 
 
-@pytest.mark.parametrize(("refit_every", "window_length"), [(1, 150), (None, None)])
+@pytest.mark.parametrize(
+    ("refit_every", "window_length"),
+    [pytest.param(1, 150, marks=pytest.mark.slow), (None, None)],
+)
 def test_a_fold_sees_nothing_of_what_comes_after_its_origin(refit_every, window_length):
     options = {
         "models": [small(), SeasonalNaive(24), "mstl"],

@@ -121,6 +121,7 @@ for name in drnn_forecast.__all__:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(metrics, OLD_NAME), reason="this release has the new name itself")
 def test_every_module_is_imported_beside_a_release_with_the_new_name():
     result = subprocess.run(

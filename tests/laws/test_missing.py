@@ -403,7 +403,7 @@ def test_an_exported_network_is_refused_windows_with_gaps():
         network_inputs(model, x)
 
 
-@pytest.mark.parametrize("missing", ["mask", "linear"])
+@pytest.mark.parametrize("missing", ["mask", pytest.param("linear", marks=pytest.mark.slow)])
 def test_a_life_with_gaps(tmp_path, missing):
     frame = without(sales(0.3), PATTERNS["half at random"], ["sold", "price", "visits", "mood"])
     data = take(frame, **COVARIATES, missing=missing).before(HORIZON)

@@ -238,6 +238,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_windows_need_no_more_memory_than_ten_thousand():
     result = subprocess.run(
         [sys.executable, "-c", MANY_WINDOWS], capture_output=True, text=True, check=True
