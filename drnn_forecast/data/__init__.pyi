@@ -30,6 +30,7 @@ from .datasets.splits import Splits as Splits
 from .datasets.targets import target_spans as target_spans
 from .frames.data import ForecastData as ForecastData
 from .frames.facts import Facts as Facts
+from .frames.frequency import is_counted as is_counted
 from .frames.natives import as_pandas as as_pandas
 from .frames.places import closest as closest
 from .frames.roles import (

@@ -23,6 +23,7 @@ from .models import (
     PackageContainer as PackageContainer,
     PreciseLoss as PreciseLoss,
     PredictionCallback as PredictionCallback,
+    interrupts_held_back as interrupts_held_back,
     special_hyperparameters as special_hyperparameters,
     suite_frame as suite_frame,
     suite_loaders as suite_loaders,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +55,30 @@ def with_part(module: Any, **parts: nn.Module) -> Any:
     other = copy(module)
     other._modules = {**module._modules, **parts}
     return other
+
+
+@contextmanager
+def interrupts_held_back() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM be heard at the end.
+
+    A model's `__init__` in pytorch-forecasting tries which hyperparameters YAML can hold, and takes
+    an interrupt in that moment for one that it cannot: it would drop it, and go on. torch's modes,
+    under which tensors are made, make a `RuntimeError` of one.
+    """
+    handlers: dict[int, Any] = {}
+    heard: list[tuple[int, Any]] = []
+    if threading.current_thread() is threading.main_thread():
+        known = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: own for number, own in known.items() if callable(own)}
+    for number in handlers:
+        signal.signal(number, lambda *told: heard.append(told))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number, place in heard[:1]:
+        handlers[number](number, place)
 
 
 def special_hyperparameters(model: BaseModel) -> set[str]:

@@ -1,4 +1,5 @@
 from .calibration import calibrate as calibrate, misses_needed as misses_needed
+from .card import said_time as said_time
 from .collection import QUIET_TRAINER as QUIET_TRAINER
 from .coverage import coverage as coverage, moved_quantiles as moved_quantiles
 from .ensemble import Ensemble as Ensemble

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pandas as pd
 from pytorch_forecasting.data import TimeSeriesDataSet
 
+from drnn_forecast.data import is_counted
 from drnn_forecast.model.magnitudes import count_series
 
 SETTINGS: Final = (
@@ -41,12 +42,6 @@ def first_record(dataset: TimeSeriesDataSet) -> dict[str, Any]:
     return {"data": getattr(dataset, "seen", None) or counted, "versions": versions}
 
 
-def _shown_time(stamp: str | None, roles: Any) -> str | None:
-    """Return a time of the data as a user says it; steps that are counted are kept as seconds."""
-    is_counted = stamp is not None and str((roles or {}).get("freq")).isdigit()
-    return str(int(pd.Timestamp(stamp).timestamp())) if is_counted else stamp
-
-
 def card(model: Any) -> str:
     """Return a page of Markdown on a network: data, settings, training, coverage and versions."""
     parts, dataset = model.hparams, model.dataset_parameters or {}
@@ -63,8 +58,8 @@ def card(model: Any) -> str:
                 "number of series": data.get("series"),
                 "names of series": names,
                 "rows": data.get("rows"),
-                "first time": _shown_time(data.get("start"), parts.roles),
-                "last time": _shown_time(data.get("end"), parts.roles),
+                "first time": said_time(data.get("start"), parts.roles),
+                "last time": said_time(data.get("end"), parts.roles),
                 "horizon (time steps)": parts.max_prediction_length,
                 "longest window (time steps)": dataset.get("max_encoder_length"),
             }
@@ -78,7 +73,7 @@ def card(model: Any) -> str:
         ),
         "Training": _rows({RECORDED[key]: record[key] for key in RECORDED if key in record}),
         "Coverage": _coverage(record.get("coverage") or []),
-        "Updates": [_update_in_words(each) for each in record.get("updates", [])],
+        "Updates": [_update_in_words(each, parts.roles) for each in record.get("updates", [])],
         "Recipe": [f"- {reason}" for reason in record.get("recipe", [])],
         "Versions": _rows(record.get("versions") or {name: version(name) for name in PACKAGES}),
     }
@@ -107,6 +102,14 @@ def card_of_several(members: Sequence[Any], average: str) -> str:
     return "\n".join(lines) + f"\n\n#{first}"
 
 
+def said_time(stamp: str | None, roles: Mapping[str, Any] | None) -> str | None:
+    """Return a stamp of a record as a user says it; steps that are counted are kept as seconds."""
+    freq = (roles or {}).get("freq")
+    if stamp is None or freq is None or not is_counted(freq):
+        return stamp
+    return str(int(pd.Timestamp(stamp).timestamp()))
+
+
 def _rows(values: Mapping[str, Any]) -> list[str]:
     """Return a table of names and values, without those that are None or hold no entries."""
     shown = {name: _shown(value) for name, value in values.items()}
@@ -124,13 +127,13 @@ def _coverage(targets: Sequence[Mapping[str, float]]) -> list[str]:
     return lines
 
 
-def _update_in_words(update: Mapping[str, Any]) -> str:
+def _update_in_words(update: Mapping[str, Any], roles: Mapping[str, Any] | None) -> str:
     """Return one update as an entry of a list."""
     old = update["old_before"], update["old_after"]
     of_old = "" if None in old else f", on older ones from {old[0]:.4g} to {old[1]:.4g}"
     return (
-        f"- up to {_shown(update['end'])}, {update['steps']} steps: the loss on the newest windows "
-        f"went from {update['before']:.4g} to {update['after']:.4g}{of_old}."
+        f"- up to {said_time(update['end'], roles)}, {update['steps']} steps: the loss on the "
+        f"newest windows went from {update['before']:.4g} to {update['after']:.4g}{of_old}."
     )
 
 

@@ -13,7 +13,7 @@ from pytorch_forecasting.metrics import MAE, RMSE, SMAPE, Metric
 from torch import Tensor, nn
 from typing_extensions import Self
 
-from drnn_forecast.host import own_hyperparameters
+from drnn_forecast.host import interrupts_held_back, own_hyperparameters
 from drnn_forecast.layers import (
     Cell,
     DilatedRNN,
@@ -179,7 +179,7 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
         time_varying_categoricals_decoder = list(time_varying_categoricals_decoder)
         time_varying_reals_encoder = list(time_varying_reals_encoder)
         time_varying_reals_decoder = list(time_varying_reals_decoder)
-        with own_hyperparameters(), warnings.catch_warnings():
+        with interrupts_held_back(), own_hyperparameters(), warnings.catch_warnings():
             self.save_hyperparameters(ignore=["loss", "logging_metrics"])
             # The base saves both as hyperparameters, by design, and Lightning advises against it.
             warnings.filterwarnings("ignore", message="Attribute '(loss|logging_metrics)'")

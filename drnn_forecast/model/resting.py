@@ -49,7 +49,7 @@ def at_rest(
         to_list(prediction),
         losses_of_targets(model.loss),
         model.histories(x),
-        model.known_histories(x) or [None] * model.n_targets,
+        model.known_histories(x),
         to_list(x["target_scale"]),
         normalizers_of(model.output_transformer),
         strict=True,

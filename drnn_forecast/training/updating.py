@@ -25,7 +25,7 @@ from drnn_forecast.data import (
     with_new_labels,
 )
 from drnn_forecast.layers import checked_integer, checked_seasons
-from drnn_forecast.model import DilatedRNNForecaster, Ensemble, Recipe, grow, warn_beyond
+from drnn_forecast.model import DilatedRNNForecaster, Ensemble, Recipe, grow, said_time, warn_beyond
 from drnn_forecast.training.course import Course, Trained
 from drnn_forecast.training.drifting import (
     Drift,
@@ -221,11 +221,12 @@ def _later_rows(model: DilatedRNNForecaster, data: ForecastData) -> NDArray[np.b
     if end is None:
         return np.ones(len(data.panel.rows.codes), dtype=bool)
     is_later = np.asarray(data.panel.rows.times > pd.Timestamp(end))
+    said = said_time(end, model.hparams.roles)
     if not is_later.any():
-        logger.warning("No row is later than %s, up to which the model has learned already.", end)
+        logger.warning("No row is later than %s, up to which the model has learned already.", said)
     elif is_later.all():
         logger.warning(
-            "All rows are later than %s: windows look back on no older ones. Give these too.", end
+            "All rows are later than %s: windows look back on no older ones. Give these too.", said
         )
     return is_later
 

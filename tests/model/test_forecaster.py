@@ -490,3 +490,16 @@ def test_quantiles_of_a_loss_of_the_users_own_are_forecast(dataset, batch):
     model = make_model(dataset, loss=QuantileLoss([0.25, 0.75]))
     assert model(batch[0])["prediction"].shape == (16, 12, 2)
     assert np.isfinite(model.loss(model(batch[0])["prediction"], batch[1]).item())
+
+
+def test_an_interrupt_while_a_model_is_made_is_no_lost_hyperparameter(monkeypatch, control_c):
+    dataset, begun = make_dataset(), []
+
+    def pressed(value):
+        begun.append(value)
+        control_c()
+
+    monkeypatch.setattr("pytorch_forecasting.models.base._base_model.yaml.dump", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        make_model(dataset)
+    assert len(begun) > 1

@@ -296,3 +296,27 @@ def test_a_model_without_roles_is_refused_and_the_remedy_works(network):
     model.hparams.roles = None
     with pytest.raises(ValueError, match=r"`model` must know the roles.*`ForecastData.split`"):
         model.update(shops(), **NEXT)
+
+
+@pytest.mark.parametrize(
+    ("times", "end"),
+    [
+        (np.arange(120), "89"),
+        (np.arange(1900, 2020), "1989"),
+        (pd.period_range("2014-01", periods=120, freq="M"), "2021-06-01 00:00:00"),
+        (pd.bdate_range("2024-01-01", periods=120), "2024-05-03 00:00:00"),
+    ],
+    ids=["counts", "years", "periods", "working days"],
+)
+def test_times_of_every_kind_go_on_and_are_told_as_they_are(times, end, caplog):
+    table = shops().assign(day=np.tile(times, 2))
+    old = table[table.groupby("shop").cumcount() < OLD]
+    model = train(old, HORIZON, series="shop", time="day", target="sold", **SMALL)
+    caplog.clear()
+    model.update(old, **NEXT)
+
+    assert f"No row is later than {end}, up to which" in caplog.text
+    assert f"- up to {end}, 3 steps" in model.card()
+    report = model.update(table, **NEXT)
+    assert report.drift.windows > 0
+    assert model.hparams.record["updates"][-1]["end"] > model.hparams.record["updates"][0]["end"]

@@ -14,7 +14,7 @@ import torch
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
-from drnn_forecast.host import special_hyperparameters
+from drnn_forecast.host import interrupts_held_back, special_hyperparameters
 from drnn_forecast.model.card import ENDING, card
 from drnn_forecast.model.magnitudes import precision_of
 from drnn_forecast.model.saving.metrics import metric_from_plain, metric_to_plain
@@ -122,6 +122,8 @@ def write_model(model: BaseModel, content: dict[str, Any], folder: Path) -> None
 def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
     """Return the model that `save_pretrained` wrote, in evaluation mode.
 
+    An interrupt is heard once it is read: torch would make other errors of it, as damage does.
+
     Args:
         kind: Its class.
         folder: Where it is.
@@ -130,7 +132,8 @@ def from_pretrained(kind: type[Model], folder: str | PathLike[str]) -> Model:
         FileNotFoundError: A file is missing.
         ValueError: A file is damaged, of another class, or of a later version.
     """
-    return read_whole(folder, lambda place: _read(kind, place))
+    with interrupts_held_back():
+        return read_whole(folder, lambda place: _read(kind, place))
 
 
 def _read(kind: type[Model], folder: Path) -> Model:

@@ -234,8 +234,7 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
 
 def _backward(ctx: Any, grad_output: Any, grad_h: Any, grad_c: Any, _: Any) -> tuple[Any, ...]:
     input, weight, state_h, state_c, output, saved = ctx.saved_tensors
-    given = zip((grad_output, grad_h, grad_c), (output, state_h, state_c), strict=True)
-    grads = [torch.zeros_like(like) if grad is None else grad for grad, like in given]
+    grads = given_or_zero((grad_output, grad_h, grad_c), (output, state_h, state_c))
     needs_input = ctx.needs_input_grad[1]
     grad_input, *rest = recurrence_backward(
         ctx.cell, input, weight, state_h, state_c, output, saved, *grads, needs_input
@@ -243,15 +242,26 @@ def _backward(ctx: Any, grad_output: Any, grad_h: Any, grad_c: Any, _: Any) -> t
     return None, grad_input if needs_input else None, *rest, None
 
 
-def _refuse_double_backward(ctx: Any, *grads: Any) -> None:
+def given_or_zero(grads: Sequence[Tensor | None], likes: Sequence[Tensor]) -> list[Tensor]:
+    """Return gradients; zeros, shaped as what they are of, where nobody asks for it."""
+    pairs = zip(grads, likes, strict=True)
+    return [torch.zeros_like(like) if grad is None else grad for grad, like in pairs]
+
+
+def refuse_double_backward(ctx: Any, *grads: Any) -> None:
+    """Refuse to differentiate the backward pass of a kernel.
+
+    Raises:
+        RuntimeError: Always.
+    """
     raise RuntimeError(
-        "The compiled recurrence has no second derivative. "
+        "The recurrence of kernels has no second derivative. "
         'Build the layer with `backend="torch"` to differentiate twice.'
     )
 
 
 recurrence_forward.register_autograd(_backward, setup_context=_keep_for_backward)
-recurrence_backward.register_autograd(_refuse_double_backward)
+recurrence_backward.register_autograd(refuse_double_backward)
 
 
 class _Plan:

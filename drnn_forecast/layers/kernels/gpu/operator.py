@@ -20,7 +20,12 @@ from typing import Any, Final, List  # noqa: UP035  torch 2.6 takes no list[Tens
 import torch
 from torch import Tensor
 
-from drnn_forecast.layers.kernels.cpu.operator import CELLS, keeps_graph
+from drnn_forecast.layers.kernels.cpu.operator import (
+    CELLS,
+    given_or_zero,
+    keeps_graph,
+    refuse_double_backward,
+)
 from drnn_forecast.layers.kernels.gpu.launch import IS_INTERPRETED, Launch
 
 HAS_TRITON: Final = importlib.util.find_spec("triton") is not None
@@ -202,8 +207,7 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
 
 def _backward(ctx: Any, grad_output: Any, grad_h: Any, grad_c: Any, _: Any) -> tuple[Any, ...]:
     input, *weights, state_h, state_c, output, cells = ctx.saved_tensors
-    given = zip((grad_output, grad_h, grad_c), (output, state_h, state_c), strict=True)
-    grads = [torch.zeros_like(like) if grad is None else grad for grad, like in given]
+    grads = given_or_zero((grad_output, grad_h, grad_c), (output, state_h, state_c))
     needs_input = ctx.needs_input_grad[1]
     grad_input, *rest = gpu_backward(
         ctx.cell,
@@ -219,15 +223,8 @@ def _backward(ctx: Any, grad_output: Any, grad_h: Any, grad_c: Any, _: Any) -> t
     return None, grad_input if needs_input else None, *rest, None, None
 
 
-def _refuse_double_backward(ctx: Any, *grads: Any) -> None:
-    raise RuntimeError(
-        "The recurrence of Triton has no second derivative. "
-        'Build the layer with `backend="torch"` to differentiate twice.'
-    )
-
-
 gpu_forward.register_autograd(_backward, setup_context=_keep_for_backward)
-gpu_backward.register_autograd(_refuse_double_backward)
+gpu_backward.register_autograd(refuse_double_backward)
 
 
 def _obstacle_of_device(tensors: Sequence[Tensor]) -> str | None:
