@@ -497,3 +497,12 @@ def test_known_covariates_must_reach_to_the_end_of_the_horizon(num_days, parts):
     data = take(frame, future=future_of(frame, num_days))
     with pytest.raises(ValueError, match=says(*parts)):
         data.forecast_dataset(parameters)
+
+
+@pytest.mark.parametrize("time", [None, "day"])
+def test_a_column_alone_is_refused_and_the_remedy_makes_a_frame(time):
+    column = two_series().query("shop == 'a'").set_index("day")["sold"]
+    with pytest.raises(TypeError, match=r"got a Series of pandas. Pass `frame.to_frame\(\)`"):
+        ForecastData.from_frame(column, time=time, target="sold")
+    data = ForecastData.from_frame(column.to_frame(), time=time, target="sold")
+    assert data.history["day"].tolist() == column.index.tolist()

@@ -1,6 +1,7 @@
 """Time stamps: frequencies, gaps, time zones and calendar features."""
 
 import logging
+import re
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,37 @@ def test_a_working_week_may_stand_beside_months_of_business_days():
     week = pd.DataFrame({"s": "week", "t": pd.date_range("2024-02-05", periods=5, freq="D")})
     frame = pd.concat([week, long]).assign(y=1.0)
     assert ForecastData.from_frame(frame, time="t", target="y", series="s").freq == "B"
+
+
+@pytest.mark.parametrize(
+    ("alias", "days"),
+    [
+        ("MS", 2),
+        ("MS", 14),
+        ("MS", 27),
+        ("ME", -2),
+        ("QS", 44),
+        ("YS", 180),
+        ("W-MON", [0, 1, 0, 2]),
+    ],
+)
+def test_stamps_anywhere_in_their_step_are_refused_and_the_remedy_moves_them(alias, days):
+    times = pd.date_range("2022-01-01", periods=40, freq=alias)
+    frame = pd.DataFrame({"t": times + pd.to_timedelta(np.resize(days, 40), unit="D")}).assign(
+        y=1.0
+    )
+    with pytest.raises(ValueError, match="move the stamps") as caught:
+        ForecastData.from_frame(frame, time="t", target="y")
+    remedy = re.search(r"move the stamps: `(.*)`\.", str(caught.value))
+    exec(remedy[1], {"frame": frame})
+    assert len(ForecastData.from_frame(frame, time="t", target="y").history) == 40
+
+
+def test_half_months_need_both_halves():
+    halves = pd.date_range("2022-01-01", periods=40, freq="SMS-15")
+    assert take(halves.delete([3, 4, 9])).freq == "SMS-15"
+    with pytest.raises(ValueError, match="one row per month"):
+        take(halves[1::2])
 
 
 def test_a_given_frequency_is_kept_where_another_would_be_inferred():

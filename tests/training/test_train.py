@@ -154,6 +154,30 @@ def test_rows_with_a_weight_count_by_it(data):
 
 
 @pytest.mark.parametrize(
+    ("weights", "error", "said"),
+    [
+        (-1.0, ValueError, "from 0 on in every row with a target, but 1 value is not, first -1.0"),
+        (np.nan, ValueError, "first nan"),
+        (np.inf, ValueError, r"first inf \(series 'north' at .*0 leaves a row out"),
+        ("much", TypeError, "must hold numbers, got dtype .*`frame\\['w'\\] = pd.to_numeric"),
+    ],
+)
+def test_weights_that_no_loss_can_take_are_refused(weights, error, said):
+    weighted = frame().assign(w=1.0).astype({"w": object})
+    weighted.loc[weighted.index[3], "w"] = weights
+    with pytest.raises(error, match=said):
+        train(ForecastData.from_frame(weighted, **ROLES), 5, weight="w", **SMALL)
+
+
+@pytest.mark.parametrize("missing", ["mask", "linear"])
+def test_rows_that_are_not_there_need_no_weight(missing):
+    weighted = frame().assign(w=1.0)
+    weighted = weighted.drop(weighted.index[[20, 21]])
+    data = ForecastData.from_frame(weighted, **ROLES, missing=missing)
+    train(data, 5, weight="w", **SMALL)
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ({"horizon": 0}, ValueError, "`horizon` must be at least 1, got 0"),

@@ -23,9 +23,9 @@ from drnn_forecast.data.datasets.splits import (
     long_enough,
     make_splits,
     new_parameters,
-    weights_of,
 )
 from drnn_forecast.data.datasets.streamed import SliceCounts, WindowStream
+from drnn_forecast.data.datasets.weights import weights_of
 from drnn_forecast.data.frames.columns import model_frame
 from drnn_forecast.data.frames.data import ForecastData
 from drnn_forecast.data.frames.facts import Facts

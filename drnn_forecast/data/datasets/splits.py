@@ -19,11 +19,11 @@ from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.precision import check_precision
 from drnn_forecast.data.datasets.targets import target_rows
 from drnn_forecast.data.datasets.transformers import encoders, scalers
+from drnn_forecast.data.datasets.weights import weights_of
 from drnn_forecast.data.frames.columns import model_frame, variables
-from drnn_forecast.data.frames.kinds import as_numbers
 from drnn_forecast.data.frames.panel import Panel
-from drnn_forecast.data.frames.places import closest, counted, some
-from drnn_forecast.data.frames.roles import OBSERVED, TIME_INDEX
+from drnn_forecast.data.frames.places import counted
+from drnn_forecast.data.frames.roles import TIME_INDEX
 from drnn_forecast.data.frames.seen import seen_rows
 from drnn_forecast.data.frames.windows import WindowPlan
 
@@ -336,23 +336,3 @@ def check_normalizer(normalizer: Any, windows: WindowPlan) -> None:
             f"{windows.min_context_length}; raise it, or give another `target_normalizer`, such as "
             "`TorchNormalizer()`."
         )
-
-
-def weights_of(parameters: Mapping[str, Any], panel: Panel) -> dict[str, NDArray[np.float64]]:
-    """Return the user's column of weights, by name, if there is one.
-
-    Raises:
-        ValueError: The frame lacks it.
-    """
-    name = parameters.get("weight")
-    if name in (None, OBSERVED):
-        return {}
-    if name not in panel.rows.frame.columns:
-        raise ValueError(
-            f"The `weight` column {name!r} is not in the frame"
-            f"{closest(str(name), list(panel.rows.frame.columns))}; its columns are "
-            f"{some(panel.rows.frame.columns, limit=20)}."
-        )
-    weight = as_numbers(panel.rows[str(name)])
-    # A row that the frame lacks has no weight either.
-    return {str(name): np.where(panel.is_missing, 0.0, weight)}

@@ -25,6 +25,15 @@ OFF_GRID = -1
 # Steps missing per step present, above which a series may have a coarser frequency of its own. The
 # densest of those, working days among days, misses two for five.
 SPARSE = 0.25
+SPANS = {
+    "minute": "min",
+    "hour": "h",
+    "day": "D",
+    "week": "W",
+    "month": "M",
+    "quarter": "Q",
+    "year": "Y",
+}
 
 
 @dataclass(frozen=True)
@@ -133,11 +142,12 @@ def resolve_frequency(
     longest = int(sizes.argmax())
     best = best_fit(times[codes == longest])
     if best is None:
+        hints = zone_hint(times) + span_hint(times[codes == longest], column)
         raise ValueError(
             f"The frequency of time column {column!r} cannot be inferred: "
             f"{counted(sizes[longest], 'time stamp')}{in_series(names[longest])} lie on no regular "
             "grid of which at least half is present (three stamps are the least); give `freq`, "
-            f"such as 'h', 'D' or 'MS'{zone_hint(times)}."
+            f"such as 'h', 'D' or 'MS'{hints}."
         )
     shared, lacking = best
     if shared == "B" and lacking and are_trading_days(times, codes):
@@ -240,9 +250,12 @@ def half_months(days: list[int]) -> Iterator[str]:
 
 
 def missing_steps(times: pd.DatetimeIndex, freq: str, *, origin: pd.Timestamp) -> float:
-    """Return the steps missing between the stamps of a series, infinite where one is off grid."""
+    """Return the steps missing between the stamps of a series, infinite where it has another grid.
+
+    One with a stamp off the grid has, and one that lies on every second of its steps, or third.
+    """
     positions = Grid(origin, freq).positions(times)
-    if (positions == OFF_GRID).any():
+    if (positions == OFF_GRID).any() or np.gcd.reduce(np.diff(positions)) > 1:
         return math.inf
     return int(positions[-1] - positions[0] + 1 - len(positions))
 
@@ -252,6 +265,16 @@ def zone_hint(times: pd.DatetimeIndex) -> str:
     if times.tz is None:
         return ""
     return f", or `zone`, such as 'Europe/Berlin', if days do not begin at midnight of {times.tz}"
+
+
+def span_hint(times: pd.DatetimeIndex, column: str) -> str:
+    """Return what moves stamps onto a grid that lie anywhere in its steps, one in each."""
+    for span, alias in SPANS.items() if times.tz is None and len(times) > 2 else ():
+        spans = times.to_period(alias)
+        if spans.is_unique and np.ptp(spans.asi8) < 2 * len(spans):
+            moved = f"frame[{column!r}].dt.to_period({alias!r}).dt.start_time"
+            return f", or, for one row per {span}, move the stamps: `frame[{column!r}] = {moved}`"
+    return ""
 
 
 def poor_fits(

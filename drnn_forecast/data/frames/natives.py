@@ -23,7 +23,7 @@ def as_pandas(frame: Any) -> Any:
     own = eager(frame)
     if own is not None:
         return own.to_pandas()
-    return pa.table(frame).to_pandas() if hasattr(frame, "__arrow_c_stream__") else frame
+    return pa.table(frame).to_pandas() if is_arrow(frame) else frame
 
 
 def without_rows(frame: Any) -> Any:
@@ -33,7 +33,7 @@ def without_rows(frame: Any) -> Any:
     own = eager(frame)
     if own is not None:
         return own.head(0).to_native()
-    return pa.table(frame).slice(0, 0) if hasattr(frame, "__arrow_c_stream__") else None
+    return pa.table(frame).slice(0, 0) if is_arrow(frame) else None
 
 
 def in_form_of(result: pd.DataFrame, frame: Any, keys: Sequence[str]) -> Any:
@@ -41,7 +41,7 @@ def in_form_of(result: pd.DataFrame, frame: Any, keys: Sequence[str]) -> Any:
     if isinstance(frame, pd.DataFrame):
         return result
     own = eager(frame)
-    if own is None and not hasattr(frame, "__arrow_c_stream__"):
+    if own is None and not is_arrow(frame):
         return result
     import narwhals.stable.v2 as nw
 
@@ -67,6 +67,11 @@ def eager(frame: Any) -> Any:
     return own if isinstance(own, nw.DataFrame) else None
 
 
+def is_arrow(frame: Any) -> bool:
+    """Return whether Arrow reads it as a table, which a single column is none of."""
+    return hasattr(frame, "__arrow_c_stream__") and not hasattr(frame, "dtype")
+
+
 def with_keys(frame: Any, columns: Iterable[str], time: str) -> Any:
     """Return a frame that has as columns what it has as levels of its index.
 
@@ -87,7 +92,7 @@ def time_of_index(frame: Any) -> str:
     Raises:
         TypeError: It does not.
     """
-    index = frame.index if isinstance(frame, pd.DataFrame) else pd.RangeIndex(0)
+    index = frame.index if isinstance(frame, pd.DataFrame | pd.Series) else pd.RangeIndex(0)
     for values in map(index.get_level_values, range(index.nlevels)):
         if types.is_datetime64_any_dtype(values.dtype) or isinstance(values.dtype, pd.PeriodDtype):
             return UNNAMED if values.name is None else str(values.name)
