@@ -91,6 +91,20 @@ def test_half_months_need_both_halves():
         take(halves[1::2])
 
 
+@pytest.mark.parametrize(
+    ("times", "freq"),
+    [
+        (pd.date_range("2024-01-01", periods=9, freq="W-SUN"), "D"),
+        (pd.date_range("2024-01-01", periods=9, freq="2W-MON"), "W-MON"),
+        (pd.date_range("2024-01-01", periods=9, freq="QS"), "MS"),
+        (np.arange(9) * 5, "1"),
+    ],
+)
+def test_stamps_that_are_no_neighbours_on_a_given_grid_are_told(times, freq, caplog):
+    take(times, freq=freq)
+    assert f"one step of '{freq}' apart" in caplog.text
+
+
 def test_a_given_frequency_is_kept_where_another_would_be_inferred():
     times = pd.date_range("2024-01-01", periods=10, freq="2h")
     assert take(times).freq == "2h"

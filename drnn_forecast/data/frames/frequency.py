@@ -267,6 +267,24 @@ def zone_hint(times: pd.DatetimeIndex) -> str:
     return f", or `zone`, such as 'Europe/Berlin', if days do not begin at midnight of {times.tz}"
 
 
+def mention_strides(steps: NDArray[np.int64], freq: str, column: str) -> None:
+    """Say where no two stamps are neighbours on a grid, as those of another frequency are not.
+
+    Args:
+        steps: Between the stamps of every series, `(stamps,)`.
+        freq: Of the grid.
+        column: Of times.
+    """
+    if len(steps) > 1 and steps.min() > 1:
+        logger.warning(
+            "Time column %r has no two stamps that are one step of %r apart, but %d: all steps "
+            "between count as missing. Is `freq`, or that of the model, meant for other data?",
+            column,
+            freq,
+            int(np.median(steps)),
+        )
+
+
 def span_hint(times: pd.DatetimeIndex, column: str) -> str:
     """Return what moves stamps onto a grid that lie anywhere in its steps, one in each."""
     for span, alias in SPANS.items() if times.tz is None and len(times) > 2 else ():

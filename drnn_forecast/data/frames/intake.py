@@ -13,7 +13,7 @@ from pandas.api import types
 from drnn_forecast.data.frames import checks
 from drnn_forecast.data.frames.axes import as_given, frequency_of_column
 from drnn_forecast.data.frames.columns import holidays_of_rows
-from drnn_forecast.data.frames.frequency import OFF_GRID
+from drnn_forecast.data.frames.frequency import OFF_GRID, mention_strides
 from drnn_forecast.data.frames.kinds import as_numbers, is_real, stamps_of, with_numbers
 from drnn_forecast.data.frames.natives import as_pandas, with_keys
 from drnn_forecast.data.frames.origins import check_end, from_origin
@@ -297,7 +297,10 @@ def on_grid(history: Rows, later: pd.DataFrame | None, roles: Roles) -> Panel:
     checks.check_on_grid(history, given, positions == OFF_GRID, origin)
     if rows is not None:
         checks.check_on_grid(rows, given, grid.positions(rows.times) == OFF_GRID, origin)
-    steps = np.where(codes[1:] == codes[:-1], np.diff(positions), 1)
+    is_within = codes[1:] == codes[:-1]
+    steps = np.where(is_within, np.diff(positions), 1)
+    if roles.freq is not None:
+        mention_strides(steps[is_within], freq, roles.time)
     missing = np.append(0, steps - 1)
     if not missing.any():
         return panel
