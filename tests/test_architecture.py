@@ -44,6 +44,9 @@ LAZY = {
     ("data/frames/data.py", "target_rows"),
     # Optuna is an extra.
     ("training/tuning/tuner.py", "tune"),
+    # FastAPI and uvicorn are an extra.
+    ("adapters/serve/entry.py", "serve_folder"),
+    ("adapters/serve/entry.py", "forecast_app"),
     # numba is imported on first use only.
     ("layers/kernels/cpu/operator.py", "_compilation"),
     ("layers/kernels/cpu/operator.py", "_vector_bytes"),

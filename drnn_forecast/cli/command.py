@@ -16,6 +16,7 @@ from drnn_forecast.cli.configuration import bound_configurations, check_files
 from drnn_forecast.cli.demonstration import run_demo
 from drnn_forecast.cli.memory import show_memory
 from drnn_forecast.cli.prediction import predict_table
+from drnn_forecast.cli.serving import serve_model
 from drnn_forecast.cli.training import fit_table
 from drnn_forecast.cli.tuning import tune_on_table
 from drnn_forecast.cli.updating import update_on_table
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Any] = {
     "fit": fit_table,
     "memory": show_memory,
     "predict": predict_table,
+    "serve": serve_model,
     "tune": tune_on_table,
     "update": update_on_table,
     "compare": compare_on_table,

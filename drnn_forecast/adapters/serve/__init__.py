@@ -1,0 +1,1 @@
+"""Forecasts over HTTP, by FastAPI and uvicorn."""
