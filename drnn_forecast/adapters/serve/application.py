@@ -28,6 +28,7 @@ from drnn_forecast.data import Roles
 from drnn_forecast.model import Forecaster
 
 logger = logging.getLogger("drnn_forecast.serve")
+PATHS = ("/forecast", "/health", "/model", "/docs", "/openapi.json")
 
 
 def built_app(model: Forecaster, limits: Limits) -> FastAPI:
@@ -162,6 +163,8 @@ class _Service:
             )
             if form == ARROW:
                 return Response(as_arrow(forecast, notes), media_type=ARROW)
+            if asked.is_of_arrow:
+                forecast = forecast.to_pandas()
             return Response(
                 as_json(forecast, is_by_rows=asked.is_by_rows, notes=notes), media_type=JSON
             )
@@ -226,9 +229,7 @@ async def _as_refusal(request: Request, error: Exception) -> Response:
     """Return what is told about a path or a method that there is not."""
     status, headers = getattr(error, "status_code", 500), getattr(error, "headers", None)
     if status == 404:
-        said = (
-            f"There is no {request.url.path[:80]!r}; there are /forecast, /health, /model, /docs."
-        )
+        said = f"There is no {request.url.path[:80]!r}, but {', '.join(PATHS)}."
     elif status == 405:
         allowed = (headers or {}).get("Allow", "another")
         said = f"{request.url.path[:80]!r} is asked by {allowed}, got {request.method[:20]}."

@@ -63,12 +63,13 @@ def read_arrow(body: bytes, asked: Mapping[str, str], roles: Roles, limits: Limi
     return Question(
         **{"future": None, **tables},
         horizon=None if horizon is None else int(horizon),
-        origin=int(origin) if is_count and _is_whole(origin) else origin,
+        origin=int(origin) if origin is not None and is_count and _is_whole(origin) else origin,
+        is_of_arrow=True,
     )
 
 
-def _is_whole(text: str | None) -> bool:
-    return text is not None and re.fullmatch(r"-?[0-9]{1,18}", text) is not None
+def _is_whole(text: str) -> bool:
+    return re.fullmatch(r"-?[0-9]{1,18}", text) is not None
 
 
 def _read(source: pa.BufferReader, name: str, limits: Limits) -> pa.Table:

@@ -124,19 +124,25 @@ def _of_rows(rows: list[Any], name: str, limits: Limits) -> dict[str, list[Any]]
     for row in rows:
         if row.keys() != names.keys():
             names |= dict.fromkeys(row)
-            if len(names) * len(rows) > limits.values:
+            if len(names) * len(rows) > limits.most_values:
                 break
-    if len(names) * len(rows) > limits.values:
+    if len(names) * len(rows) > limits.most_values:
         raise Refusal(
             413,
-            f"`{name}` must have at most {limits.values:,} values, got {len(rows):,} rows with "
-            f"{len(names):,} columns or more.",
+            f"`{name}` must have at most {limits.most_values:,} values, got {len(rows):,} rows "
+            f"with {len(names):,} columns or more.",
         )
     return {column: [row.get(column) for row in rows] for column in names}
 
 
 def _frame(columns: dict[str, list[Any]]) -> pd.DataFrame:
-    return pd.DataFrame(columns)
+    """Return columns as a frame."""
+    try:
+        return pd.DataFrame(columns)
+    except OverflowError:
+        raise Refusal(
+            422, "The rows must hold numbers below 1e308, but one of them has more digits."
+        ) from None
 
 
 def as_json(forecast: pd.DataFrame, *, is_by_rows: bool, notes: list[str]) -> bytes:

@@ -46,6 +46,6 @@ class Limits:
         return 16 * self.body_bytes
 
     @property
-    def values(self) -> int:
+    def most_values(self) -> int:
         """The most values of a request: fifty columns of the most rows."""
         return 50 * self.max_rows

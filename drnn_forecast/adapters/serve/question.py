@@ -13,13 +13,14 @@ from drnn_forecast.data import Roles
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Question:
-    """The arguments of a model's `forecast`, and whether rows of JSON are objects."""
+    """The arguments of a model's `forecast`, and whether they came as rows or of Arrow."""
 
     history: Any
     future: Any
     horizon: Any
     origin: str | int | None
     is_by_rows: bool = False
+    is_of_arrow: bool = False
 
 
 def check_size(
@@ -35,8 +36,10 @@ def check_size(
         told = " and ".join(f"{count:,} of `{name}`" for name, count in rows.items())
         raise Refusal(413, f"A request must have at most {limits.max_rows:,} rows, got {told}.")
     cells = sum(rows[name] * len(columns) for name, columns in tables.items())
-    if cells > limits.values:
-        raise Refusal(413, f"A request must have at most {limits.values:,} values, got {cells:,}.")
+    if cells > limits.most_values:
+        raise Refusal(
+            413, f"A request must have at most {limits.most_values:,} values, got {cells:,}."
+        )
     series = _count_series(tables["history"], rows["history"], roles)
     if series > limits.max_series:
         raise Refusal(

@@ -195,8 +195,13 @@ def localized(times: pd.arrays.DatetimeArray, zone: str, where: str) -> pd.array
     return local
 
 
-def parse_text(values: pd.Series, name: str, *, says_utc: bool) -> pd.Series:
-    """Return parsed ISO 8601 text or Python's dates, NaT where a value is empty."""
+def parse_text(
+    values: pd.Series, name: str, *, says_utc: bool, is_rewritten: bool = False
+) -> pd.Series:
+    """Return parsed ISO 8601 text or Python's dates, NaT where a value is empty.
+
+    What was brought into that form, `is_rewritten`, has been in no other one.
+    """
     where = f"Time column {values.name!r} of `{name}`"
     try:
         zones = {} if types.is_string_dtype(values) else zones_of(values)
@@ -210,9 +215,9 @@ def parse_text(values: pd.Series, name: str, *, says_utc: bool) -> pd.Series:
             logger.warning("%s has differing UTC offsets and was converted to UTC.", where)
     wrong = (times.isna() & values.notna()).to_numpy()
     if wrong.any():
-        found = dates_as_written(values, where, name)
+        found = None if is_rewritten else dates_as_written(values, where, name)
         if found is not None:
-            return parse_text(found, name, says_utc=says_utc)
+            return parse_text(found, name, says_utc=says_utc, is_rewritten=True)
         row = int(wrong.argmax())
         raise ValueError(
             f"{where} must hold ISO 8601 time stamps such as '2024-03-31 13:00', but {wrong.sum()} "
@@ -227,7 +232,7 @@ def dates_as_written(values: pd.Series, where: str, name: str) -> pd.Series | No
     texts = values.astype(object)
     if not texts.map(lambda text: isinstance(text, str)).all():
         return None
-    if texts.str.fullmatch(r"\d+").all():
+    if texts.str.fullmatch(r"\d{1,18}").all():
         return stamps_of_numbers(texts.astype(np.int64), where, name).astype(str)
     stamps, said = next(
         (
