@@ -111,6 +111,7 @@ benchmark: $(VENV)/.benchmark
 	for script in layer_speed layer_costs backend_rule training_step batch_speed latency compatibility; do \
 		OMP_NUM_THREADS=1 $(BIN)/python benchmarks/$$script.py || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/backend_candidates.py --inductor
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/learning_rates.py
 	$(BIN)/python benchmarks/tuning.py search
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tuning.py workers

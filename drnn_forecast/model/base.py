@@ -45,8 +45,9 @@ FUSED_ON: Final = ("cuda",)
 class ForecastingModel(PreciseLoss, SteppingModel, CheckpointedModel):
     """A pytorch-forecasting model whose losses, predictions and copies hold what they promise."""
 
-    renewable_windows: tuple[Any, Any] = (None, None)
-    """Parameters of a dataset, and what `batching.renewable` made of it, for the next forecast."""
+    renewable_windows: tuple[Any, dict[int, Any]] = (None, {})
+    """Parameters of a dataset, and what `batching.renewable` made of it for each of the last
+    horizons, for the next forecast."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

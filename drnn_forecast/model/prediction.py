@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from pytorch_forecasting.models.base import BaseModel
 
 BATCH_SIZE = 256
+MOST_HORIZONS = 8
+"""Of which windows are kept that the next forecast is made from in less time."""
 
 
 def forecast(
@@ -80,8 +82,9 @@ def forecast(
             `ForecastData.from_roles` and `forecast_dataset`, or `continued_dataset`).
         TypeError: A column has the wrong type.
     """
-    rows, outputs = last_outputs(model, data, future, horizon, origin)
-    frame = pd.DataFrame({**rows, **_columns(evaluated(model), outputs)})
+    network = evaluated(model)
+    rows, outputs = last_outputs(model, data, future, horizon, origin, network=network)
+    frame = pd.DataFrame({**rows, **_columns(network, outputs)})
     return in_form(frame, data, list(rows), roles_of(model))
 
 
@@ -91,14 +94,17 @@ def last_outputs(
     future: pd.DataFrame | None,
     horizon: int | None,
     origin: pd.Timestamp | str | int | None,
+    *,
+    network: BaseModel | None = None,
 ) -> tuple[Mapping[str, Any] | pd.DataFrame, list[Tensor]]:
     """Return columns that name the rows of a forecast, and the outputs behind it of each target.
 
-    Outputs are `(windows, steps, outputs)`, in target units; arguments are those of `forecast`.
+    Outputs are `(windows, steps, outputs)`, in target units; arguments are those of `forecast`,
+    and a view of the model for one caller, where there is one.
     """
     dataset, rows = _past_the_end(model, data, future, horizon, origin)
     warn_beyond(model, _read_targets(dataset))
-    return rows, _outputs_of(evaluated(model), dataset)
+    return rows, _outputs_of(network or evaluated(model), dataset)
 
 
 def roles_of(model: BaseModel) -> Roles | None:
@@ -266,18 +272,19 @@ def _past_the_end(
         frame = data.history if isinstance(data, ForecastData) else data
         dataset = continued_dataset(parameters, frame, future, origin)
         return dataset, continued_rows(parameters, dataset)
-    source, like = model.renewable_windows
-    is_first = source is not parameters
+    source, made = model.renewable_windows
+    steps, made = parameters["max_prediction_length"], made if source is trained else {}
     dataset, columns = past_the_end(
         data,
         Roles.from_dict(roles),
         parameters,
         future=future,
-        like=None if is_first else like,
+        like=made.get(steps),
         origin=origin,
     )
-    if is_first and parameters is trained:
-        model.renewable_windows = parameters, renewable(dataset)
+    if steps not in made:
+        last = [*made.items()][1 - MOST_HORIZONS :]
+        model.renewable_windows = trained, dict([*last, (steps, renewable(dataset))])
     return dataset, columns
 
 
@@ -314,7 +321,7 @@ def _outputs_of(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[T
     """
     rows = range(len(dataset))
     if len(rows) > BATCH_SIZE and torch.accelerator.is_available():
-        network = network.to(torch.accelerator.current_accelerator())
+        network = evaluated(network).to(torch.accelerator.current_accelerator())
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH_SIZE):

@@ -241,9 +241,9 @@ def test_a_forecast_leaves_nothing_in_copies_and_pickles():
     model = make_model(roles)
     model.forecast(only_roles(made_frame(seed=1), roles))
 
-    assert model.renewable_windows[1] is not None
-    assert copy.deepcopy(model).renewable_windows == (None, None)
-    assert pickle.loads(pickle.dumps(model)).renewable_windows == (None, None)
+    assert model.renewable_windows[1]
+    assert copy.deepcopy(model).renewable_windows == (None, {})
+    assert pickle.loads(pickle.dumps(model)).renewable_windows == (None, {})
 
 
 def test_other_parameters_of_a_dataset_are_used_by_the_next_forecast():

@@ -18,7 +18,7 @@ def as_pandas(frame: Any) -> Any:
 
     What is none is returned as it is.
     """
-    if isinstance(frame, pd.DataFrame):
+    if frame is None or isinstance(frame, pd.DataFrame):
         return frame
     own = eager(frame)
     if own is not None:
