@@ -290,8 +290,8 @@ def _past_the_end(
 
 def _read_targets(dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
     """Return the targets that the windows of a dataset look back on."""
-    first = dataset.index["index_start"].to_numpy()
-    steps = dataset.index["sequence_length"].to_numpy() - dataset.max_prediction_length
+    first, last = dataset.window_rows
+    steps = last + 1 - first - dataset.max_prediction_length
     changes = np.zeros(len(dataset.data["time"]) + 1, dtype=np.int64)
     np.add.at(changes, first, 1)
     np.add.at(changes, first + np.maximum(steps, 0), -1)

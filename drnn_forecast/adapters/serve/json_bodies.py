@@ -28,7 +28,7 @@ def read_json(body: bytes, roles: Roles, limits: Limits) -> Question:
     Raises:
         Refusal: It is no JSON, or not of the form that requests have, or too large.
     """
-    given = parsed(body)
+    given = parsed_json(body)
     if not isinstance(given, dict):
         raise Refusal(
             422, f"The body must be an object with `history`, got {_kind(given)} in its place."
@@ -56,7 +56,7 @@ def read_json(body: bytes, roles: Roles, limits: Limits) -> Question:
     )
 
 
-def parsed(body: bytes) -> Any:
+def parsed_json(body: bytes) -> Any:
     """Return what a text in JSON says.
 
     Raises:

@@ -11,12 +11,10 @@ from traceback import walk_tb
 import pyarrow as pa
 from starlette.responses import Response
 
-import drnn_forecast
-
 PROBLEM = "application/problem+json"
 LONGEST = 1200
 """Characters of a message: what was given may be repeated in it."""
-PACKAGE = str(Path(drnn_forecast.__file__).parent)
+PACKAGE = str(Path(__file__).parents[2])
 
 
 class Refusal(Exception):  # noqa: N818

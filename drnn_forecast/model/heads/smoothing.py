@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,12 +41,12 @@ class Window:
         values = history.gather(1, index.clamp(min=0))
         return cls(torch.where(index >= 0, values, 0.0), lengths)
 
-    @property
+    @cached_property
     def back(self) -> Tensor:
         """How many steps each column is before the end, `(time,)`, the last 0."""
         return torch.arange(self.values.shape[1] - 1, -1, -1, device=self.values.device)
 
-    @property
+    @cached_property
     def is_valid(self) -> Tensor:
         """Where there is history, `(batch, time)`."""
         return self.back < self.lengths.unsqueeze(1)
