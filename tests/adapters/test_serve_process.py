@@ -32,6 +32,8 @@ def folder(tmp_path_factory):
 def running(folder, *flags):
     """Give a process that serves a model, and its address."""
     command = [sys.executable, "-m", "drnn_forecast", "serve", str(folder), "--port", "0", *flags]
+    # The machine may have other work, of which no test is to fail.
+    command += ["--max_seconds", "300"]
     # A shell starts background jobs with SIGINT ignored, which a server leaves as it is.
     with subprocess.Popen(
         command,
@@ -116,7 +118,7 @@ def test_two_hundred_requests_at_once_are_all_answered_as_the_model_does(folder)
     with running(folder) as (process, address):
 
         def asked(number):
-            with httpx.Client(base_url=address, timeout=120) as client:
+            with httpx.Client(base_url=address, timeout=300) as client:
                 return number % 8, client.post("/forecast", **contents[number % 8])
 
         with ThreadPoolExecutor(200) as pool:
@@ -125,7 +127,7 @@ def test_two_hundred_requests_at_once_are_all_answered_as_the_model_does(folder)
                 found = pd.DataFrame(answer.json()["forecast"]).filter(like="q0")
                 np.testing.assert_array_equal(found.to_numpy().astype(np.float32), own[number])
         process.send_signal(TERM)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 143
         assert err == "drnn-forecast: terminated, 200 requests were answered\n"
 
@@ -136,19 +138,19 @@ def test_what_was_asked_before_a_signal_is_answered(folder, number):
     frame = said_plainly()
     body = {
         "history": by_columns(
-            pd.concat([frame] + [frame.assign(shop=frame["shop"] + 20 * n) for n in range(1, 40)])
+            pd.concat([frame] + [frame.assign(shop=frame["shop"] + 20 * n) for n in range(1, 10)])
         )
     }
 
     with running(folder) as (process, address), ThreadPoolExecutor(6) as pool:
         asked = [
-            pool.submit(httpx.post, f"{address}/forecast", json=body, timeout=120) for _ in range(6)
+            pool.submit(httpx.post, f"{address}/forecast", json=body, timeout=300) for _ in range(6)
         ]
         while httpx.get(f"{address}/health").json()["requests"] < 6:
             time.sleep(0.01)
         process.send_signal(number)
         answers = [each.result() for each in asked]
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
 
     assert [answer.status_code for answer in answers] == [200] * 6
     assert process.returncode == 128 + number
@@ -174,7 +176,7 @@ def test_other_addresses_come_with_a_warning(folder):
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
         assert "http://0.0.0.0:" in process.stdout.readline()
         process.send_signal(TERM)
-        err = process.communicate(timeout=60)[1]
+        err = process.communicate(timeout=120)[1]
     assert err.startswith("There is no authentication: whoever reaches 0.0.0.0:")
 
 
@@ -202,7 +204,7 @@ def test_garbage_is_answered_with_4xx_and_hinders_nobody(folder):
         for line in silent:
             line.close()
         process.send_signal(TERM)
-        assert "Traceback" not in process.communicate(timeout=60)[1]
+        assert "Traceback" not in process.communicate(timeout=120)[1]
         assert process.returncode == 143
 
 
@@ -215,7 +217,7 @@ def test_bent_requests_are_answered_and_leave_the_server_as_it_was(folder, seed)
     stream = stream_of(frame)
     with (
         running(folder) as (process, address),
-        httpx.Client(base_url=address, timeout=60) as client,
+        httpx.Client(base_url=address, timeout=300) as client,
     ):
         before = client.post(
             "/forecast", content=text, headers={"content-type": "application/json"}
@@ -237,4 +239,4 @@ def test_bent_requests_are_answered_and_leave_the_server_as_it_was(folder, seed)
         assert after.content == before.content
         assert process.poll() is None
         process.send_signal(TERM)
-        assert "Traceback" not in process.communicate(timeout=60)[1]
+        assert "Traceback" not in process.communicate(timeout=120)[1]
