@@ -6,7 +6,6 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.adapters.history import after, data_of
-from drnn_forecast.data import ForecastData, Roles
+from drnn_forecast.adapters.history import after, data_of, refused_as
+from drnn_forecast.data import ForecastData, Roles, asked_in_parts
 from drnn_forecast.model import PRESETS, Forecaster, load
 from drnn_forecast.training import train
 
@@ -43,6 +42,9 @@ STATIC: Final = ("feat_static_real", "feat_static_cat")
 OF_FRAME: Final = ("calendar", "holidays", "missing", "zone")
 """Arguments of `train` that are about the rows."""
 
+WORDS: Final = {"frame": "dataset", "data": "dataset", "horizon": "prediction_length"}
+"""What is called otherwise in refusals."""
+
 AT_ONCE: Final = 512
 """Entries that are forecast together."""
 
@@ -52,14 +54,18 @@ class DilatedRNNPredictor(Predictor):
 
     Args:
         model: What `train` returned, of a frame with the columns that `DilatedRNNEstimator` makes.
+        freq: The frequency of its entries.
         samples: Whether forecasts are of sample paths, as many as `num_samples` of `predict` says,
             in place of quantiles.
         seed: Of the paths.
     """
 
-    def __init__(self, model: Forecaster, *, samples: bool = False, seed: int = 0) -> None:
+    def __init__(
+        self, model: Forecaster, freq: str, *, samples: bool = False, seed: int = 0
+    ) -> None:
         super().__init__(int(model.hparams["max_prediction_length"]))
         self.model = model
+        self.freq = freq
         self.samples = samples
         self.seed = seed
 
@@ -77,7 +83,7 @@ class DilatedRNNPredictor(Predictor):
         """Write the predictor into a folder, the model in its safe form."""
         super().serialize(path)
         self.model.save(Path(path) / "model")
-        said = {"samples": self.samples, "seed": self.seed}
+        said = {"freq": self.freq, "samples": self.samples, "seed": self.seed}
         (Path(path) / "predictor.json").write_text(json.dumps(said))
 
     @classmethod
@@ -90,7 +96,9 @@ class DilatedRNNPredictor(Predictor):
         """Yield the forecasts of entries of different series."""
         roles, horizon = Roles.from_dict(self.model.hparams["roles"]), self.prediction_length
         names = names_of(entries, knows_names(self.model))
-        with said_as(GluonTSDataError):
+        # Entries come in parts, and a series may be new.
+        with refused_as(WORDS, GluonTSDataError), asked_in_parts():
+            check_frequency(entries, self.freq)
             rows = rows_of(entries, names, roles)
             ahead = rows_of(entries, names, roles, horizon) if roles.known else None
             data = data_of(rows, roles, ahead)
@@ -168,10 +176,10 @@ class DilatedRNNEstimator(Estimator):
             )
         overrides, entries = dict(self.overrides), list(training_data)
         of_frame = {name: overrides.pop(name) for name in OF_FRAME if name in overrides}
-        with said_as(GluonTSDataError):
+        with refused_as(WORDS, GluonTSDataError):
             is_named = all(entry.get(SERIES) is not None for entry in entries)
             data = new_data(entries, is_named, of_frame)
-        with said_as(GluonTSUserError):
+        with refused_as(WORDS, GluonTSUserError):
             model = train(
                 data,
                 self.prediction_length,
@@ -181,7 +189,7 @@ class DilatedRNNEstimator(Estimator):
                 **self.options,
                 **overrides,
             )
-        return self._predictor(model)
+        return self._predictor(model, frequency_of(entries))
 
     def train_from(
         self, predictor: DilatedRNNPredictor, training_data: Any, validation_data: Any = None
@@ -189,15 +197,16 @@ class DilatedRNNEstimator(Estimator):
         """Return a predictor whose model has gone on training with newer data."""
         entries, model = list(training_data), copy.deepcopy(predictor.model)
         roles = Roles.from_dict(model.hparams["roles"])
-        with said_as(GluonTSDataError):
+        with refused_as(WORDS, GluonTSDataError):
+            check_frequency(entries, predictor.freq)
             data = data_of(rows_of(entries, names_of(entries, knows_names(model)), roles), roles)
-        with said_as(GluonTSUserError):
+        with refused_as(WORDS, GluonTSUserError), asked_in_parts():
             seconds = self.max_seconds or PRESETS[self.preset]
             model.update(data, max_seconds=seconds, **self.options)
-        return self._predictor(model)
+        return self._predictor(model, predictor.freq)
 
-    def _predictor(self, model: Forecaster) -> DilatedRNNPredictor:
-        return DilatedRNNPredictor(model, samples=self.samples, seed=self.options["seed"])
+    def _predictor(self, model: Forecaster, freq: str) -> DilatedRNNPredictor:
+        return DilatedRNNPredictor(model, freq, samples=self.samples, seed=self.options["seed"])
 
 
 def new_data(entries: Sequence[Any], is_named: bool, options: dict[str, Any]) -> ForecastData:
@@ -210,6 +219,7 @@ def new_data(entries: Sequence[Any], is_named: bool, options: dict[str, Any]) ->
     """
     if not entries:
         raise ValueError("`training_data` must have entries, but has none.")
+    frequency_of(entries)
     if is_named and len(told_apart(entries, is_named)) > 1:
         twice = Counter(str(entry[SERIES]) for entry in entries).most_common(1)[0][0]
         raise ValueError(
@@ -260,19 +270,41 @@ def rows_of(
 
 
 def times_of(entries: Sequence[Any], spans: Sequence[tuple[int, int]]) -> pd.PeriodIndex:
-    """Return the period of each time step, counted from the start of its entry."""
-    freqs = {getattr(entry["start"], "freqstr", None) for entry in entries}
-    if len(freqs) > 1 or None in freqs:
+    """Return the period of each time step, counted from the start of its entry.
+
+    Periods of several steps of a clock or calendar may begin at any of them; here they begin with
+    those of the first entry, so that all lie on one grid.
+    """
+    start = entries[0]["start"]
+    many = start.freq.n
+    ordinals = []
+    for entry, span in zip(entries, spans, strict=True):
+        shift = (entry["start"].ordinal - start.ordinal) % many
+        ordinals.append(entry["start"].ordinal - shift + many * np.arange(*span))
+    return pd.PeriodIndex.from_ordinals(np.concatenate(ordinals), freq=start.freq)
+
+
+def frequency_of(entries: Sequence[Any]) -> str:
+    """Return the frequency of the starts of entries, which must all have the same."""
+    for entry in entries:
+        if not isinstance(entry["start"], pd.Period):
+            raise ValueError(
+                "`start` must be a period of pandas, as datasets of GluonTS have it, got "
+                f"{entry['start']!r}; give `pd.Period(start, freq=...)`."
+            )
+    freq: str = entries[0]["start"].freqstr
+    check_frequency(entries, freq)
+    return freq
+
+
+def check_frequency(entries: Sequence[Any], freq: str) -> None:
+    """Raise where the start of an entry has another frequency."""
+    found = sorted({str(getattr(entry["start"], "freqstr", None)) for entry in entries} - {freq})
+    if found:
         raise ValueError(
-            "`start` must be a period of pandas of one frequency in all entries, got frequencies "
-            f"{sorted(map(str, freqs))}; resample the series to one of them."
+            f"`start` must have the frequency {freq!r} in all entries, as in training, got "
+            f"{found}; resample the series, or train another predictor."
         )
-    freq = entries[0]["start"].freq
-    ordinals = [
-        entry["start"].ordinal + freq.n * np.arange(*span)
-        for entry, span in zip(entries, spans, strict=True)
-    ]
-    return pd.PeriodIndex.from_ordinals(np.concatenate(ordinals), freq=freq)
 
 
 def target_of(entry: Any) -> NDArray[np.float64]:
@@ -282,6 +314,8 @@ def target_of(entry: Any) -> NDArray[np.float64]:
         raise ValueError(
             f"`target` must have one dimension, got {target.ndim}; make an entry of each of them."
         )
+    if not len(target):
+        raise ValueError("`target` must have a value at least, got none; leave the entry out.")
     return target
 
 
@@ -344,12 +378,3 @@ def knows_names(model: Forecaster) -> bool:
     """Return whether a model knows series by their names."""
     parts = getattr(model, "members", [model])
     return SERIES in parts[0].dataset_parameters["static_categoricals"]
-
-
-@contextmanager
-def said_as(kind: type[Exception]) -> Iterator[None]:
-    """Let a refusal be one of GluonTS."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        raise kind(str(error)) from error

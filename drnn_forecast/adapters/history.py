@@ -1,7 +1,9 @@
-"""Rows of other tools as data, all of which have happened."""
+"""Rows of other tools as data, all of which have happened, and refusals in their words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -30,3 +32,21 @@ def after(times: pd.Series) -> Any:
     if isinstance(last, pd.Timestamp):
         return last + pd.Timedelta(days=1)
     return last + 1 if isinstance(last, pd.Period) else int(last) + 1
+
+
+@contextmanager
+def refused_as(words: Mapping[str, str], kind: type[Exception] | None = None) -> Iterator[None]:
+    """Let a refusal name arguments as another tool does.
+
+    Args:
+        words: Theirs by ours.
+        kind: Of its errors; None: as they are.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for ours, theirs in words.items():
+            text = text.replace(f"`{ours}`", f"`{theirs}`")
+        known = TypeError if isinstance(error, TypeError) else ValueError
+        raise (kind or known)(text) from error

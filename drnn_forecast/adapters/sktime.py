@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from drnn_forecast.adapters.history import after, data_of
-from drnn_forecast.data import ForecastData, Roles
+from drnn_forecast.adapters.history import after, data_of, refused_as
+from drnn_forecast.data import ForecastData, Roles, asked_in_parts
 from drnn_forecast.model import PRESETS
 from drnn_forecast.training import train
 
@@ -34,6 +34,9 @@ PATHS = 1000
 FORMS = ["pd.DataFrame", "pd-multiindex", "pd_multiindex_hier"]
 GIVEN = ("series", "time", "target", "known", "freq", "wide", "future")
 """The arguments of `train` that sktime's containers say."""
+
+WORDS = {"frame": "y", "data": "y", "future": "X", "horizon": "fh"}
+"""What is called otherwise in refusals."""
 
 
 class DilatedRNNSktimeForecaster(BaseForecaster):
@@ -110,6 +113,11 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
     def _fit(self, y: Any, X: Any, fh: Any) -> Any:
         if self._state != "pretrained":
             self._train(y, X, fh)
+        elif self._freq != self._own_frequency():
+            raise ValueError(
+                f"`y` must have the frequency {self._freq!r}, as in `pretrain`, got "
+                f"{self._own_frequency()!r}; resample it."
+            )
         self._cur_y, self._cur_X = y, X
         if fh is not None:
             self._steps_of(fh)
@@ -120,13 +128,13 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         return self
 
     def _pretrain_update(self, y: Any, X: Any = None, fh: Any = None) -> Any:
-        self._go_on(data_of(self._rows(y, X), self._roles))
+        self._go_on(y, X)
         return self
 
     def _update(self, y: Any, X: Any = None, update_params: bool = True) -> Any:
         self._cur_y, self._cur_X = update_data(self._cur_y, y), self._known(X)
         if update_params:
-            self._go_on(data_of(self._rows(*self._past(self._cur_X)), self._roles))
+            self._go_on(*self._past(self._cur_X))
         return self
 
     def _predict(self, fh: Any, X: Any) -> pd.DataFrame:
@@ -140,9 +148,10 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         if cov:
             raise NotImplementedError("`cov` must be False: there are variances alone.")
         steps = self._steps_of(fh)
-        paths = self.model_.paths(
-            self._data(X), count=PATHS, seed=self.seed, horizon=int(steps.max())
-        )
+        with refused_as(WORDS), asked_in_parts():
+            paths = self.model_.paths(
+                self._data(X), count=PATHS, seed=self.seed, horizon=int(steps.max())
+            )
         keys = [*self._levels, TIME]
         spread = paths.groupby(keys, sort=False)[self._targets].var().reset_index()
         columns = self._get_columns(method="predict_var")
@@ -163,40 +172,36 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         self._levels = [f"level_{place}" for place in range(y.index.nlevels - 1)]
         self._targets = [f"y_{name}" for name in y.columns] if many else ["y"]
         self._covariates = [] if X is None else [f"X_{name}".replace(".", "_") for name in X]
+        self._freq = self._own_frequency()
         rows = self._rows(y, X)
-        self.model_ = train(
-            rows,
-            horizon,
-            series=self._levels,
-            time=TIME,
-            target=self._targets,
-            known=self._covariates,
-            freq=frequency_of(y.index.get_level_values(-1)),
-            future=after(rows[TIME]),
-            preset=self.preset,
-            max_seconds=self.max_seconds,
-            max_steps=self.max_steps,
-            seed=self.seed,
-            accelerator=self.accelerator,
-            progress=self.progress,
-            **overrides,
-        )
+        with refused_as(WORDS):
+            self.model_ = train(
+                rows,
+                horizon,
+                series=self._levels,
+                time=TIME,
+                target=self._targets,
+                known=self._covariates,
+                freq=frequency_of(y.index.get_level_values(-1)),
+                future=after(rows[TIME]),
+                preset=self.preset,
+                max_seconds=self.max_seconds,
+                **self._options,
+                **overrides,
+            )
 
-    def _go_on(self, data: ForecastData) -> None:
+    def _go_on(self, y: Any, X: Any) -> None:
         """Go on training with newer data."""
-        self.model_.update(
-            data,
-            max_seconds=self.max_seconds or PRESETS[self.preset],
-            max_steps=self.max_steps,
-            seed=self.seed,
-            accelerator=self.accelerator,
-            progress=self.progress,
-        )
+        with refused_as(WORDS), asked_in_parts():
+            seconds = self.max_seconds or PRESETS[self.preset]
+            data = data_of(self._rows(y, X), self._roles)
+            self.model_.update(data, max_seconds=seconds, **self._options)
 
     def _quantiles(self, fh: Any, X: Any, levels: Sequence[float]) -> pd.DataFrame:
         """Return the quantiles of each target, indexed as sktime has it."""
         steps = self._steps_of(fh)
-        rows = self.model_.forecast(self._data(X), horizon=int(steps.max()))
+        with refused_as(WORDS), asked_in_parts():
+            rows = self.model_.forecast(self._data(X), horizon=int(steps.max()))
         prefixes = [f"{name}_" for name in self._targets] if len(self._targets) > 1 else [""]
         values = [quantiles_at(rows, prefix, levels) for prefix in prefixes]
         return self._indexed(rows, pd.concat(values, axis=1), steps)
@@ -222,6 +227,10 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         levels = [rows[name] for name in self._levels]
         given = pd.MultiIndex.from_arrays([*levels, rows[TIME].astype(times.dtype)])
         return values.set_axis(given).loc[index].set_axis(index)
+
+    def _own_frequency(self) -> str | None:
+        """Return the frequency of what was last fitted, as far as sktime knows it."""
+        return getattr(self.cutoff, "freqstr", None)
 
     def _relative(self, fh: Any) -> NDArray[np.int64]:
         """Return a horizon as steps after the cutoff."""
@@ -278,6 +287,12 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         if x is not None:
             rows |= dict(zip(self._covariates, (x[name].array for name in x), strict=True))
         return pd.DataFrame(rows)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What `train` and `update` are told alike."""
+        names = ("max_steps", "seed", "accelerator", "progress")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def _roles(self) -> Roles:
