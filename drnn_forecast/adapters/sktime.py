@@ -113,11 +113,8 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
     def _fit(self, y: Any, X: Any, fh: Any) -> Any:
         if self._state != "pretrained":
             self._train(y, X, fh)
-        elif self._freq != self._own_frequency():
-            raise ValueError(
-                f"`y` must have the frequency {self._freq!r}, as in `pretrain`, got "
-                f"{self._own_frequency()!r}; resample it."
-            )
+        else:
+            check_frequency(frequency_of(y.index), self._freq)
         self._cur_y, self._cur_X = y, X
         if fh is not None:
             self._steps_of(fh)
@@ -172,7 +169,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         self._levels = [f"level_{place}" for place in range(y.index.nlevels - 1)]
         self._targets = [f"y_{name}" for name in y.columns] if many else ["y"]
         self._covariates = [] if X is None else [f"X_{name}".replace(".", "_") for name in X]
-        self._freq = self._own_frequency()
+        self._freq = frequency_of(y.index)
         rows = self._rows(y, X)
         with refused_as(WORDS):
             self.model_ = train(
@@ -182,7 +179,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
                 time=TIME,
                 target=self._targets,
                 known=self._covariates,
-                freq=frequency_of(y.index.get_level_values(-1)),
+                freq="1" if self._freq == "1" else stamped_frequency(y.index),
                 future=after(rows[TIME]),
                 preset=self.preset,
                 max_seconds=self.max_seconds,
@@ -227,10 +224,6 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         levels = [rows[name] for name in self._levels]
         given = pd.MultiIndex.from_arrays([*levels, rows[TIME].astype(times.dtype)])
         return values.set_axis(given).loc[index].set_axis(index)
-
-    def _own_frequency(self) -> str | None:
-        """Return the frequency of what was last fitted, as far as sktime knows it."""
-        return getattr(self.cutoff, "freqstr", None)
 
     def _relative(self, fh: Any) -> NDArray[np.int64]:
         """Return a horizon as steps after the cutoff."""
@@ -322,11 +315,30 @@ def check_columns(name: str, frame: Any, columns: Sequence[str]) -> None:
         )
 
 
-def frequency_of(times: pd.Index) -> str | int | None:
-    """Return the frequency that an index says; None: it says none."""
-    if pd.api.types.is_integer_dtype(times.dtype):
-        return 1
-    return times.freqstr if isinstance(times, pd.DatetimeIndex) else None
+def frequency_of(index: pd.Index) -> str | None:
+    """Return the frequency of a container's times; None: they do not say it.
+
+    sktime counts whole numbers one by one.
+    """
+    first = index if index.nlevels == 1 else index[index.droplevel(-1) == index.droplevel(-1)[0]]
+    times = first.get_level_values(-1)
+    if not isinstance(times, pd.DatetimeIndex | pd.PeriodIndex):
+        return "1"
+    freq: str | None = times.freqstr
+    return pd.infer_freq(times) if freq is None and len(times) > 2 else freq
+
+
+def stamped_frequency(index: pd.Index) -> str | None:
+    """Return the frequency that an index of stamps has; None: it is to be found."""
+    return index.freqstr if isinstance(index, pd.DatetimeIndex) else None
+
+
+def check_frequency(found: str | None, trained: str | None) -> None:
+    """Raise where a series is known to have another frequency than the model was trained on."""
+    if found is not None and trained is not None and found != trained:
+        raise ValueError(
+            f"`y` must have the frequency {trained!r}, as in `pretrain`, got {found!r}; resample it."
+        )
 
 
 def quantiles_at(rows: pd.DataFrame, prefix: str, levels: Sequence[float]) -> pd.DataFrame:
