@@ -63,6 +63,15 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         accelerator: See there.
         progress: See there.
         overrides: More arguments of `train`, such as `{"season_length": 24}`.
+
+    Example:
+        >>> from sktime.datasets import load_airline
+        >>> forecaster = DilatedRNNSktimeForecaster(
+        ...     max_steps=1, overrides={"hidden_size": 4, "season_length": 12}
+        ... )
+        >>> forecast = forecaster.fit(load_airline(), fh=[1, 2, 3]).predict_interval(coverage=0.9)
+        >>> forecast.shape
+        (3, 2)
     """
 
     _tags: ClassVar[dict[str, Any]] = {
@@ -86,6 +95,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
     }
     # The past is kept in `_cur_y` and `_cur_X`, as sktime asks of those that read it.
     _config: ClassVar[dict[str, Any]] = {"remember_data": False}
+    _y = _X = None
 
     def __init__(
         self,
@@ -114,7 +124,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         if self._state != "pretrained":
             self._train(y, X, fh)
         else:
-            check_frequency(frequency_of(y.index), self._freq)
+            check_frequency(frequency_of(y.index), self.freq_)
         self._cur_y, self._cur_X = y, X
         if fh is not None:
             self._steps_of(fh)
@@ -149,10 +159,10 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
             paths = self.model_.paths(
                 self._data(X), count=PATHS, seed=self.seed, horizon=int(steps.max())
             )
-        keys = [*self._levels, TIME]
-        spread = paths.groupby(keys, sort=False)[self._targets].var().reset_index()
+        keys = [*self.levels_, TIME]
+        spread = paths.groupby(keys, sort=False)[self.targets_].var().reset_index()
         columns = self._get_columns(method="predict_var")
-        return self._indexed(spread, spread[self._targets], steps).set_axis(columns, axis=1)
+        return self._indexed(spread, spread[self.targets_], steps).set_axis(columns, axis=1)
 
     def _train(self, y: Any, X: Any, fh: Any) -> None:
         """Set `model_`, and what the columns of its frames are called."""
@@ -166,20 +176,20 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
                 raise ValueError("`fh` must be given where the forecaster has no `horizon`.")
             horizon = int(self._relative(fh).max())
         many = y.shape[1] > 1
-        self._levels = [f"level_{place}" for place in range(y.index.nlevels - 1)]
-        self._targets = [f"y_{name}" for name in y.columns] if many else ["y"]
-        self._covariates = [] if X is None else [f"X_{name}".replace(".", "_") for name in X]
-        self._freq = frequency_of(y.index)
+        self.levels_ = [f"level_{place}" for place in range(y.index.nlevels - 1)]
+        self.targets_ = [f"y_{name}" for name in y.columns] if many else ["y"]
+        self.covariates_ = [] if X is None else [f"X_{name}".replace(".", "_") for name in X]
+        self.freq_ = frequency_of(y.index)
         rows = self._rows(y, X)
         with refused_as(WORDS):
             self.model_ = train(
                 rows,
                 horizon,
-                series=self._levels,
+                series=self.levels_,
                 time=TIME,
-                target=self._targets,
-                known=self._covariates,
-                freq="1" if self._freq == "1" else stamped_frequency(y.index),
+                target=self.targets_,
+                known=self.covariates_,
+                freq="1" if self.freq_ == "1" else stamped_frequency(y.index),
                 future=after(rows[TIME]),
                 preset=self.preset,
                 max_seconds=self.max_seconds,
@@ -199,7 +209,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         steps = self._steps_of(fh)
         with refused_as(WORDS), asked_in_parts():
             rows = self.model_.forecast(self._data(X), horizon=int(steps.max()))
-        prefixes = [f"{name}_" for name in self._targets] if len(self._targets) > 1 else [""]
+        prefixes = [f"{name}_" for name in self.targets_] if len(self.targets_) > 1 else [""]
         values = [quantiles_at(rows, prefix, levels) for prefix in prefixes]
         return self._indexed(rows, pd.concat(values, axis=1), steps)
 
@@ -221,7 +231,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         series = self._cur_y.index.droplevel(-1).unique()
         keys = [(*key, time) for key in map(as_tuple, series) for time in ahead]
         index = pd.MultiIndex.from_tuples(keys, names=names)
-        levels = [rows[name] for name in self._levels]
+        levels = [rows[name] for name in self.levels_]
         given = pd.MultiIndex.from_arrays([*levels, rows[TIME].astype(times.dtype)])
         return values.set_axis(given).loc[index].set_axis(index)
 
@@ -270,15 +280,15 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         """Return the rows of `y` and those of `X` beside them, or of `X` alone, tidy."""
         index = X.index if y is None else y.index
         levels = [index.get_level_values(place) for place in range(index.nlevels)]
-        of_series = levels[:-1] or [UNNAMED] * len(self._levels)
-        rows = dict(zip(self._levels, of_series, strict=True)) | {TIME: levels[-1]}
+        of_series = levels[:-1] or [UNNAMED] * len(self.levels_)
+        rows = dict(zip(self.levels_, of_series, strict=True)) | {TIME: levels[-1]}
         if y is not None:
-            check_columns("y", y, self._targets)
-            rows |= dict(zip(self._targets, (y[name].array for name in y), strict=True))
+            check_columns("y", y, self.targets_)
+            rows |= dict(zip(self.targets_, (y[name].array for name in y), strict=True))
         x = None if X is None else X.reindex(index)
-        check_columns("X", x, self._covariates)
+        check_columns("X", x, self.covariates_)
         if x is not None:
-            rows |= dict(zip(self._covariates, (x[name].array for name in x), strict=True))
+            rows |= dict(zip(self.covariates_, (x[name].array for name in x), strict=True))
         return pd.DataFrame(rows)
 
     @property
@@ -337,7 +347,8 @@ def check_frequency(found: str | None, trained: str | None) -> None:
     """Raise where a series is known to have another frequency than the model was trained on."""
     if found is not None and trained is not None and found != trained:
         raise ValueError(
-            f"`y` must have the frequency {trained!r}, as in `pretrain`, got {found!r}; resample it."
+            f"`y` must have the frequency {trained!r}, as in `pretrain`, got {found!r}; resample "
+            "it, or pretrain on such series."
         )
 
 
