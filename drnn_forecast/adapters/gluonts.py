@@ -39,7 +39,7 @@ OBSERVED: Final = ("past_feat_dynamic_real", "past_feat_dynamic_cat")
 STATIC: Final = ("feat_static_real", "feat_static_cat")
 """The fields of an entry that are read, by their part."""
 
-OF_FRAME: Final = ("calendar", "holidays", "missing", "zone")
+OF_FRAME: Final[Sequence[str]] = ("calendar", "holidays", "missing", "zone")
 """Arguments of `train` that are about the rows."""
 
 WORDS: Final = {"frame": "dataset", "data": "dataset", "horizon": "prediction_length"}
@@ -141,7 +141,7 @@ class DilatedRNNEstimator(Estimator):
         overrides: More arguments of `train`, such as `{"season_length": 24}`.
     """
 
-    @validated()
+    @validated()  # type: ignore[untyped-decorator]
     def __init__(
         self,
         prediction_length: int,
@@ -175,7 +175,9 @@ class DilatedRNNEstimator(Estimator):
                 "`training_data`."
             )
         overrides, entries = dict(self.overrides), list(training_data)
-        of_frame = {name: overrides.pop(name) for name in OF_FRAME if name in overrides}
+        of_frame: dict[str, Any] = {
+            name: overrides.pop(name) for name in OF_FRAME if name in overrides
+        }
         with refused_as(WORDS, GluonTSDataError):
             is_named = all(entry.get(SERIES) is not None for entry in entries)
             data = new_data(entries, is_named, of_frame)
