@@ -277,7 +277,7 @@ class GiftEvalDataset:
 def test_the_program_for_gluonts_runs(capsys):
     exec(programs()["gluonts"], {})
 
-    assert "shop 2 2024-07-04" in capsys.readouterr().out
+    assert "shop 2 2024-07-05" in capsys.readouterr().out
 
 
 def test_the_program_for_gift_eval_runs(tmp_path, monkeypatch):
