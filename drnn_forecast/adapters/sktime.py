@@ -66,6 +66,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
 
     Example:
         >>> from sktime.datasets import load_airline
+        >>> from drnn_forecast.adapters.sktime import DilatedRNNSktimeForecaster
         >>> forecaster = DilatedRNNSktimeForecaster(
         ...     max_steps=1, overrides={"hidden_size": 4, "season_length": 12}
         ... )
