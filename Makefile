@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray test-wheel test-oldest check-workflows coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray test-sktime test-gluonts test-wheel test-oldest check-workflows coverage lasting tutorials lint types benchmark paper accuracy clean
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -45,6 +45,27 @@ test-gpu: $(VENV)/.test
 test-ray: $(VENV)/.test
 	$(PIP) --editable '.[ray]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 1800 tests/scale/test_ray.py
+
+# Every check that sktime has for a forecaster, and ours; some ten minutes.
+test-sktime: $(VENV)/.test
+	$(PIP) --editable '.[sktime]'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --timeout 3600 -m 'slow or not slow' \
+		tests/adapters/test_sktime.py
+
+# The estimator for GluonTS, which asks for pandas below 3, and the programs of docs/gluonts.md; two
+# minutes beside what is downloaded.
+GLUONTS := .venv-gluonts
+test-gluonts: $(GLUONTS)/.test
+	OMP_NUM_THREADS=1 $(GLUONTS)/bin/python -m pytest --timeout 1800 tests/adapters/test_gluonts.py
+
+$(GLUONTS)/.test: constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(GLUONTS)
+	grep -v '^pandas==' constraints.txt > $(GLUONTS)/constraints.txt
+	$(GLUONTS)/bin/pip --disable-pip-version-check install --quiet \
+		--constraint $(GLUONTS)/constraints.txt torch
+	$(GLUONTS)/bin/pip --disable-pip-version-check install --quiet \
+		--constraint $(GLUONTS)/constraints.txt --editable '.[gluonts]' fev orjson pytest pytest-timeout
+	@touch $@
 
 # The wheel and the sdist, built, checked, installed alone in an empty environment and used; a minute
 # beside what is downloaded.
@@ -151,4 +172,4 @@ $(VENV)/.release: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(GLUONTS) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -58,16 +58,17 @@ def frequency_of_column(
 def of_periods(dtype: pd.PeriodDtype, starts: pd.DatetimeIndex) -> str:
     """Return the frequency of the first moments of periods."""
     alias: str = dtype.freq.freqstr
-    base, _, anchor = alias.partition("-")
+    many = "" if dtype.freq.n == 1 else str(dtype.freq.n)
+    base, _, anchor = alias.removeprefix(many).partition("-")
     own = OF_PERIODS.get(base)
     if own is None:
         return alias
     if own == "W":
-        return f"W-{starts[0].day_name()[:3].upper()}"
+        return f"{many}W-{starts[0].day_name()[:3].upper()}"
     if own == "MS":
-        return own
+        return f"{many}{own}"
     last = MONTHS.index(anchor or "DEC")
-    return f"{own}-{MONTHS[(last + 1) % 12]}"
+    return f"{many}{own}-{MONTHS[(last + 1) % 12]}"
 
 
 def counted_step(
