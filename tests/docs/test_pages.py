@@ -104,7 +104,6 @@ def test_every_public_name_has_its_place_in_the_reference(site):
     assert len(documented) == len(set(documented))
     names = {name.rpartition(".")[2] for name in documented}
     assert names > {*drnn_forecast.__all__, *evaluation.__all__} - {"__version__"}
-    assert all(callable(getattr(drnn_forecast, n)) for n in drnn_forecast.__all__)
 
 
 def test_the_losses_that_are_shown_are_all_that_the_suite_counts(site):
