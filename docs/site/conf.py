@@ -37,7 +37,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 nb_execution_mode = os.environ.get("DOCS_EXECUTION", "force")
 nb_execution_excludepatterns = ["tutorials/*"]
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_merge_streams = True
 nb_output_stderr = "remove"
 
