@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray test-sktime test-gluonts test-wheel test-oldest check-workflows coverage lasting tutorials lint types benchmark paper accuracy clean
+.PHONY: demo test test-laws test-corpus test-host test-gpu test-ray test-sktime test-gluonts test-wheel test-oldest check-workflows coverage lasting tutorials lint types benchmark paper accuracy clean docs docs-links docs-browser
 
 # Forecast the sample in the package, beside LSTM, DeepAR and seasonal naive.
 demo: $(VENV)/.demo
@@ -36,6 +36,25 @@ coverage: $(VENV)/.test
 # Every cell of docs/tutorials/, on small budgets; two minutes on one core.
 tutorials: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python docs/tutorials/run.py
+
+# The site into build/docs/html, with every cell of its how-to pages run on small budgets; warnings are
+# errors. Some three minutes on two cores.
+docs: $(VENV)/.docs
+	rm -rf build/docs
+	$(BIN)/python docs/site/stage.py build/docs/source
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -W --keep-going -j 2 -c docs/site \
+		build/docs/source build/docs/html
+
+# Whether the links of the site to other places are alive; needs a network.
+docs-links: $(VENV)/.docs
+	rm -rf build/docs/source
+	$(BIN)/python docs/site/stage.py build/docs/source
+	DOCS_EXECUTION=off $(BIN)/sphinx-build -q -W --keep-going -b linkcheck -c docs/site \
+		build/docs/source build/docs/links
+
+# Every page of the site that `make docs` made, in a browser, as wide as a desk's and a phone's screen.
+docs-browser: $(VENV)/.docs
+	$(BIN)/python -m pytest --timeout 1800 -m slow -rs tests/docs/test_browser.py
 
 # The laws of the GPU's kernels and of a forecaster there, on the GPU of this machine.
 test-gpu: $(VENV)/.test
@@ -165,6 +184,10 @@ accuracy: $(VENV)/.benchmark
 
 $(VENV)/.benchmark: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable '.[benchmark]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.test
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.release: $(VENV)/.torch pyproject.toml

@@ -228,14 +228,12 @@ class DilatedRNNForecaster(TrainedModel, InterpretableModel, ForecastingModel):
     ) -> Self:
         """Return a model whose inputs, horizon and scaling are those of `dataset`.
 
+        Hyperparameters that are not listed are those of the class; what is None, the recipe says.
+
         Args:
             dataset: The training dataset.
             allowed_encoder_known_variable_names: Known variables that the encoder reads; None
                 is all.
-            hidden_size, num_layers, dilation_base, start_exponent, dilations, cell_type,
-                input_kernel_size, dropout, residual, season_length, level_anchor, smoothed_anchors,
-                linear_length, context_length, segment_length, head_size, relative_loss, lower,
-                upper, loss, embedding_sizes, roles: Of the class. What is None, the recipe says.
             learning_rate: Of the optimiser; None: the recipe's.
             reduce_on_plateau_patience: Validations without a better loss after which the learning
                 rate is divided; None: never.
