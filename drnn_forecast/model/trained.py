@@ -17,6 +17,7 @@ from drnn_forecast.model.card import card
 from drnn_forecast.model.prediction import forecast
 from drnn_forecast.model.sampling import sample_paths
 from drnn_forecast.model.saving import from_pretrained, save_pretrained
+from drnn_forecast.model.saving.hub import at_hand, send
 from drnn_forecast.plotting import fan_charts
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Forecaster(Protocol):
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model into a folder without pickle, and return the folder."""
+
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Send the model's folder to the Hugging Face Hub, and return the address."""
 
     def card(self) -> str:
         """Return a page of Markdown on what the model is and what it was trained on."""
@@ -134,6 +138,10 @@ class AskedModel:
 
         return drift(cast(Any, self), data, windows=windows)
 
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Send the model's folder to the Hugging Face Hub: see `saving.hub.send`."""
+        return send(self, name, **options)
+
     def plot(
         self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
     ) -> Figure:
@@ -170,9 +178,15 @@ class TrainedModel(AskedModel):
         return save_pretrained(self, folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
-        """Return the model that `save` wrote: see `saving.from_pretrained`."""
-        return from_pretrained(cls, folder)
+    def from_pretrained(
+        cls,
+        folder: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Self:
+        """Return the model of a folder, or of the Hub: see `from_pretrained`, `at_hand`."""
+        return from_pretrained(cls, at_hand(folder, revision=revision, token=token))
 
     def card(self) -> str:
         """Return a page of Markdown on what the model is and what it was trained on."""
