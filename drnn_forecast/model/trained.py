@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,7 @@ from drnn_forecast.model.prediction import forecast
 from drnn_forecast.model.sampling import sample_paths
 from drnn_forecast.model.saving import from_pretrained, save_pretrained
 from drnn_forecast.model.saving.hub import at_hand, send
-from drnn_forecast.plotting import fan_charts
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from drnn_forecast.plotting import fan_charts, interactive_fans
 
 Origin: TypeAlias = pd.Timestamp | str | int
 """The time of a first forecast: a stamp of a tidy frame, or a time index of a plain one."""
@@ -81,8 +79,12 @@ class Forecaster(Protocol):
         """Return a page of Markdown on what the model is and what it was trained on."""
 
     def plot(
-        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
-    ) -> Figure:
+        self,
+        forecast: pd.DataFrame,
+        data: pd.DataFrame | ForecastData | None = None,
+        *,
+        engine: str = "auto",
+    ) -> Any:
         """Return a figure of a forecast, behind the end of the data."""
 
 
@@ -143,8 +145,12 @@ class AskedModel:
         return send(self, name, **options)
 
     def plot(
-        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
-    ) -> Figure:
+        self,
+        forecast: pd.DataFrame,
+        data: pd.DataFrame | ForecastData | None = None,
+        *,
+        engine: str = "auto",
+    ) -> Any:
         """Return a figure of a forecast: see `trained.plot`."""
         if self.hparams["roles"] is None:
             raise ValueError(
@@ -152,7 +158,7 @@ class AskedModel:
                 "by `ForecastData`. Make it with `ForecastData.split`, or use "
                 "`plot_prediction`."
             )
-        return plot(forecast, data, Roles.from_dict(self.hparams["roles"]))
+        return plot(forecast, data, Roles.from_dict(self.hparams["roles"]), engine=engine)
 
 
 class TrainedModel(AskedModel):
@@ -193,7 +199,13 @@ class TrainedModel(AskedModel):
         return card(self)
 
 
-def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles: Roles) -> Figure:
+def plot(
+    forecast: pd.DataFrame,
+    data: pd.DataFrame | ForecastData | None,
+    roles: Roles,
+    *,
+    engine: str = "auto",
+) -> Any:
     """Return a figure with a fan chart per series, behind its last values.
 
     Args:
@@ -201,7 +213,14 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         data: The history that it was made from; None: the forecast alone. Of it three horizons are
             shown, and values at the forecast's own times as what came.
         roles: What the columns are.
+        engine: `"plotly"`, to look into with the mouse; `"matplotlib"`; or `"auto"`: plotly where
+            it is installed.
+
+    Raises:
+        ValueError: There is no such `engine`.
+        ImportError: It is not installed.
     """
+    draw = _drawing(engine)
     columns = list(roles.series_columns)
     if roles.targets:
         forecast = one_below_another(forecast, roles)
@@ -226,7 +245,7 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
     start, end = rows["time"].min(), rows["time"].max()
     shown = history["time"].between(start - 3 * (end - start), start, inclusive="left")
     after = history["time"].between(start, end) & history["actual"].notna()
-    return fan_charts(
+    return draw(
         rows,
         history[shown],
         history[after] if after.any() else None,
@@ -235,3 +254,13 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         if isinstance(start, pd.Timestamp)
         else f"Forecast from {start}",
     )
+
+
+def _drawing(engine: str) -> Callable[..., Any]:
+    """Return what draws fans by the engine of a name."""
+    engines = {"plotly": interactive_fans, "matplotlib": fan_charts}
+    if engine == "auto":
+        engine = "matplotlib" if find_spec("plotly") is None else "plotly"
+    if engine not in engines:
+        raise ValueError(f"`engine` must be 'auto', 'plotly' or 'matplotlib', got {engine!r}.")
+    return engines[engine]
