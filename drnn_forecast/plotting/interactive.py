@@ -88,9 +88,12 @@ def _traces(
         )
 
     for (low, high, label), alpha in zip(bands(forecast), BAND_ALPHAS, strict=False):
-        edge = {"mode": "lines", "line": {"width": 0}}
-        add(forecast, low, label, shown=False, **edge)
-        fill = {"fill": "tonexty", "fillcolor": f"rgba({red}, {green}, {blue}, {alpha})"}
+        edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}}
+        add(forecast, low, label, **edge | {"showlegend": False})
+        fill: dict[str, Any] = {
+            "fill": "tonexty",
+            "fillcolor": f"rgba({red}, {green}, {blue}, {alpha})",
+        }
         add(forecast, high, label, **edge, **fill)
     lines = [(forecast, c, "forecast", label) for c, label in CENTRES.items() if c in forecast]
     lines.append((history, "actual", "history", "history"))
