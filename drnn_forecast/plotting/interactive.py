@@ -78,14 +78,11 @@ def _traces(
     red, green, blue = (int(COLOURS["forecast"][place : place + 2], 16) for place in (1, 3, 5))
     traces = []
 
-    def add(
-        frame: pd.DataFrame, column: str, label: str, *, shown: bool = True, **style: Any
-    ) -> None:
-        options = {"legendgroup": label, "showlegend": is_named and shown}
-        hover = {"hovertemplate": f"{label}: %{{y:.6g}}<extra></extra>"}
-        traces.append(
-            Scatter(x=frame["time"], y=frame[column], name=label, **options, **hover, **style)
-        )
+    def add(frame: pd.DataFrame, column: str, label: str, **style: Any) -> None:
+        options = {"legendgroup": label, "showlegend": is_named, **style}
+        hover = f"{label}: %{{y:.6g}}<extra></extra>"
+        x, y = frame["time"], frame[column]
+        traces.append(Scatter(x=x, y=y, name=label, hovertemplate=hover, **options))
 
     for (low, high, label), alpha in zip(bands(forecast), BAND_ALPHAS, strict=False):
         edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0}}
