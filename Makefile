@@ -107,7 +107,7 @@ $(OLDEST)/.test: constraints-oldest.txt pyproject.toml
 	$(OLDEST_PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/pip --disable-pip-version-check install --quiet --constraint constraints-oldest.txt torch
 	$(OLDEST)/bin/pip --disable-pip-version-check install --quiet --constraint constraints-oldest.txt \
-		--editable '.[onnx,plot,tune,classical,report,holidays]' \
+		--editable '.[hub,onnx,plot,plotly,tune,classical,report,holidays]' \
 		pytest pytest-timeout pytest-xdist hypothesis polars pytorch-optimizer tensorboard
 	@touch $@
 

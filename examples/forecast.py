@@ -29,7 +29,7 @@ def main(folder: Path = Path("."), seconds: float = 60) -> pd.DataFrame:
     # 3. Forecast past the end of every series, tidy and with quantiles.
     forecast = model.forecast(past)
     forecast.to_csv(folder / "forecast.csv", index=False)
-    model.plot(forecast, data).savefig(folder / "forecast.png", dpi=110)
+    model.plot(forecast, data, engine="matplotlib").savefig(folder / "forecast.png", dpi=110)
 
     # 4. Is it any good? The same windows for every model, two weeks of them, held out.
     comparison = drnn.compare(

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 OLDEST = (ROOT / "constraints-oldest.txt").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-INSTALLED = ("plot", "onnx", "tune", "classical", "holidays", "report")
+INSTALLED = ("plot", "hub", "plotly", "onnx", "tune", "classical", "holidays", "report")
 """The extras of `make test-oldest`."""
 
 

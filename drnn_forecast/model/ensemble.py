@@ -28,6 +28,7 @@ from drnn_forecast.model.saving.folder import (
     own_place,
     write_model,
 )
+from drnn_forecast.model.saving.hub import at_hand
 from drnn_forecast.model.saving.seal import (
     REMEDY,
     check_part,
@@ -155,14 +156,20 @@ class Ensemble(AskedModel):
         return Path(folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str]) -> Ensemble:
-        """Return the ensemble that `save_pretrained` wrote.
+    def from_pretrained(
+        cls,
+        folder: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Ensemble:
+        """Return the ensemble that `save_pretrained` wrote, here or on the Hub (`at_hand`).
 
         Raises:
             FileNotFoundError: A file is missing.
             ValueError: A file is damaged, of another class, or of a later version.
         """
-        return read_whole(folder, cls._read)
+        return read_whole(at_hand(folder, revision=revision, token=token), cls._read)
 
     @classmethod
     def _read(cls, folder: Path) -> Ensemble:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
+from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,8 @@ from drnn_forecast.model.card import card
 from drnn_forecast.model.prediction import forecast
 from drnn_forecast.model.sampling import sample_paths
 from drnn_forecast.model.saving import from_pretrained, save_pretrained
-from drnn_forecast.plotting import fan_charts
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from drnn_forecast.model.saving.hub import at_hand, send
+from drnn_forecast.plotting import fan_charts, interactive_fans
 
 Origin: TypeAlias = pd.Timestamp | str | int
 """The time of a first forecast: a stamp of a tidy frame, or a time index of a plain one."""
@@ -73,12 +72,19 @@ class Forecaster(Protocol):
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write the model into a folder without pickle, and return the folder."""
 
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Send the model's folder to the Hugging Face Hub, and return the address."""
+
     def card(self) -> str:
         """Return a page of Markdown on what the model is and what it was trained on."""
 
     def plot(
-        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
-    ) -> Figure:
+        self,
+        forecast: pd.DataFrame,
+        data: pd.DataFrame | ForecastData | None = None,
+        *,
+        engine: str = "auto",
+    ) -> Any:
         """Return a figure of a forecast, behind the end of the data."""
 
 
@@ -134,9 +140,17 @@ class AskedModel:
 
         return drift(cast(Any, self), data, windows=windows)
 
+    def push_to_hub(self, name: str, **options: Any) -> str:
+        """Send the model's folder to the Hugging Face Hub: see `saving.hub.send`."""
+        return send(self, name, **options)
+
     def plot(
-        self, forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None = None
-    ) -> Figure:
+        self,
+        forecast: pd.DataFrame,
+        data: pd.DataFrame | ForecastData | None = None,
+        *,
+        engine: str = "auto",
+    ) -> Any:
         """Return a figure of a forecast: see `trained.plot`."""
         if self.hparams["roles"] is None:
             raise ValueError(
@@ -144,7 +158,7 @@ class AskedModel:
                 "by `ForecastData`. Make it with `ForecastData.split`, or use "
                 "`plot_prediction`."
             )
-        return plot(forecast, data, Roles.from_dict(self.hparams["roles"]))
+        return plot(forecast, data, Roles.from_dict(self.hparams["roles"]), engine=engine)
 
 
 class TrainedModel(AskedModel):
@@ -170,16 +184,28 @@ class TrainedModel(AskedModel):
         return save_pretrained(self, folder)
 
     @classmethod
-    def from_pretrained(cls, folder: str | PathLike[str]) -> Self:
-        """Return the model that `save` wrote: see `saving.from_pretrained`."""
-        return from_pretrained(cls, folder)
+    def from_pretrained(
+        cls,
+        folder: str | PathLike[str],
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+    ) -> Self:
+        """Return the model of a folder, or of the Hub: see `from_pretrained`, `at_hand`."""
+        return from_pretrained(cls, at_hand(folder, revision=revision, token=token))
 
     def card(self) -> str:
         """Return a page of Markdown on what the model is and what it was trained on."""
         return card(self)
 
 
-def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles: Roles) -> Figure:
+def plot(
+    forecast: pd.DataFrame,
+    data: pd.DataFrame | ForecastData | None,
+    roles: Roles,
+    *,
+    engine: str = "auto",
+) -> Any:
     """Return a figure with a fan chart per series, behind its last values.
 
     Args:
@@ -187,7 +213,14 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         data: The history that it was made from; None: the forecast alone. Of it three horizons are
             shown, and values at the forecast's own times as what came.
         roles: What the columns are.
+        engine: `"plotly"`, to look into with the mouse; `"matplotlib"`; or `"auto"`: plotly where
+            it is installed.
+
+    Raises:
+        ValueError: There is no such `engine`.
+        ImportError: It is not installed.
     """
+    draw = _drawing(engine)
     columns = list(roles.series_columns)
     if roles.targets:
         forecast = one_below_another(forecast, roles)
@@ -212,7 +245,7 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
     start, end = rows["time"].min(), rows["time"].max()
     shown = history["time"].between(start - 3 * (end - start), start, inclusive="left")
     after = history["time"].between(start, end) & history["actual"].notna()
-    return fan_charts(
+    return draw(
         rows,
         history[shown],
         history[after] if after.any() else None,
@@ -221,3 +254,13 @@ def plot(forecast: pd.DataFrame, data: pd.DataFrame | ForecastData | None, roles
         if isinstance(start, pd.Timestamp)
         else f"Forecast from {start}",
     )
+
+
+def _drawing(engine: str) -> Callable[..., Any]:
+    """Return what draws fans by the engine of a name."""
+    engines = {"plotly": interactive_fans, "matplotlib": fan_charts}
+    if engine == "auto":
+        engine = "matplotlib" if find_spec("plotly") is None else "plotly"
+    if engine not in engines:
+        raise ValueError(f"`engine` must be 'auto', 'plotly' or 'matplotlib', got {engine!r}.")
+    return engines[engine]

@@ -4,6 +4,7 @@ from .forecasts import (
     fan_charts as fan_charts,
     window_chart as window_chart,
 )
+from .interactive import interactive_fans as interactive_fans
 from .interpretation import (
     bars as bars,
     lag_chart as lag_chart,

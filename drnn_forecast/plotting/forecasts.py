@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BAND_ALPHAS = (0.18, 0.3, 0.42, 0.54)
 """Of the widest interval and those inside it, as far as there are so many."""
 
+CENTRES = {"q0.5": "median forecast", "prediction": "forecast"}
+"""What the middle of a forecast is called, by its column."""
+
 
 def fan_charts(
     forecasts: pd.DataFrame,
@@ -48,7 +51,7 @@ def fan_charts(
     figure = new_figure(max(7 * columns, 9), 2.6 * rows + 1.2)
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
-        _draw_fan(axis, *(_of(frame, name) for frame in (forecasts, history, actuals)))
+        _draw_fan(axis, *(rows_of(frame, name) for frame in (forecasts, history, actuals)))
         axis.set_title(literal(name), loc="left", fontweight="bold")
         axis.set_ylabel(literal(unit))
     for axis in axes.flat[len(names) :]:
@@ -135,6 +138,21 @@ def window_chart(
     return axis.figure
 
 
+def bands(forecast: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the columns of each central interval and what it is called, the widest first."""
+    levels = sorted(float(name[1:]) for name in forecast if re.fullmatch(r"q0?\.\d+", str(name)))
+    return [
+        (f"q{low:g}", f"q{1 - low:g}", f"{100 * (1 - 2 * low):g} % interval")
+        for low in levels
+        if low < 0.5 and f"q{1 - low:g}" in forecast
+    ]
+
+
+def rows_of(frame: pd.DataFrame | None, name: object) -> pd.DataFrame | None:
+    """Return the rows of one series, if there is a frame."""
+    return None if frame is None else frame[frame["series"] == name]
+
+
 def _draw_fan(
     axis: Axes, forecast: pd.DataFrame, history: pd.DataFrame, actual: pd.DataFrame | None
 ) -> None:
@@ -142,7 +160,7 @@ def _draw_fan(
     import matplotlib.dates as dates
 
     time = forecast["time"]
-    for (low, high, label), alpha in zip(_bands(forecast), BAND_ALPHAS, strict=False):
+    for (low, high, label), alpha in zip(bands(forecast), BAND_ALPHAS, strict=False):
         axis.fill_between(
             time,
             forecast[low],
@@ -152,12 +170,7 @@ def _draw_fan(
             linewidth=0,
             label=label,
         )
-    centres = {"q0.5": "median forecast", "prediction": "forecast"}
-    lines = [
-        (forecast, column, "forecast", label)
-        for column, label in centres.items()
-        if column in forecast
-    ]
+    lines = [(forecast, c, "forecast", label) for c, label in CENTRES.items() if c in forecast]
     lines.append((history, "actual", "history", "history"))
     if actual is not None:
         lines.append((actual, "actual", "actual", "what came"))
@@ -169,18 +182,3 @@ def _draw_fan(
     axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     axis.grid(alpha=0.3)
     axis.margins(x=0.01)
-
-
-def _bands(forecast: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return the columns of each central interval and what it is called, the widest first."""
-    levels = sorted(float(name[1:]) for name in forecast if re.fullmatch(r"q0?\.\d+", str(name)))
-    return [
-        (f"q{low:g}", f"q{1 - low:g}", f"{100 * (1 - 2 * low):g} % interval")
-        for low in levels
-        if low < 0.5 and f"q{1 - low:g}" in forecast
-    ]
-
-
-def _of(frame: pd.DataFrame | None, name: object) -> pd.DataFrame | None:
-    """Return the rows of one series, if there is a frame."""
-    return None if frame is None else frame[frame["series"] == name]

@@ -5,8 +5,7 @@ from inspect import signature
 import lightning.pytorch as pl
 import pytest
 import torch
-from jsonargparse import ArgumentParser
-from jsonargparse.typing import class_from_function
+from jsonargparse import ArgumentParser, class_from_function
 from lightning.pytorch.cli import LightningCLI
 from pytorch_forecasting.metrics import MAE, QuantileLoss
 

@@ -198,7 +198,7 @@ def test_several_targets_in_every_way_of_asking(of_two):
     paths = of_two.paths(frame, count=3)
     assert list(paths.columns) == [*KEYS, "path", "sold", "returned"]
     assert len(of_two.evaluate(past.assign(price=1.0))) == 8
-    assert of_two.plot(found, frame).axes
+    assert of_two.plot(found, frame, engine="matplotlib").axes
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_counts_are_forecast_as_counts_from_an_origin_too():
     ahead = found.forecast(steps)
     assert ahead["day"].unique().tolist() == [STEPS + n for n in range(1, HORIZON + 1)]
     assert found.forecast(steps, origin=STEPS - 3)["day"].min() == STEPS - 3
-    assert found.plot(ahead, steps).axes
+    assert found.plot(ahead, steps, engine="matplotlib").axes
     assert f"| last time | {STEPS} |" in found.card()
     with pytest.raises(ValueError, match="must be a whole number"):
         found.forecast(steps, origin="2024-01-01")

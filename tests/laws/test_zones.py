@@ -102,7 +102,7 @@ def test_days_of_a_zone_are_days_wherever_they_are_told(zone):
 
 def test_pictures_and_updates_take_data_of_another_zone(berlin):
     other = frame_of(INSTANTS.tz_convert("UTC"))
-    drawn = berlin.plot(berlin.forecast(other), other)
+    drawn = berlin.plot(berlin.forecast(other), other, engine="matplotlib")
     (axes, *_) = drawn.axes
     assert len(axes.lines) > 1
     learner = model_of(INSTANTS)

@@ -140,25 +140,28 @@ def legend(figure):
 def test_a_figure_has_a_panel_for_each_series_and_a_legend(num_series):
     past = shop_data(num_series=num_series).before(3)
     model = network(past)
-    figure = model.plot(model.forecast(past), past)
+    figure = model.plot(model.forecast(past), past, engine="matplotlib")
 
     assert panels(figure) == [f"shop {number}" for number in range(num_series)]
     assert {"median forecast", "history"} <= set(legend(figure))
 
 
 def test_an_ensemble_is_drawn_as_a_network_is(model, data):
-    assert panels(model.plot(model.forecast(data), data)) == ["shop 0", "shop 1"]
+    assert panels(model.plot(model.forecast(data), data, engine="matplotlib")) == [
+        "shop 0",
+        "shop 1",
+    ]
 
 
 def test_a_forecast_is_drawn_without_its_history(model, data):
-    figure = model.plot(model.forecast(data))
+    figure = model.plot(model.forecast(data), engine="matplotlib")
 
     assert panels(figure) == ["shop 0", "shop 1"]
     assert "median forecast" in legend(figure)
 
 
 def test_values_at_the_times_of_a_forecast_are_drawn_as_what_came(model, data):
-    figure = model.plot(model.forecast(data), shops())
+    figure = model.plot(model.forecast(data), shops(), engine="matplotlib")
 
     assert "what came" in legend(figure)
 
@@ -172,7 +175,7 @@ def test_one_series_without_a_series_column_has_one_panel_with_the_target_s_name
     if is_text:
         frame["day"] = frame["day"].astype(str)
     model = network(ForecastData.from_frame(frame, time="day", target="sold"))
-    figure = model.plot(model.forecast(frame), frame if with_data else None)
+    figure = model.plot(model.forecast(frame), frame if with_data else None, engine="matplotlib")
 
     assert panels(figure) == ["sold"]
     assert "median forecast" in legend(figure)
@@ -192,7 +195,7 @@ def test_one_series_without_a_series_column_has_one_panel_with_the_target_s_name
 )
 def test_a_figure_shows_the_levels_that_the_model_has(data, loss, expected):
     model = network(data, loss=loss)
-    figure = model.plot(model.forecast(data), data)
+    figure = model.plot(model.forecast(data), data, engine="matplotlib")
 
     assert legend(figure) == [*expected, "history"]
 
@@ -202,4 +205,4 @@ def test_a_model_of_a_plain_dataset_says_that_it_draws_no_tidy_forecast():
     dataset = make_dataset(frame, time_varying_known_reals=["time_idx"])
     model = DilatedRNNForecaster.from_dataset(dataset, hidden_size=4, num_layers=2)
     with pytest.raises(ValueError, match=r"`plot` draws forecasts of tidy frames, .*ForecastData"):
-        model.plot(model.forecast(frame), frame)
+        model.plot(model.forecast(frame), frame, engine="matplotlib")

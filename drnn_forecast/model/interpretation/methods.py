@@ -19,6 +19,11 @@ from drnn_forecast.model.interpretation.numbers import (
     dependency,
     interpret,
 )
+from drnn_forecast.model.interpretation.pictures import (
+    can_keep_pictures,
+    log_figure,
+    windows_shown,
+)
 
 
 class InterpretableModel:
@@ -26,9 +31,15 @@ class InterpretableModel:
 
     Attributes:
         target_names: Of every target.
+        log_interval: How often pictures are logged (`pictures.windows_shown`).
+        loggers, current_stage, global_step: Of the trainer.
     """
 
     target_names: list[str]
+    log_interval: float
+    loggers: list[Any]
+    current_stage: str
+    global_step: int
 
     def interpret_output(
         self,
@@ -76,6 +87,23 @@ class InterpretableModel:
         """Return a figure of one window, a list for several targets: see `window_figures`."""
         figures = window_figures(self, x, out, idx, **options)
         return figures if len(self.target_names) > 1 else figures[0]
+
+    def log_prediction(
+        self, x: Mapping[str, Any], out: Mapping[str, Any], batch_idx: int, **options: Any
+    ) -> None:
+        """Log pictures of validated and tested windows, to every logger that takes some.
+
+        How many is the hyperparameter `log_val_interval`, by default `log_interval`.
+        """
+        if not can_keep_pictures(self.loggers):
+            return
+        for row in windows_shown(self.log_interval, len(x["encoder_lengths"]), batch_idx):
+            figures = self.plot_prediction(x, out, idx=row, add_loss_to_title=True, **options)
+            tag = f"{self.current_stage} prediction of item {row} in batch {batch_idx}"
+            is_several = len(self.target_names) > 1
+            names = [f"{name} " for name in self.target_names] if is_several else [""]
+            for name, figure in zip(names, to_list(figures), strict=True):
+                log_figure(self.loggers, f"{name}{tag}", figure, self.global_step)
 
     def calculate_prediction_actual_by_variable(
         self, x: Mapping[str, Any], y_pred: Any, **options: Any
