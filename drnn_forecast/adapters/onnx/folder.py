@@ -19,6 +19,7 @@ from drnn_forecast.adapters.onnx.forecaster import (
     CONFIGURATION,
     PACKAGES,
     OnnxForecaster,
+    network_name,
     session_of,
 )
 from drnn_forecast.adapters.onnx.graph import ServedNetwork, network_bytes
@@ -86,7 +87,7 @@ def export_folder(model: DilatedRNNForecaster | Ensemble, folder: str | PathLike
     for member in members:
         _check_exportable(member)
     windows = [_windows_of(member) for member in members]
-    names = ["network.onnx", *(f"network-{n + 1}.onnx" for n in range(1, len(members)))]
+    names = map(network_name, range(len(members)))
     networks = [_network_of(*pair) for pair in zip(members, windows, strict=True)]
     files = dict(zip(names, networks, strict=True))
     lower, upper = bounds_of(members[0])

@@ -77,8 +77,8 @@ class OnnxForecaster:
         """Return the forecaster in a folder."""
         content = read_configuration(folder / CONFIGURATION, cls.__name__, PACKAGES)
         networks = []
-        for name in content["files"]:
-            path = folder / Path(name).name
+        for name in map(network_name, range(len(content["files"]))):
+            path = folder / name
             check_there(path, cls.__name__)
             if path.stat().st_size > LARGEST_NETWORK:
                 raise ValueError(f"{str(path)!r} is damaged: it is too large. {REMEDY}")
@@ -147,6 +147,11 @@ class OnnxForecaster:
 
 load = OnnxForecaster.from_folder
 """Return the forecaster that `export_folder` wrote: as for other models, this is to load it."""
+
+
+def network_name(number: int) -> str:
+    """Return the file of a network: of the only or the first member, 0, and of the others."""
+    return f"network-{number + 1}.onnx" if number else "network.onnx"
 
 
 def session_of(network: bytes) -> Any:

@@ -155,7 +155,15 @@ def network_bytes(network: nn.Module, inputs: Mapping[str, Tensor]) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    return bytes(written.model_proto.SerializeToString())
+    return bytes(_without_places(written.model_proto).SerializeToString())
+
+
+def _without_places(proto: Any) -> Any:
+    """Return a network without what it says of the lines of code that it comes from."""
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return proto
 
 
 def _running(larger: str) -> Any:
