@@ -22,7 +22,7 @@ from drnn_forecast.adapters.onnx.forecaster import (
     network_name,
     session_of,
 )
-from drnn_forecast.adapters.onnx.graph import ServedNetwork, network_bytes
+from drnn_forecast.adapters.onnx.graph import ServedNetwork, onnx_bytes
 from drnn_forecast.adapters.onnx.windows import (
     ENCODER_LENGTH,
     RELATIVE_TIME,
@@ -113,20 +113,24 @@ def export_folder(model: DilatedRNNForecaster | Ensemble, folder: str | PathLike
 def _check_exportable(model: Any) -> None:
     """Refuse what a folder has no place for, naming it."""
     parameters = model.dataset_parameters or {}
-    loss, normalizer = leading(model.loss), parameters.get("target_normalizer")
+    loss = leading(model.loss)
+    normalizer: Any = parameters.get("target_normalizer")
+    shown = " ".join(str(normalizer).split())
     is_own = type(normalizer) is EncoderNormalizer
     has_scale = is_own and is_elementwise(normalizer) and normalizer.method != "robust"
     known = {*_variables(parameters), ENCODER_LENGTH, RELATIVE_TIME}
     others = [name for name in model.hparams["x_reals"] if name not in known]
     refused = {
         "a dataset that `ForecastData` did not make": model.hparams["roles"] is None,
-        f"the loss {type(loss).__name__}": isinstance(
+        f"the loss {_host_name(loss)}": isinstance(
             loss, MultiLoss | CrossEntropy | DistributionLoss
         ),
         "lags": bool(parameters.get("lags")),
         "groups of variables": bool(parameters.get("variable_groups")),
         f"the variables {others}": bool(others),
-        f"the target normaliser {normalizer}": not (has_scale or _is_table(normalizer, parameters)),
+        f"the target normaliser {' '.join(str(normalizer).split())}": not (
+            has_scale or _is_table(normalizer, parameters)
+        ),
     }
     for name, scaler in _scalers(model).items():
         refused[f"the scaler of {name!r}, {scaler}"] = not isinstance(
@@ -138,6 +142,12 @@ def _check_exportable(model: Any) -> None:
             f"`model` cannot forecast without torch, since it has {' and '.join(found)}. Save it "
             "with `model.save(folder)`, or train it as `train` does."
         )
+
+
+def _host_name(loss: Any) -> str:
+    """Return the name that pytorch-forecasting has for a loss, which ours may extend."""
+    names = [kind.__name__ for kind in type(loss).__mro__ if "drnn" not in kind.__module__]
+    return names[0]
 
 
 def _variables(parameters: Mapping[str, Any]) -> list[str]:
@@ -221,7 +231,7 @@ def _network_of(model: Any, windows: ServedWindows) -> bytes:
     method = missing if missing in ("linear", "zero", "previous", "error") else "mask"
     network = ServedNetwork(model, method).eval()
     example = _example(windows)
-    written = network_bytes(network, example)
+    written = onnx_bytes(network, example)
     session = session_of(written)
     fed = {own.name: example[own.name].numpy() for own in session.get_inputs()}
     (found,) = session.run(None, fed)

@@ -39,7 +39,7 @@ LARGEST_NETWORK: Final = 2**31
 """Bytes of a network, which is as much as ONNX has in one file."""
 LARGEST_LENGTH: Final = 10_000_000
 """Time steps that a window may have."""
-AVERAGES = {"mean": np.mean, "median": np.median}
+AVERAGES: dict[str, Any] = {"mean": np.mean, "median": np.median}
 
 
 class OnnxForecaster:
@@ -161,7 +161,7 @@ def session_of(network: bytes) -> Any:
         ImportError: `onnxruntime` is not installed.
     """
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
     except ImportError as error:
         raise ImportError(
             "Forecasts from ONNX need one more package; install it with `pip install onnxruntime`."

@@ -25,6 +25,9 @@ from drnn_forecast.model import (
 class ServedMagnitudes(Magnitudes):
     """Magnitudes of series whose floors come with their windows."""
 
+    least: Tensor
+    taken_off: Tensor
+
     def __init__(self, given: Magnitudes) -> None:
         super().__init__(0, given.floors.shape[1])
         floors, added = given.known
@@ -124,18 +127,19 @@ class ServedNetwork(nn.Module):
         """Return the numbers behind the columns of a forecast, the lowest quantile first."""
         loss, bounds = self.model.loss, bounds_of(self.model)
         if levels_of(loss) is None:
-            points = bounded(loss, point_forecast(loss, prediction), bounds)
+            points: Tensor = bounded(loss, point_forecast(loss, prediction), bounds)
             return points.unsqueeze(-1).float()
         values: Tensor = bounded(loss, quantile_forecast(loss, prediction), bounds)
-        return values.sort(dim=-1).values.float()
+        ordered: Tensor = values.sort(dim=-1).values
+        return ordered.float()
 
 
-def network_bytes(network: nn.Module, inputs: Mapping[str, Tensor]) -> bytes:
+def onnx_bytes(network: nn.Module, inputs: Mapping[str, Tensor]) -> bytes:
     """Return a network as ONNX, for any number of windows; inputs that it does not read are none.
 
     Args:
         network: In evaluation mode.
-        inputs: An example of at least two windows: its arguments, by their names and in their order.
+        inputs: An example of at least two windows: its arguments, by name and in their order.
     """
     check_onnx()
     aten = torch.ops.aten
@@ -168,7 +172,9 @@ def _without_places(proto: Any) -> Any:
 
 def _running(larger: str) -> Any:
     """Return what `cummax` or `cummin` is in ONNX, which has neither; its places are not read."""
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
+
+    op: Any = opset18
 
     def translated(values: Any, dim: int) -> Any:
         size, reach = values.shape[dim], 1

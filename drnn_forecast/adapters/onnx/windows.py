@@ -37,7 +37,8 @@ class LabelCodes:
                 "drop these rows, or train a model with them."
             )
         codes = np.array([self.classes_.get(own, 0) for own in unique], dtype=np.int64)
-        return codes[numbers]
+        found: NDArray[np.int64] = codes[numbers]
+        return found
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class ServedWindows:
         steps = parameters["max_prediction_length"]
         codes = np.repeat(np.arange(len(first)), sizes)
         values, missing = _filled_target(columns, target)
-        rows = {
+        rows: Arrays = {
             "cat": self._coded(columns, len(labels)),
             "cont": self._scaled(columns, codes),
             "target": values,
@@ -173,11 +174,10 @@ class ServedWindows:
                 continue
             center, scale = self.scalers.get(name, (0.0, 1.0))
             table[:, number] = (np.asarray(columns[name], np.float64) - center) / scale
-        numbers = table.astype(np.float32)
-        for number in np.flatnonzero(np.isnan(numbers).any(0)):
+        for column in np.flatnonzero(np.isnan(table).any(0)):
             # Where nothing comes before, the mean of what is scaled.
-            numbers[:, number] = np.nan_to_num(carried(numbers[:, number], codes), nan=0.0)
-        return numbers
+            table[:, column] = np.nan_to_num(carried(table[:, column], codes), nan=0.0)
+        return table.astype(np.float32)
 
     def _write_positions(
         self, reals: NDArray[np.float32], length: NDArray[Any], place: NDArray[Any]
