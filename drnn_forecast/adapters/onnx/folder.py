@@ -115,7 +115,6 @@ def _check_exportable(model: Any) -> None:
     parameters = model.dataset_parameters or {}
     loss = leading(model.loss)
     normalizer: Any = parameters.get("target_normalizer")
-    shown = " ".join(str(normalizer).split())
     is_own = type(normalizer) is EncoderNormalizer
     has_scale = is_own and is_elementwise(normalizer) and normalizer.method != "robust"
     known = {*_variables(parameters), ENCODER_LENGTH, RELATIVE_TIME}
