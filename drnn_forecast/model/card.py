@@ -12,13 +12,13 @@ from pytorch_forecasting.data import TimeSeriesDataSet
 
 from drnn_forecast.data import is_counted
 from drnn_forecast.model.magnitudes import count_series
+from drnn_forecast.model.saving.seal import PACKAGES
 
 SETTINGS: Final = (
     *("cell_type", "hidden_size", "dilations", "head_size", "season_length", "linear_length"),
     *("context_length", "segment_length", "dropout", "learning_rate", "relative_loss"),
     *("lower", "upper"),
 )
-PACKAGES: Final = ("drnn-forecast", "torch", "pytorch-forecasting", "lightning")
 
 RECORDED: Final = {
     "seed": "seed",

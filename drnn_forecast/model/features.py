@@ -74,7 +74,7 @@ def last_steps(
     # Windows differ in length, so each row is cut at its own end.
     start = (lengths - count).clamp(min=0).unsqueeze(1)
     steps = start + torch.arange(count, device=lengths.device)
-    rows = torch.arange(len(lengths), device=lengths.device).unsqueeze(1)
+    rows = torch.arange(lengths.shape[0], device=lengths.device).unsqueeze(1)
     return cat[rows, steps], cont[rows, steps], lengths.clamp(max=count)
 
 

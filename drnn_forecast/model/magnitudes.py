@@ -100,17 +100,31 @@ class Magnitudes(nn.Module):
     def scales(self, x: Mapping[str, Any]) -> list[Tensor]:
         """Return center and scale of each target of a batch, `(batch, 2)`, float32 or better."""
         given = [scale.to(_precise(scale.dtype)) for scale in to_list(x["target_scale"])]
-        # Without its groups, a batch has been seen to already: see `adapters.onnx`.
-        if "groups" not in x or not len(self.keys):
+        if not self.has_floors(x):
             return given
-        keys = _keys(x["groups"])
-        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
-        floors, added = _as_numbers(self.floors), _as_numbers(self.added)[0]
-        own = torch.where((self.keys[place] == keys)[:, None], floors[place], 0.0)
+        (floors, added), own = self.known, self.own_floors(x)
         return [
             _raised(scale, own[:, number], floors[:, number], added[number])
             for number, scale in enumerate(given)
         ]
+
+    @property
+    def known(self) -> tuple[Tensor, Tensor]:
+        """The floors of all series, `(series, targets)`, and what is taken off, `(targets,)`."""
+        return _as_numbers(self.floors), _as_numbers(self.added)[0]
+
+    def has_floors(self, x: Mapping[str, Any]) -> bool:
+        """Whether the series of a batch are known; without groups, its scales are raised already.
+
+        See `adapters.onnx`.
+        """
+        return "groups" in x and len(self.keys) > 0
+
+    def own_floors(self, x: Mapping[str, Any]) -> Tensor:
+        """Return the floors of the series of a batch, `(batch, targets)`; 0 for new ones."""
+        keys = _keys(x["groups"])
+        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        return torch.where((self.keys[place] == keys)[:, None], self.known[0][place], 0.0)
 
     def scaled(self, x: Mapping[str, Any], columns: Sequence[Sequence[int]]) -> dict[str, Any]:
         """Return a batch whose targets are in units of `scales`, which stand in for its own.
@@ -124,10 +138,10 @@ class Magnitudes(nn.Module):
         result["target_scale"] = (
             scales if isinstance(x["target_scale"], list | tuple) else scales[0]
         )
-        if "groups" not in x or not len(self.keys):
+        if not self.has_floors(x):
             return result
         past = x["encoder_cont"]
-        factor = past.new_ones(len(past), past.shape[-1])
+        factor = past.new_ones(past.shape[0], past.shape[-1])
         for positions, before, after in zip(columns, given, scales, strict=True):
             ratio = before[:, 1].to(after.dtype) / after[:, 1]
             for position in positions:

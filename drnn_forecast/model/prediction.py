@@ -26,9 +26,9 @@ from drnn_forecast.data import (
     moved_together,
     past_the_end,
     renewable,
+    within_horizon,
 )
 from drnn_forecast.host import quiet_lightning
-from drnn_forecast.layers import checked_integer
 from drnn_forecast.model.collection import QUIET_TRAINER, evaluated
 from drnn_forecast.model.losses import (
     DRAWS,
@@ -267,7 +267,7 @@ def _past_the_end(
     """Return the windows past the end of the data, and columns that name their targets."""
     data, future = as_pandas(data), as_pandas(future)
     roles, trained = model.hparams.get("roles"), model.dataset_parameters
-    parameters = _within(trained, horizon)
+    parameters = within_horizon(trained, horizon)
     if roles is None:
         frame = data.history if isinstance(data, ForecastData) else data
         dataset = continued_dataset(parameters, frame, future, origin)
@@ -297,20 +297,6 @@ def _read_targets(dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:
     np.add.at(changes, first + np.maximum(steps, 0), -1)
     is_read = torch.from_numpy(changes[:-1].cumsum() > 0)
     return [values[is_read] for values in dataset.data["target"]]
-
-
-def _within(parameters: dict[str, Any], horizon: int | None) -> dict[str, Any]:
-    """Return the parameters of a dataset for a horizon of at most the trained one."""
-    longest = parameters["max_prediction_length"]
-    if horizon is None or horizon == longest:
-        return parameters
-    steps = checked_integer("horizon", horizon, minimum=1)
-    if steps > longest:
-        raise ValueError(
-            f"`horizon` must be at most the {longest} time steps that the model was trained for, "
-            f"got {steps}. Train a model with a longer horizon."
-        )
-    return parameters | {"max_prediction_length": steps, "min_prediction_length": steps}
 
 
 def _outputs_of(network: BaseModel, dataset: BatchedTimeSeriesDataSet) -> list[Tensor]:

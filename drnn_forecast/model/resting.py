@@ -93,7 +93,7 @@ def rests(
     """
     count = history.shape[1] // season
     if count == 0:
-        return torch.zeros(len(history), steps, dtype=torch.bool, device=history.device)
+        return torch.zeros(history.shape[0], steps, dtype=torch.bool, device=history.device)
     back = torch.arange(count * season, device=history.device)
     place = lengths.unsqueeze(1) - 1 - back
     is_there, place = place >= 0, place.clamp(min=0)

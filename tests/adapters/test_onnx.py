@@ -41,7 +41,7 @@ def feed(session, model, x):
     [
         pytest.param("RNN", {"linear_length": 24}, marks=pytest.mark.slow),
         pytest.param("GRU", {"season_length": (12, 24)}, marks=pytest.mark.slow),
-        ("LSTM", {"segment_length": 12, "num_layers": 2}),
+        pytest.param("LSTM", {"segment_length": 12, "num_layers": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_an_onnx_file_gives_the_forecast_of_the_model_for_any_batch(

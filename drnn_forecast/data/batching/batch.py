@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError
-from drnn_forecast.data.batching.gaps import interpolated
+from drnn_forecast.data.batching.gaps import drawn
 from drnn_forecast.data.batching.layout import Layout, TargetColumns
 from drnn_forecast.data.batching.scales import WindowScale, fit_windows
 from drnn_forecast.data.batching.sides import Side, open_sides, take
@@ -123,13 +123,10 @@ def _missing(
         return missing
     for number, (name, lacks) in enumerate(zip(dataset.target_names, missing, strict=True)):
         known = ~(lacks | is_padding)
-        is_drawn = lacks & known.any(1, keepdim=True)
-        values = encoder.targets[number]
-        encoder.targets[number] = torch.where(is_drawn, interpolated(values, known), values)
+        encoder.targets[number] = drawn(encoder.targets[number], lacks, known)
         if name in layout.real:
             scaled = encoder.reals[..., layout.real[name]]
-            drawn = torch.where(is_drawn, interpolated(scaled, known), scaled)
-            encoder.reals[..., layout.real[name]] = drawn
+            encoder.reals[..., layout.real[name]] = drawn(scaled, lacks, known)
     return []
 
 

@@ -22,6 +22,7 @@ from drnn_forecast.data.batching.errors import (
     quoted,
     require,
 )
+from drnn_forecast.data.batching.marks import names_of
 from drnn_forecast.data.frames.checks import check_is_frame
 from drnn_forecast.data.frames.roles import KINDS
 from drnn_forecast.host import TIME_COLUMN, HostDataset, groups_of
@@ -78,13 +79,6 @@ def columns_made(arguments: Mapping[str, Any]) -> dict[str, str]:
     if adds_length is True or (adds_length == "auto" and is_varying):
         made["encoder_length"] = "add_encoder_length"
     return made
-
-
-def names_of(columns: Any) -> list[str]:
-    """Return one name, a list of names or None as a list."""
-    if columns is None:
-        return []
-    return [columns] if isinstance(columns, str) else list(columns)
 
 
 def check_arguments(dataset: HostDataset) -> None:

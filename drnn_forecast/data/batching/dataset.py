@@ -15,7 +15,7 @@ from pytorch_forecasting import TimeSeriesDataSet
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from drnn_forecast.data.batching import build_checks, gaps, use_checks
+from drnn_forecast.data.batching import build_checks, gaps, marks, use_checks
 from drnn_forecast.data.batching.batch import WindowBatch, gather_batch, only_sample
 from drnn_forecast.data.batching.errors import DatasetError, MissingNameError, as_dataset_errors
 from drnn_forecast.data.batching.layout import Layout
@@ -79,15 +79,15 @@ class BatchedTimeSeriesDataSet(gaps.GappyDataset):
         **kwargs: Any,
     ) -> None:
         build_checks.check_dataset_frame(data)
-        method = gaps.checked_method(allow_missing_targets)
-        self.allow_missing_targets = gaps.MARKED if method == "mask" else method
+        method = marks.checked_method(allow_missing_targets)
+        self.allow_missing_targets = marks.MARKED if method == "mask" else method
         self.num_fallback_batches = 0
         self._derived: dict[str, Any] = {}
         self._assigned_index: pd.DataFrame | None = None
         self._has_repeated_steps = False
         self.device = use_checks.check_device(device)
         given = _UPSTREAM_SIGNATURE.bind(self, data, *args, **kwargs).arguments
-        data, given = gaps.with_marks(data, given, method)
+        data, given = marks.with_marks(data, given, method)
         build_checks.check_dataset_columns(data, given)
         with as_dataset_errors():
             super().__init__(data, **given)

@@ -17,7 +17,7 @@ from pytorch_forecasting.data.encoders import (
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.errors import as_dataset_errors
-from drnn_forecast.data.batching.gaps import with_marks
+from drnn_forecast.data.batching.marks import with_marks
 from drnn_forecast.data.batching.window_index import SeriesRows
 from drnn_forecast.host import Columns
 

@@ -140,7 +140,8 @@ def fit_windows(
             "Convert the column with `.astype(float)`, or use another normaliser."
         )
     if normalizer.method == "identity":
-        return WindowScale(normalizer, values.new_zeros(len(values)), values.new_ones(len(values)))
+        zeros = values.new_zeros(values.shape[0])
+        return WindowScale(normalizer, zeros, zeros + 1)
     center_of, scale_of = (
         _known(_is_read(values, lengths, limit), missing) for limit in _fitted_lengths(normalizer)
     )
@@ -179,7 +180,7 @@ def _known(is_read: Tensor, missing: Tensor | None) -> Tensor:
     if missing is None:
         return is_read
     known = is_read & ~missing
-    return torch.where(known.sum(1, keepdim=True) < FEWEST, is_read, known)
+    return known | (is_read & (known.sum(1, keepdim=True) < FEWEST))
 
 
 def _mean(values: Tensor, is_read: Tensor) -> Tensor:

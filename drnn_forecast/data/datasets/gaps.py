@@ -1,17 +1,21 @@
 """What datasets of a history are told about missing values, and which of its windows teach."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
-from drnn_forecast.data.batching.gaps import MARKED
+from drnn_forecast.data.batching.marks import MARKED
 from drnn_forecast.data.batching.window_index import WindowIndex
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import KINDS, MARK
+
+if TYPE_CHECKING:
+    from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 
 logger = logging.getLogger("drnn_forecast.data")
 

@@ -6,12 +6,10 @@ import pandas as pd
 
 from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.batching.renewal import renewed
-from drnn_forecast.data.datasets.gaps import allowing, is_lacking, mention_unmarked
+from drnn_forecast.data.datasets.ahead import columns_ahead, rows_ahead
 from drnn_forecast.data.datasets.labels import with_known_labels
 from drnn_forecast.data.datasets.targets import target_columns
 from drnn_forecast.data.frames.data import ForecastData
-from drnn_forecast.data.frames.horizon import as_trained, window_columns
-from drnn_forecast.data.frames.intake import take_in
 from drnn_forecast.data.frames.panel import Panel
 from drnn_forecast.data.frames.roles import TIME_INDEX, Roles
 
@@ -30,12 +28,7 @@ def past_the_end(
     Those of a user's frame are those of `forecast_dataset` and `target_rows` of a `ForecastData`,
     which copies the frame to keep it.
     """
-    if isinstance(data, ForecastData):
-        data = data.in_zone(roles.zone).with_future(future)
-        data = data if origin is None else data.until(origin)
-        panel, later = data.panel, data.future
-    else:
-        panel, later = take_in(data, roles, future=future, origin=origin)
+    panel, later = rows_ahead(data, roles, future=future, origin=origin)
     dataset = make_forecast_dataset(panel, later, parameters, like)
     return dataset, target_columns(panel, dataset)
 
@@ -51,20 +44,7 @@ def make_forecast_dataset(
     Targets and observed covariates, which nobody knows there, hold the last observed value.
     The arguments are those of `ForecastData.forecast_dataset`, and the history and its future rows.
     """
-    panel = as_trained(panel, parameters)
-    lags = parameters.get("lags") or {}
-    lag = max((max(steps) for steps in lags.values()), default=0)
-    columns = window_columns(
-        panel,
-        future,
-        context=parameters["max_encoder_length"] + lag,
-        horizon=parameters["max_prediction_length"],
-        least=max(parameters["min_encoder_length"] + lag, 1),
-    )
-    parameters = {**parameters, "weight": None}
-    if is_lacking(columns):
-        parameters = allowing(panel, parameters)
-        mention_unmarked(columns, parameters)
+    panel, columns, parameters = columns_ahead(panel, future, parameters)
     parameters = with_known_labels(parameters, columns)
     if like is not None:
         dataset = renewed(like, columns, parameters)

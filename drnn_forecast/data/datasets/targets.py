@@ -1,13 +1,17 @@
 """From the windows of a dataset back to series and time stamps."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 from drnn_forecast.data.frames.panel import Panel
+
+if TYPE_CHECKING:
+    from drnn_forecast.data.batching.dataset import BatchedTimeSeriesDataSet
 
 
 def target_rows(

@@ -34,7 +34,7 @@ class LinearHistory(nn.Module):
             steps: At most the horizon.
         """
         if not history.shape[1]:
-            return history.new_zeros(len(history), steps)
+            return history.new_zeros(history.shape[0], steps)
         index = lengths.unsqueeze(1) + torch.arange(-self.length, 0, device=history.device)
         is_valid = index >= 0
         values = torch.where(is_valid, history.gather(1, index.clamp(min=0)), 0.0)

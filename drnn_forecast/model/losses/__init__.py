@@ -1,15 +1,8 @@
 """The losses of pytorch-forecasting: made to fit a dataset, and read as forecasts."""
 
+from drnn_forecast.model.limits import bounds_of, checked_bounds, warn_beyond
 from drnn_forecast.model.losses.batches import batch_loss
-from drnn_forecast.model.losses.bounds import (
-    bounded,
-    bounds_of,
-    checked_bounds,
-    has_values,
-    reaches_of,
-    warn_beyond,
-    within,
-)
+from drnn_forecast.model.losses.bounds import bounded, has_values, reaches_of, within
 from drnn_forecast.model.losses.checks import check_loss
 from drnn_forecast.model.losses.fitting import (
     complete_loss,

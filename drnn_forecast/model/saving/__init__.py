@@ -1,5 +1,5 @@
 """Models as two files that run no code when read: safetensors for weights, JSON for the rest."""
 
-from drnn_forecast.model.saving.folder import from_pretrained, save_pretrained
+import lazy_loader
 
-__all__ = ["from_pretrained", "save_pretrained"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from drnn_forecast.model.card import PACKAGES
 from drnn_forecast.model.saving.swap import write_file
+
+PACKAGES: Final = ("drnn-forecast", "torch", "pytorch-forecasting", "lightning")
+"""On whose versions a forecast of a model depends."""
 
 FORMAT_VERSION = 2
 UNSEALED = 1
@@ -22,25 +25,33 @@ LARGEST = 2**28
 REMEDY = "Copy the folder again."
 
 
-def write_configuration(path: Path, content: dict[str, Any], files: dict[str, bytes]) -> None:
+def write_configuration(
+    path: Path,
+    content: dict[str, Any],
+    files: dict[str, bytes],
+    packages: Sequence[str] = PACKAGES,
+) -> None:
     """Write a configuration with the digests of the files that belong to it, and its own.
 
     Args:
         path: Of the configuration.
         content: Plain data.
         files: What the files hold, by their path beside it.
+        packages: On whose versions a forecast depends.
     """
     sealed = {
         "format_version": FORMAT_VERSION,
         **content,
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: version(name) for name in packages},
         "files": {name: digest(part) for name, part in files.items()},
     }
     sealed["digest"] = digest(canonical(sealed))
     write_file(path, (json.dumps(sealed, indent=1) + "\n").encode())
 
 
-def read_configuration(path: Path, class_name: str) -> dict[str, Any]:
+def read_configuration(
+    path: Path, class_name: str, packages: Sequence[str] = PACKAGES
+) -> dict[str, Any]:
     """Return the configuration of a model of this class, checked against its digest.
 
     Raises:
@@ -68,7 +79,7 @@ def read_configuration(path: Path, class_name: str) -> dict[str, Any]:
             f"{str(path)!r} is the configuration of {str(content.get('class'))[:80]}, not of "
             f"{class_name}. Read it with `drnn_forecast.load(folder)`."
         )
-    _mention_versions(path, content.get("versions", {}))
+    _mention_versions(path, content.get("versions", {}), packages)
     return content
 
 
@@ -108,11 +119,11 @@ def _check_digest(path: Path, content: dict[str, Any]) -> None:
         raise ValueError(f"{str(path)!r} is damaged: its files or versions are no list of names.")
 
 
-def _mention_versions(path: Path, written: dict[str, Any]) -> None:
+def _mention_versions(path: Path, written: dict[str, Any], packages: Sequence[str]) -> None:
     """Warn of packages whose major version was another when a model was written."""
     others = [
         f"{name} {str(written[name])[:20]} (here {version(name)})"
-        for name in PACKAGES
+        for name in packages
         if name in written and str(written[name]).split(".")[0] != version(name).split(".")[0]
     ]
     if others:

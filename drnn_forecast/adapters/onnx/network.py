@@ -90,14 +90,7 @@ def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) 
     Raises:
         ImportError: `onnx` or `onnxscript` is not installed.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            "ONNX export needs more packages; install them with "
-            "`pip install 'drnn-forecast[onnx]'`."
-        ) from error
+    check_onnx()
     network = ForecastNetwork(model).eval()
     inputs = network_inputs(model, x)
     batch = torch.export.Dim("batch")
@@ -115,3 +108,15 @@ def export_onnx(model: BaseModel, x: dict[str, Any], path: str | PathLike[str]) 
         )
         with replaced(path) as partial:
             program.save(str(partial))
+
+
+def check_onnx() -> None:
+    """Raise where the packages that write ONNX are not installed."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "ONNX export needs more packages; install them with "
+            "`pip install 'drnn-forecast[onnx]'`."
+        ) from error
