@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -158,14 +159,16 @@ def as_json(forecast: pd.DataFrame, *, is_by_rows: bool, notes: list[str]) -> by
 def _values(column: pd.Series) -> list[Any]:
     """Return the values of a column as JSON has them: times in ISO 8601, null for no number."""
     kind = column.dtype
+    values: list[Any]
     if isinstance(kind, np.dtype) and kind.kind == "M":
         stamps = column.to_numpy()
         is_whole = (stamps == stamps.astype("M8[s]")).all()
-        return np.datetime_as_string(stamps, unit="s" if is_whole else "auto").tolist()
+        values = np.datetime_as_string(stamps, unit="s" if is_whole else "auto").tolist()
+        return values
     if isinstance(kind, pd.DatetimeTZDtype):
         return [stamp.isoformat() for stamp in column]
     if isinstance(kind, pd.PeriodDtype):
-        return column.astype(str).tolist()
+        column = column.astype(str)
     values = column.tolist()
     if isinstance(kind, np.dtype) and kind.kind == "f" and not np.isfinite(column).all():
         return [value if np.isfinite(value) else None for value in values]
@@ -176,8 +179,7 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object, each of whose names is there once."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        seen: set[str] = set()
-        name = next(name for name, _ in pairs if name in seen or seen.add(name))
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Refusal(400, f"An object must have each name once, got {name[:80]!r} twice.")
     return made
 
