@@ -11,7 +11,7 @@ import pandas as pd
 from drnn_forecast.data import ForecastData, Roles
 
 
-def data_of(rows: pd.DataFrame, roles: Roles, ahead: pd.DataFrame | None = None) -> ForecastData:
+def whole_data(rows: pd.DataFrame, roles: Roles, ahead: pd.DataFrame | None = None) -> ForecastData:
     """Return data whose history is all of the rows, those at the end that lack a target too.
 
     A tidy frame has its end where the targets end, and the rows after it are future rows. Other

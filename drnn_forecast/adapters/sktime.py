@@ -8,9 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
-from drnn_forecast.adapters.history import after, data_of, refused_as
+from drnn_forecast.adapters.containers import (
+    as_tuple,
+    check_same_frequency,
+    check_width,
+    frequency_of_index,
+    quantiles_at,
+    stamped_frequency,
+)
+from drnn_forecast.adapters.history import after, refused_as, whole_data
 from drnn_forecast.data import ForecastData, Roles, asked_in_parts
 from drnn_forecast.model import PRESETS
 from drnn_forecast.training import train
@@ -125,7 +132,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         if self._state != "pretrained":
             self._train(y, X, fh)
         else:
-            check_frequency(frequency_of(y.index), self.freq_)
+            check_same_frequency(frequency_of_index(y.index), self.freq_)
         self._cur_y, self._cur_X = y, X
         if fh is not None:
             self._steps_of(fh)
@@ -180,7 +187,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         self.levels_ = [f"level_{place}" for place in range(y.index.nlevels - 1)]
         self.targets_ = [f"y_{name}" for name in y.columns] if many else ["y"]
         self.covariates_ = [] if X is None else [f"X_{name}".replace(".", "_") for name in X]
-        self.freq_ = frequency_of(y.index)
+        self.freq_ = frequency_of_index(y.index)
         rows = self._rows(y, X)
         with refused_as(WORDS):
             self.model_ = train(
@@ -202,7 +209,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         """Go on training with newer data."""
         with refused_as(WORDS), asked_in_parts():
             seconds = self.max_seconds or PRESETS[self.preset]
-            data = data_of(self._rows(y, X), self._roles)
+            data = whole_data(self._rows(y, X), self._roles)
             self.model_.update(data, max_seconds=seconds, **self._options)
 
     def _quantiles(self, fh: Any, X: Any, levels: Sequence[float]) -> pd.DataFrame:
@@ -258,7 +265,7 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         if x is not None:
             x_ahead = x[x.index.get_level_values(-1) > self.cutoff[0]]
             ahead = self._rows(None, x_ahead) if len(x_ahead) else None
-        return data_of(self._rows(*self._past(x)), self._roles, ahead)
+        return whole_data(self._rows(*self._past(x)), self._roles, ahead)
 
     def _known(self, X: Any) -> Any:
         """Return all rows of covariates that there are."""
@@ -284,10 +291,10 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         of_series = levels[:-1] or [UNNAMED] * len(self.levels_)
         rows = dict(zip(self.levels_, of_series, strict=True)) | {TIME: levels[-1]}
         if y is not None:
-            check_columns("y", y, self.targets_)
+            check_width("y", y, self.targets_)
             rows |= dict(zip(self.targets_, (y[name].array for name in y), strict=True))
         x = None if X is None else X.reindex(index)
-        check_columns("X", x, self.covariates_)
+        check_width("X", x, self.covariates_)
         if x is not None:
             rows |= dict(zip(self.covariates_, (x[name].array for name in x), strict=True))
         return pd.DataFrame(rows)
@@ -309,75 +316,3 @@ class DilatedRNNSktimeForecaster(BaseForecaster):
         small = {"max_steps": 1, "overrides": {"hidden_size": 4}}
         more = {"hidden_size": 4, "season_length": 4, "calendar": False}
         return [small, {"preset": "fast", "max_steps": 2, "seed": 1, "overrides": more}]
-
-
-def as_tuple(key: Any) -> tuple[Any, ...]:
-    """Return the labels of a series on each level."""
-    return key if isinstance(key, tuple) else (key,)
-
-
-def check_columns(name: str, frame: Any, columns: Sequence[str]) -> None:
-    """Raise where a container has other columns than the model was trained on."""
-    count = 0 if frame is None else frame.shape[1]
-    if count != len(columns):
-        raise ValueError(
-            f"`{name}` must have {len(columns)} columns as in training, {list(columns)}, got "
-            f"{count}."
-        )
-
-
-def frequency_of(index: pd.Index) -> str | None:
-    """Return the frequency of a container's times; None: they do not say it.
-
-    sktime counts whole numbers one by one.
-    """
-    first = index if index.nlevels == 1 else index[index.droplevel(-1) == index.droplevel(-1)[0]]
-    times = first.get_level_values(-1)
-    if not isinstance(times, pd.DatetimeIndex | pd.PeriodIndex):
-        return "1"
-    freq: str | None = times.freqstr
-    return pd.infer_freq(times) if freq is None and len(times) > 2 else freq
-
-
-def stamped_frequency(index: pd.Index) -> str | None:
-    """Return the frequency that an index of stamps has; None: it is to be found."""
-    return index.freqstr if isinstance(index, pd.DatetimeIndex) else None
-
-
-def check_frequency(found: str | None, trained: str | None) -> None:
-    """Raise where a series is known to have another frequency than the model was trained on."""
-    if found is not None and trained is not None and found != trained:
-        raise ValueError(
-            f"`y` must have the frequency {trained!r}, as in `pretrain`, got {found!r}; resample "
-            "it, or pretrain on such series."
-        )
-
-
-def quantiles_at(rows: pd.DataFrame, prefix: str, levels: Sequence[float]) -> pd.DataFrame:
-    """Return a forecast's quantiles at some levels, a column for each.
-
-    Args:
-        rows: A forecast; its quantiles are in columns `<prefix>q<level>`.
-        prefix: Of the target's columns.
-        levels: Not beyond the outermost of the forecast's quantiles.
-    """
-    own = [name for name in rows if name.startswith(f"{prefix}q")]
-    if not own:
-        points = rows[f"{prefix}prediction"]
-        if list(levels) != [0.5]:
-            raise ValueError(
-                "Quantiles need a quantile or distribution loss, but the model has neither; leave "
-                "`loss` out of `overrides`."
-            )
-        return points.to_frame()
-    known = np.array([float(name.removeprefix(f"{prefix}q")) for name in own])
-    if min(levels) < known[0] or max(levels) > known[-1]:
-        raise ValueError(
-            f"Quantiles must lie between {known[0]:g} and {known[-1]:g}, the outermost of the "
-            f"model, got {list(levels)}; for others, fit with a `loss` of theirs in `overrides`."
-        )
-    places = np.interp(norm.ppf(levels), norm.ppf(known), np.arange(len(known)))
-    low = np.minimum(places.astype(int), len(known) - 2)
-    values = rows[own].to_numpy(np.float64)
-    found = values[:, low] + (places - low) * (values[:, low + 1] - values[:, low])
-    return pd.DataFrame(found, index=rows.index)
