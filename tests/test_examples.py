@@ -34,6 +34,7 @@ def test_the_example_of_a_cell_splits_exactly_and_trains(capsys):
     assert "Validation loss" in printed
 
 
+@pytest.mark.slow
 def test_the_example_of_a_search_forecasts_with_the_best_model(tmp_path, capsys):
     table = load("tune").main(tmp_path, n_trials=2, steps=2)
 
@@ -48,6 +49,7 @@ def test_the_examples_are_short_enough_to_read(name, lines):
     assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) < lines
 
 
+@pytest.mark.slow
 def test_the_example_of_a_comparison_writes_its_report(tmp_path, capsys):
     load("compare").main(tmp_path, seconds=0.5, seeds=(0,))
 

@@ -28,7 +28,7 @@ from drnn_forecast.training import course
 
 calibration = import_module("drnn_forecast.model.coverage")  # a function has the same name
 ROWS: Final = Path(__file__).parents[1] / "results" / "suite" / "calibration.csv"
-BELIEFS: Final = (0.0, 1.0, 3.0, 10.0, 30.0)
+BELIEFS: Final = (0.0, 1.0, 3.0, 10.0)
 ENDS: Final = 3
 SECONDS: Final = 15
 

@@ -28,10 +28,10 @@ FARTHEST = 1e3
 USUAL = 1.1
 """The factor of a trained network of which nothing else is known: it is a little too sure."""
 
-BELIEF = 10.0
+BELIEF = 3.0
 """How many times `USUAL` is worth: each time has its own luck, whatever the number of series."""
 
-UNUSUAL = 0.3
+UNUSUAL = 0.6
 """How far a factor is from `USUAL`, as a logarithm, where each time counts twice."""
 
 

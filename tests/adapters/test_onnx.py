@@ -104,6 +104,7 @@ def test_several_targets_have_an_output_each(two_targets, tmp_path):
         np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_torch_export_gives_the_forecasts_of_several_targets(two_targets):
     model = make_model(two_targets)
     inputs = network_inputs(model, first_batch(two_targets)[0])

@@ -126,6 +126,7 @@ def test_every_loader_gives_the_batches_of_pytorch_forecasting(ours, theirs, nam
     assert_equal(shuffled(LOADERS[name](ours)), shuffled(LOADERS[name](theirs)))
 
 
+@pytest.mark.slow
 def test_spawned_workers_get_the_dataset_by_pickling(ours, theirs):
     workers = {"num_workers": 1, "multiprocessing_context": "spawn"}
     spawned = ours.to_dataloader(train=False, batch_size=60, **workers)

@@ -171,6 +171,7 @@ def test_a_failure_is_tried_again(tmp_path, monkeypatch):
     assert work == ["DilatedRNN, seed 0"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_backtest_goes_on_where_it_stopped(tmp_path, monkeypatch, control_c):
     options = {"models": [small()], "seeds": (0, 1), **FOLDS, **QUICK}
     whole = backtest(data(), **options)

@@ -292,6 +292,7 @@ def test_torch_export_gives_the_forecast_of_a_variant(dataset, options):
     torch.testing.assert_close(program.module()(*inputs), network(*inputs), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=["own cell", "kernel"])
 def test_an_onnx_file_gives_the_forecast_of_a_variant_for_any_batch(dataset, options, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")

@@ -91,6 +91,7 @@ def test_a_process_that_finds_no_kernels_runs_the_cells_of_torch_and_ends_withou
     assert float(total) == pytest.approx(float(expected), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_processes_that_find_the_kernels_use_them_from_the_first_call_on_and_agree():
     compile_kernels()
     found = [run_program() for _ in range(2)]

@@ -169,6 +169,7 @@ def test_a_dataset_may_lie_at_any_url(model, expected, tmp_path):
     memory.rm("/scale", recursive=True)
 
 
+@pytest.mark.slow
 def test_several_workers_write_the_same_bytes_as_one(model, tmp_path):
     flat(history(), tmp_path / "data")
 

@@ -85,6 +85,7 @@ def runs(tmp_path_factory):
     return run(1, folder), run(2, folder)
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_loss_curve_of_one_with_the_same_batches(runs):
     one, two = runs
     assert len(one["losses"]) == 8

@@ -73,6 +73,7 @@ def test_the_learning_rate_falls_along_half_a_cosine_to_the_end_of_the_budget(da
     assert watch.rates == pytest.approx(half_cosine(8), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_run_by_seconds_has_the_rates_and_weights_of_one_by_as_many_steps(datasets, monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=lambda: 0.01 * next(ticks)))

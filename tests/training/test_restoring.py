@@ -34,6 +34,7 @@ def days():
             "shop": np.repeat(["north", "south"], 120),
             "day": np.tile(pd.date_range("2024-01-01", periods=120, freq="D"), 2),
             "price": price.ravel(),
+            "worth": 2.0 + price.ravel(),
             "sold": (price + [[10.0], [30.0]] + 0.1 * rng.normal(size=(2, 120))).ravel(),
         }
     )
@@ -114,7 +115,7 @@ def test_damaged_restore_points_are_passed_over(left, data, whole, caplog, kept)
     assert_same(model, whole)
 
 
-@pytest.mark.parametrize("other", [{"seed": 1}, {"hidden_size": 5}, {"weight": "price"}])
+@pytest.mark.parametrize("other", [{"seed": 1}, {"hidden_size": 5}, {"weight": "worth"}])
 def test_another_training_does_not_go_on_in_its_place(left, data, other):
     before = sorted(left.rglob("*"))
     with pytest.raises(FileExistsError, match="unfinished training with other data or settings"):
@@ -136,6 +137,7 @@ def test_nothing_is_left_by_a_training_that_is_refused(tmp_path, data):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_steps_that_were_counted_are_those_of_the_run_that_goes_on(monkeypatch, tmp_path, data):
     write = killed_at(monkeypatch, 3)
     timed = {**SETTINGS, "max_steps": None, "max_seconds": 3}

@@ -119,6 +119,7 @@ def test_a_worker_killed_in_mid_trial_loses_nothing_in_postgresql(postgres, tmp_
     check_that_a_killed_worker_loses_nothing(postgres, tmp_path)
 
 
+@pytest.mark.slow
 def test_two_workers_share_a_file_and_finish_exactly_what_was_asked_for(tmp_path):
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     workers = [start(storage, 6, tmp_path) for _ in range(2)]
