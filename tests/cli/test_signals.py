@@ -88,6 +88,7 @@ def test_a_search_that_is_terminated_leaves_no_trial_running(parent, folder):
     args, moment = MOMENTS["a search"]
     found = parent.run(args, folder, 60, signals=[(moment, TERM)])
 
+    assert found["status"] == 128 + TERM, found["err"]
     assert "complete" in found["err"].splitlines()[-1]
     storage = f"sqlite:///{folder / 'drnn-tuning' / 'study.db'}"
     study = optuna.load_study(study_name="drnn_forecast", storage=storage)

@@ -174,7 +174,9 @@ def test_rows_that_are_not_there_need_no_weight(missing):
     weighted = frame().assign(w=1.0)
     weighted = weighted.drop(weighted.index[[20, 21]])
     data = ForecastData.from_frame(weighted, **ROLES, missing=missing)
-    train(data, 5, weight="w", **SMALL)
+    model = train(data, 5, weight="w", **SMALL)
+
+    assert np.isfinite(model.forecast(data.before(5)).filter(like="q").to_numpy()).all()
 
 
 @pytest.mark.parametrize(
